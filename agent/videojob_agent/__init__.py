@@ -1,0 +1,1 @@
+"""The sidecar: fetches inputs, reads STATUS, publishes output, reports progress."""

@@ -1,0 +1,1 @@
+"""The runner: keeps the IO contract and runs the engines."""

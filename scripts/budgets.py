@@ -1,0 +1,111 @@
+"""
+The house style's budgets, measured: sizes of modules and functions, parameters, docstrings, broad excepts, asserts.
+
+Run by `make check`; prints one line per breach and ends with 1 when there is any. The figures come from the
+measurements of admired code bases (CONTRIBUTING.md, "House style").
+"""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MODULE_LINES, MODULE_MEDIAN = 350, 150
+FUNCTION_LINES, FUNCTION_MEDIAN, FUNCTION_P90 = 50, 10, 30
+POSITIONAL_PARAMETERS = 5
+PRODUCT = ("api", "operator", "agent", "runner", "cli", "devcluster", "packs", "scripts")
+BROAD_EXCEPTS_ALLOWED = frozenset(
+    {
+        "operator/videojob_operator/loop.py",  # one bad key must not stop the others
+        "agent/videojob_agent/__main__.py",  # the last words of a dying agent
+        "runner/videojob_runner/contract/run.py",  # every failure must become a STATUS line
+    }
+)
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass
+class Measured:
+    """What one walk over the product's sources has found."""
+
+    modules: list[int] = field(default_factory=list)
+    functions: list[int] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+
+
+def sources(root: Path) -> Iterator[Path]:
+    """Every Python file of the product below `root`."""
+    for folder in PRODUCT:
+        yield from sorted(path for path in (root / folder).rglob("*.py") if not {".venv", "node_modules"} & set(path.parts))
+
+
+def breaches_of_function(where: str, node: FunctionNode) -> Iterator[str]:
+    """Length and parameters of one function against the budgets."""
+    length = (node.end_lineno or node.lineno) - node.lineno + 1
+    if length > FUNCTION_LINES:
+        yield f"{where}:{node.lineno} {node.name}: {length} lines (at most {FUNCTION_LINES})"
+    positional = [arg for arg in node.args.posonlyargs + node.args.args if arg.arg not in ("self", "cls")]
+    if len(positional) > POSITIONAL_PARAMETERS:
+        yield f"{where}:{node.lineno} {node.name}: {len(positional)} positional parameters (at most {POSITIONAL_PARAMETERS})"
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    """Whether an except clause catches everything."""
+    return handler.type is None or (isinstance(handler.type, ast.Name) and handler.type.id in ("Exception", "BaseException"))
+
+
+def measure(path: Path, name: str, seen: Measured) -> None:
+    """Adds one module's figures and breaches to `seen`."""
+    text = path.read_text()
+    tree, lines = ast.parse(text), text.count("\n")
+    seen.modules.append(lines)
+    if lines > MODULE_LINES:
+        seen.breaches.append(f"{name}: {lines} lines (at most {MODULE_LINES})")
+    if lines > 1 and not ast.get_docstring(tree):
+        seen.breaches.append(f"{name}: no module docstring")
+    for node in ast.walk(tree):
+        if isinstance(node, FunctionNode):
+            seen.functions.append((node.end_lineno or node.lineno) - node.lineno + 1)
+            seen.breaches.extend(breaches_of_function(name, node))
+        elif isinstance(node, ast.ExceptHandler) and is_broad(node) and name not in BROAD_EXCEPTS_ALLOWED:
+            seen.breaches.append(f"{name}:{node.lineno}: broad except (only at the outermost loops)")
+        elif isinstance(node, ast.Assert):
+            seen.breaches.append(f"{name}:{node.lineno}: assert in product code (raise a typed error)")
+
+
+def medians(seen: Measured) -> Iterator[str]:
+    """The budgets that hold for the whole rather than for one function."""
+    if len(seen.modules) < 10:
+        return
+    p90 = statistics.quantiles(seen.functions, n=10)[-1]
+    for label, value, limit in (
+        ("median lines per module", statistics.median(seen.modules), MODULE_MEDIAN),
+        ("median lines per function", statistics.median(seen.functions), FUNCTION_MEDIAN),
+        ("90th percentile of lines per function", p90, FUNCTION_P90),
+    ):
+        if value > limit:
+            yield f"{label}: {value:.0f} (at most {limit})"
+
+
+def main() -> int:
+    """Measures the tree the script stands in; the exit code says whether it keeps the budgets."""
+    root, seen = Path(__file__).resolve().parent.parent, Measured()
+    for path in sources(root):
+        measure(path, str(path.relative_to(root)), seen)
+    seen.breaches.extend(medians(seen))
+    for breach in seen.breaches:
+        print(breach)
+    print(
+        f"{len(seen.modules)} modules (median {statistics.median(seen.modules):.0f} lines), "
+        f"{len(seen.functions)} functions (median {statistics.median(seen.functions or [0]):.0f}): {len(seen.breaches)} breaches"
+    )
+    return 1 if seen.breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
