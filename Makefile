@@ -21,7 +21,7 @@ lint: $(VENV)/ok
 	@$(PY) -m ruff check -q $(SOURCES)
 
 types: $(VENV)/ok
-	@$(PY) -m mypy
+	@$(PY) -m mypy $(SOURCES)
 
 imports: $(VENV)/ok
 	@$(VENV)/bin/lint-imports

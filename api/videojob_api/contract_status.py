@@ -1,0 +1,92 @@
+"""STATUS, the contract's one line, and STATUS.json beside it (DESIGN §4; specification vqgan-clip §1.6)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from videojob_api.base import OpenDocument
+from videojob_api.report import Failure
+
+LINE_LIMIT = 4096
+"""Bytes of STATUS that anybody looks at (VJ-2)."""
+
+
+class StatusWord(StrEnum):
+    """The four words of the grammar."""
+
+    STARTING = "STARTING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class BadStatusLine(ValueError):
+    """A line outside the grammar."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLine:
+    """One parsed line. `percent` 0…100, `eta_seconds` ≥ 0 and None for `unknown`, `video` the mp4's file name."""
+
+    word: StatusWord
+    uid: str
+    percent: int | None = None
+    eta_seconds: int | None = None
+    video: str | None = None
+
+    def __str__(self) -> str:
+        if self.word is StatusWord.IN_PROGRESS:
+            eta = "unknown" if self.eta_seconds is None else f"{self.eta_seconds}s"
+            return f"{self.word} {self.uid} {self.percent}% {eta}"
+        return (
+            f"{self.word} {self.uid} {self.video}" if self.word is StatusWord.COMPLETED else f"{self.word} {self.uid}"
+        )
+
+
+# The uid may hold spaces, so the fixed fields are matched from the right (quirk Q-08).
+_FORMS = {
+    StatusWord.STARTING: re.compile(r"(?P<uid>.+)"),
+    StatusWord.IN_PROGRESS: re.compile(r"(?P<uid>.+) (?P<percent>\d{1,3})% (?P<eta>unknown|-?\d{1,12}s)"),
+    StatusWord.COMPLETED: re.compile(r"(?P<uid>.+) (?P<video>[^ /\\]+\.mp4)"),
+    StatusWord.FAILED: re.compile(r"(?P<uid>.+)"),
+}
+
+
+def parse_status(text: str) -> StatusLine:
+    """The line in `text`; percent clamped to 100, a negative eta to 0. Raises BadStatusLine."""
+    word, _, rest = text.strip("\n").partition(" ")
+    form = _FORMS[StatusWord(word)].fullmatch(rest) if word in StatusWord.__members__ else None
+    if form is None:
+        raise BadStatusLine(f"STATUS must be one line of the contract's grammar, not {text[:80]!r}")
+    found = form.groupdict()
+    eta = found.get("eta")
+    return StatusLine(
+        word=StatusWord(word),
+        uid=found["uid"],
+        percent=min(int(found["percent"]), 100) if "percent" in found else None,
+        eta_seconds=None if eta in (None, "unknown") else max(0, int(eta[:-1])),
+        video=found.get("video"),
+    )
+
+
+class StatusDetails(OpenDocument):
+    """STATUS.json: repeats the line and adds what it cannot say; ignored when uid or word differ from STATUS."""
+
+    line: Annotated[str, Field(max_length=LINE_LIMIT)]
+    uid: str
+    state: StatusWord
+    phase: Annotated[str, Field(max_length=64)] = ""
+    """starting, running, checkpointing, encoding, finished."""
+    frames_done: Annotated[int, Field(ge=0)] | None = None
+    frames_total: Annotated[int, Field(ge=0)] | None = None
+    eta_seconds: Annotated[int, Field(ge=0)] | None = None
+    message: Annotated[str, Field(max_length=256)] = ""
+    metrics: dict[str, float] = {}
+    versions: dict[str, str] = {}
+    """What made the frames: torch, threads, device, seed, ffmpeg …; copied into the manifest."""
+    failure: Failure | None = None

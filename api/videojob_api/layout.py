@@ -1,0 +1,33 @@
+"""Where things lie below the IO folder, and the environment that says so: shared by runner, agent and Job plan."""
+
+IO_PATH_VARIABLE = "VIDEO_IO_PATH"
+IO_PATH = "/video_io"
+
+CONFIG = "input/config.json"
+INPUT = "input"
+OUTPUT = "output"
+FRAMES = "output/frames"
+STATUS = "STATUS"
+STATUS_JSON = "STATUS.json"
+MANIFEST = "manifest.json"
+
+ACKNOWLEDGEMENT = ".videojob/published.json"
+"""Written by the agent after publishing, as `report.Acknowledgement`; a runner of ours waits for it after COMPLETED."""
+
+AWAIT_VARIABLE = "VIDEOJOB_AWAIT_PUBLISHED"
+"""Set to 1 on the runner in a pod: stay after COMPLETED until the acknowledgement says published or given up."""
+
+PLAN_VARIABLE = "VIDEOJOB_PLAN"
+"""The whole `plan.Plan` as JSON, at most 96 KiB, on fetch and agent."""
+
+ACCELERATOR_VARIABLE = "VIDEOJOB_ACCELERATOR"
+"""`Required` or `None`, from `spec.runner.accelerator`; absent means `None`."""
+
+MODE_VARIABLE = "VIDEOJOB_MODE"
+"""The mode the pod's runner is started in; the same words as `exec.py --mode`."""
+
+TOKEN_PATH = "/var/run/secrets/videojob/token"  # noqa: S105 - a path, no secret
+CA_VARIABLE = "VIDEOJOB_CA"
+"""PEM of the authority behind the progress endpoint, on the agent."""
+CREDENTIALS_ROOT = "/var/run/secrets/videojob/s3"
+"""One folder for each Secret, named like it; on fetch and agent only."""

@@ -1,0 +1,32 @@
+"""`manifest.json`: the list of everything published, whose writing is the commit (VJ-41)."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from videojob_api.base import OpenDocument
+from videojob_api.plan import JobRef
+
+MANIFEST_API_VERSION: Literal["manifest.videojobs.dev/v1"] = "manifest.videojobs.dev/v1"
+
+
+class ManifestFile(OpenDocument):
+    """One published file, named relative to the manifest."""
+
+    path: str
+    size: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(OpenDocument):
+    """What was made, by what, and how to check it."""
+
+    api_version: Literal["manifest.videojobs.dev/v1"] = MANIFEST_API_VERSION
+    job: JobRef
+    created: datetime
+    frames: Annotated[int, Field(ge=0)]
+    videos: list[str]
+    files: list[ManifestFile]
+    versions: dict[str, str] = {}
+    """Tools that made it: videojob, torch, ffmpeg, device, seed …, as the runner's STATUS.json tells."""

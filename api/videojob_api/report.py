@@ -1,0 +1,70 @@
+"""What the agent tells the operator: progress while running, and the same words as its termination message."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from videojob_api.base import OpenDocument
+
+
+class ProgressState(StrEnum):
+    """What the runner is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    CHECKPOINTING = "checkpointing"
+    FINISHING = "finishing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Failure(OpenDocument):
+    """Why something ended badly: a CamelCase reason for machines, a sentence for people."""
+
+    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=64)]
+    message: Annotated[str, Field(max_length=1024)] = ""
+
+
+class Published(OpenDocument):
+    """What lies at the destination so far; `manifest_digest` only after the commit."""
+
+    frames: Annotated[int, Field(ge=0)] = 0
+    bytes: Annotated[int, Field(ge=0)] = 0
+    manifest_digest: Annotated[str, Field(max_length=71)] | None = None
+    url: Annotated[str, Field(max_length=1024)] | None = None
+    videos: Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=8)] = []
+
+
+class Report(OpenDocument):
+    """State, not history: body of POST …/progress (≤ 8 KiB) and termination message of the agent (≤ 2 KiB)."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    sequence: Annotated[int, Field(ge=0)]
+    """Rises by one with each report of one pod."""
+    state: ProgressState
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    frames_done: Annotated[int, Field(ge=0)] | None = None
+    frames_total: Annotated[int, Field(ge=0)] | None = None
+    eta_seconds: Annotated[int, Field(ge=0)] | None = None
+    message: Annotated[str, Field(max_length=256)] = ""
+    observed_time: datetime
+    published: Published | None = None
+    failure: Failure | None = None
+
+
+class FetchResult(OpenDocument):
+    """Termination message of `fetch`: why it failed, or what it brought."""
+
+    failure: Failure | None = None
+    files: Annotated[int, Field(ge=0)] = 0
+    bytes: Annotated[int, Field(ge=0)] = 0
+
+
+class Acknowledgement(OpenDocument):
+    """The agent's word to a waiting runner: published, or given up and why."""
+
+    uid: str
+    published: bool
+    failure: Failure | None = None

@@ -1,0 +1,31 @@
+"""The resource itself: metadata, spec, status."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from videojob_api.base import OpenDocument
+from videojob_api.spec import VideoJobSpec
+from videojob_api.status import VideoJobStatus
+
+
+class Metadata(OpenDocument):
+    """The part of ObjectMeta we look at. The name leaves room for our suffixes: at most 52 characters."""
+
+    name: Annotated[str, Field(max_length=52, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    namespace: str = "default"
+    uid: str | None = None
+    generation: int | None = None
+    resource_version: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class VideoJob(OpenDocument):
+    """A VideoJob as it stands in a manifest or on the API server."""
+
+    api_version: Literal["videojobs.dev/v1alpha1"]
+    kind: Literal["VideoJob"]
+    metadata: Metadata
+    spec: VideoJobSpec
+    status: VideoJobStatus | dict[str, Any] | None = None

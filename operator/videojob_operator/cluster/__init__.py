@@ -1,0 +1,1 @@
+"""How the operator sees and touches Kubernetes: client, informers, apply, events."""
