@@ -1,0 +1,130 @@
+"""
+The seam between the contract layer and whatever makes pictures or weights.
+
+The contract layer reads config.json, picks the device and the seed, owns STATUS, signals, checkpoints, frames and
+encoding, and then calls `Engine.run` once. An engine sees only its own configuration and a `RunContext`. Its loop:
+
+    folder = context.checkpoint.newest()            # None, or a folder this engine wrote into
+    for step in range(first, steps):
+        ...                                         # one step; perhaps context.frames.write(index, pixels)
+        context.progress(step + 1, steps, "frame 3 of 10", metrics={"loss": loss})
+        context.checkpoint.visit(step + 1, write)   # the one place where a run can be interrupted
+
+Importing this module imports no torch: TEST mode and foreign engines live without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from videojob_runner.contract.errors import BadInput
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+Pixels = npt.NDArray[np.uint8]
+"""One picture: height × width × 3, RGB, 0…255."""
+
+
+class FrameSink(Protocol):
+    """Where frames go: `output/frames/00000.png` and so on."""
+
+    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+        """Takes frame `index` (0-based); returns before it is on disk. `text` becomes PNG text chunks."""
+
+
+class Progress(Protocol):
+    """How an engine tells how far it is."""
+
+    def __call__(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
+        """`done` of `total` equal units of work are finished (1 ≤ done ≤ total); cheap enough for every step."""
+
+
+class Stop(Protocol):
+    """Whether somebody asked the run to end early."""
+
+    def is_set(self) -> bool:
+        """True from the first SIGTERM on. `Checkpoints.visit` looks at it by itself."""
+
+
+class Checkpoints(Protocol):
+    """Two generations of complete checkpoints of this very job."""
+
+    def newest(self) -> Path | None:
+        """The folder of the newest complete checkpoint of the same uid and configuration; read it, never write it."""
+
+    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+        """
+        Call after each step. When a checkpoint is due, calls `write` with an empty folder and keeps it as `step`;
+        all frames written so far are on disk before. Raises Interrupted, after saving, when the run shall stop.
+        """
+
+
+class Models(Protocol):
+    """The packs behind the pipeline's roles."""
+
+    def folder(self, role: str, *, default: str) -> Path:
+        """The pack's folder for `role`; the built-in pack `default` unless the job names another. Raises BadInput."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """All that an engine may know of the world outside its configuration."""
+
+    inputs: Path
+    """The folder below which relative paths of the configuration lie; `input_file` joins them safely."""
+    frames: FrameSink
+    checkpoint: Checkpoints
+    progress: Progress
+    stop: Stop
+    models: Models
+    device: str
+    """A torch device: `cpu` or `cuda`."""
+    seed: int
+    """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What made the frames; engines add to it (pack digests, library versions), the manifest repeats it."""
+
+    def input_file(self, name: str, *, field: str) -> Path:
+        """The file `name` below `inputs`, named by the configuration's `field`. Raises BadInput unless it is a file."""
+        root = self.inputs.resolve()
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            raise BadInput(f"{field}: {name!r} lies outside the input folder")
+        if not path.is_file():
+            raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an engine has to say at the end; the pictures lie in `frames`."""
+
+    frames: int
+    """How many frames there are: indices 0…frames−1 have all been written, by this run or the one it resumed."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Last values worth keeping, such as the final loss."""
+
+
+class Engine(Protocol[ConfigT]):
+    """A pipeline arm's implementation; made without arguments, found by the arm's name in `videojob.engines`."""
+
+    Config: type[ConfigT]
+    """The model of its arm in `videojob_api.pipelines`, or a subclass that adds options no user can set."""
+
+    def run(self, config: ConfigT, context: RunContext) -> Outcome:
+        """Does the whole work. Raises the errors of `contract.errors`; anything else counts as our own fault."""
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """What an engine may offer besides: loading its models once, for SETUP."""
+
+    def warm_up(self, models: Models, *, device: str) -> None:
+        """Loads the default models so that every cache is warm and every digest was looked at."""
