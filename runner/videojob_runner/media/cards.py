@@ -1,0 +1,64 @@
+"""Pictures made of text: the frames of TEST mode, which show that every part of the way to the bucket works."""
+
+from __future__ import annotations
+
+import colorsys
+import textwrap
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from videojob_runner.media.frames import Pixels
+
+COLUMNS = 30
+"""Where the text wraps, in characters."""
+
+
+def simulated_frame(uid: str, *, index: int, total: int, size: tuple[int, int]) -> Pixels:
+    """
+    Frame `index` (0-based) of `total` of TEST mode, as H×W×3; `size` is width × height.
+
+    A slowly turning colour field, a bar that grows to the full width with the last frame, and the text in the middle.
+    """
+    picture = Image.fromarray(_field(index / total, size=size))
+    draw = ImageDraw.Draw(picture)
+    _draw_bar(draw, (index + 1) / total, size=size)
+    _draw_text(draw, f"Unique ID: {uid} Frame: {index + 1} of {total}", size=size)
+    return np.asarray(picture)
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of at most 30 characters; longer words are cut."""
+    return "\n".join(textwrap.wrap(text, COLUMNS))
+
+
+def _field(turn: float, *, size: tuple[int, int]) -> Pixels:
+    """A dark diagonal blend of two hues; `turn` 0…1 goes once round the colour circle."""
+    width, height = size
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    blend = ((x + y) / 2)[..., None]
+    start, end = (np.array(colorsys.hsv_to_rgb((turn + shift) % 1, 0.75, 0.45)) for shift in (0.0, 0.2))
+    return ((start * (1 - blend) + end * blend) * 255).astype(np.uint8)
+
+
+def _draw_bar(draw: ImageDraw.ImageDraw, share: float, *, size: tuple[int, int]) -> None:
+    width, height = size
+    top = height - max(2, height // 24)
+    draw.rectangle((0, top, width, height), fill=(24, 24, 24))
+    draw.rectangle((0, top, round(width * share) - 1, height), fill=(245, 200, 60))
+
+
+def _draw_text(draw: ImageDraw.ImageDraw, text: str, *, size: tuple[int, int]) -> None:
+    width, height = size
+    middle = (width / 2, height / 2)
+    font = _font(max(6, width // 18))
+    draw.multiline_text(
+        middle, wrapped(text), font=font, anchor="mm", align="center", fill=(255, 255, 255), stroke_width=1,
+        stroke_fill=(16, 16, 16),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(height)
