@@ -1,15 +1,23 @@
-# The project's daily words. `make help` lists them.
+# The project's daily words. `make` lists them.
 VENV ?= .venv
 PY := $(VENV)/bin/python
 export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
-.PHONY: help check format lint types imports budgets lock
-help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e verify generate pack lock clean
 
-$(VENV)/ok: locks/dev.txt scripts/bootstrap.sh
-	@VENV=$(VENV) sh scripts/bootstrap.sh
+help:  ## this list
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
+
+demo: $(VENV)/ok  ## the product on a real cluster on this machine (CONTEXT=name: on a cluster of yours)
+	@$(PY) -m scripts.demo $(if $(CONTEXT),--context $(CONTEXT))
+
+test: $(VENV)/ok  ## everything: check, unit, API server, judge, whole node
+	@$(PY) scripts/test.py
+
+unit apiserver judge e2e: $(VENV)/ok  ## one level of the tests
+	@$(PY) scripts/test.py $@
 
 check: $(VENV)/ok lint types imports budgets  ## format, lint, types, import rules, house-style budgets
 
@@ -24,10 +32,17 @@ types: $(VENV)/ok
 	@$(PY) -m mypy $(SOURCES)
 
 imports: $(VENV)/ok
-	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 
 budgets: $(VENV)/ok
 	@$(PY) scripts/budgets.py
 
 lock:  ## write locks/*.txt anew from pyproject.toml
 	@sh scripts/lock.sh
+
+$(VENV)/ok: locks/dev.txt scripts/bootstrap.sh
+	@VENV=$(VENV) sh scripts/bootstrap.sh
+
+clean:  ## stop and remove what the commands above started and made; caches stay (make clean-cache)
+	@[ ! -x $(PY) ] || $(PY) -m devcluster purge
+	@rm -rf $(VENV) $(VENV).uv demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
