@@ -1,0 +1,130 @@
+"""kubectl as the tests use it: apply, get, and waiting by watching, never by sleeping."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+Manifest = dict[str, Any]
+
+
+class Timeout(AssertionError):
+    """What was waited for did not come; carries the last object seen."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """kubectl with a prefix (network namespace, kubeconfig), bound to one namespace of the cluster."""
+
+    command: tuple[str, ...]
+    namespace: str = "default"
+
+    def at(self, namespace: str) -> Kube:
+        """The same cluster, another namespace."""
+        return replace(self, namespace=namespace)
+
+    def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One kubectl call; its error text becomes the assertion's."""
+        command = [*self.command, "--namespace", self.namespace, *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done
+
+    def apply(self, *manifests: Manifest) -> None:
+        """Server-side apply of all manifests."""
+        text = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+        self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def get(self, kind: str, name: str) -> Manifest:
+        """One object."""
+        return dict(json.loads(self.run("get", kind, name, "-o", "json").stdout))
+
+    def find(self, kind: str, name: str) -> Manifest | None:
+        """One object, or None when there is none."""
+        text = self.run("get", kind, name, "-o", "json", "--ignore-not-found").stdout
+        return dict(json.loads(text)) if text.strip() else None
+
+    def items(self, kind: str, *, selector: str = "") -> list[Manifest]:
+        """All objects of a kind with these labels."""
+        return list(json.loads(self.run("get", kind, "-l", selector, "-o", "json").stdout)["items"])
+
+    def patch(self, kind: str, name: str, patch: Manifest) -> None:
+        """A merge patch."""
+        self.run("patch", kind, name, "--type", "merge", "-p", json.dumps(patch))
+
+    def delete(self, kind: str, *names: str, wait: bool = True) -> None:
+        """Deletes, by default until gone."""
+        self.run("delete", kind, *names, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s")
+
+    def watch(self, kind: str, *arguments: str, timeout: float) -> Iterator[Manifest]:
+        """Every version of the objects as they change, for at most `timeout` seconds."""
+        command = [*self.command, "--namespace", self.namespace, "get", kind, *arguments, "--watch", "-o", "json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            limit = threading.Timer(timeout, process.kill)
+            limit.start()
+            try:
+                yield from documents(process)
+            finally:
+                limit.cancel()
+                process.kill()
+
+    def until(self, kind: str, name: str, true: Callable[[Manifest], bool], *, timeout: float) -> Manifest:
+        """The first version of an object for which `true` holds."""
+        last: Manifest = {}
+        for last in self.watch(kind, name, timeout=timeout):
+            if true(last):
+                return last
+        raise Timeout(f"{kind}/{name} within {timeout:.0f} s; last seen: {json.dumps(last.get('status'), indent=1)}")
+
+    def until_gone(self, kind: str, *, selector: str, timeout: float) -> None:
+        """Waits until no such object is left."""
+        if self.items(kind, selector=selector):
+            self.run("wait", kind, "-l", selector, "--for=delete", f"--timeout={timeout:.0f}s")
+
+    @contextmanager
+    def scratch_namespace(self, name: str, *, labels: dict[str, str]) -> Iterator[Kube]:
+        """A namespace of its own, deleted with everything in it."""
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        try:
+            yield self.at(name)
+        finally:
+            self.run("delete", "namespace", name, "--wait=false")
+
+
+def documents(process: subprocess.Popen[str]) -> Iterator[Manifest]:
+    """The JSON documents that kubectl writes one after the other while it watches."""
+    if process.stdout is None:
+        raise ValueError("the process must be started with a pipe")
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "}\n":  # kubectl indents everything but the outermost brace
+            yield json.loads("".join(lines))
+            lines = []
+
+
+def condition(resource: Manifest, kind: str) -> Manifest:
+    """The condition of a type, or an empty one."""
+    found = [item for item in resource.get("status", {}).get("conditions", []) if item["type"] == kind]
+    return dict(found[0]) if found else {}
+
+
+def is_over(resource: Manifest) -> bool:
+    """Whether a VideoJob has its verdict."""
+    return condition(resource, "Succeeded").get("status") in ("True", "False")
+
+
+def has_succeeded(resource: Manifest) -> bool:
+    """Whether a VideoJob succeeded."""
+    return condition(resource, "Succeeded").get("status") == "True"
+
+
+def names(objects: Sequence[Manifest]) -> list[str]:
+    """Names of objects."""
+    return [str(item["metadata"]["name"]) for item in objects]

@@ -1,0 +1,54 @@
+"""The tests' workbench on the real node: the installed product, a namespace, a claim whose folder the tests can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.kube import Kube, Manifest, Timeout, is_over
+
+
+@dataclass(frozen=True)
+class Run:
+    """A VideoJob from the first look to its verdict."""
+
+    seen: list[Manifest]
+    folder: Path
+    """Where its output lies on the host."""
+
+    @property
+    def end(self) -> Manifest:
+        """The last version seen."""
+        return self.seen[-1]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a test needs of the cluster."""
+
+    kube: Kube
+    volume: Path
+    """The host's folder behind the claim `videos`."""
+    images: dict[str, str]
+    """References by digest: runner, operator, busybox."""
+    s3: dict[str, Any]
+    """endpoint, bucket, access, secret of the S3 server."""
+
+    def folder(self, videojob: Manifest) -> Path:
+        """Where a job with layout PerRun publishes."""
+        return self.volume / str(videojob["metadata"]["name"]) / str(videojob["metadata"]["uid"])
+
+    def watch(self, manifest: Manifest, *, timeout: float) -> Run:
+        """Applies a VideoJob and keeps every version of it until its verdict."""
+        self.kube.apply(manifest)
+        seen: list[Manifest] = []
+        for version in self.kube.watch("vj", manifest["metadata"]["name"], timeout=timeout):
+            seen.append(version)
+            if is_over(version):
+                return Run(seen, self.folder(version))
+        raise Timeout(f"no verdict within {timeout:.0f} s; last status: {seen[-1].get('status') if seen else None}")
+
+    def end_of(self, name: str, *, timeout: float) -> Manifest:
+        """A job's last version, once it has its verdict."""
+        return self.kube.until("vj", name, is_over, timeout=timeout)

@@ -1,0 +1,72 @@
+"""Builders of the manifests the tests apply: each case shows only what matters to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.kube import Manifest
+
+CLAIM = "videos"
+SMALL = {"limits": {"cpu": "1", "memory": "1Gi"}}
+
+
+def videojob(name: str, **spec: Any) -> Manifest:
+    """A small TEST job to the claim `videos`, without an accelerator; any part of the spec can be given instead."""
+    base: Manifest = {
+        "pipeline": {"vqganClip": {"width": 64, "height": 64, "video": {"prompts": "a red circle", "frames": 12}}},
+        "output": {"pvc": {"claimName": CLAIM}},
+        "encoding": {"fps": 12},
+        "test": {"durationSeconds": 3},
+        "runner": {"accelerator": "None", "resources": SMALL},
+        "pod": {"terminationGracePeriodSeconds": 20},
+        "retry": {"limit": 0},
+    }
+    return {
+        "apiVersion": "videojobs.dev/v1alpha1",
+        "kind": "VideoJob",
+        "metadata": {"name": name},
+        "spec": {key: value for key, value in (base | spec).items() if value is not None},
+    }
+
+
+def shell(script: str, *, image: str, **runner: Any) -> Manifest:
+    """The parts of a spec that run a shell script in a foreign image."""
+    return {
+        "pipeline": {"custom": {"command": ["/bin/sh", "-euc", script]}},
+        "runner": {"image": image, "accelerator": "None", "resources": SMALL, **runner},
+        "test": None,
+    }
+
+
+def volume(name: str, *, claim: str, namespace: str, folder: str, node: str) -> list[Manifest]:
+    """A folder of the node as a volume with its claim, both ways bound."""
+    term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": name}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": "10Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "persistentVolumeReclaimPolicy": "Retain",
+                "storageClassName": "",
+                "local": {"path": folder},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}},
+                "claimRef": {"namespace": namespace, "name": claim},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim, "namespace": namespace},
+            "spec": common | {"resources": {"requests": {"storage": "1Gi"}}},
+        },
+    ]
+
+
+def s3_secret(name: str, *, access: str, secret: str) -> Manifest:
+    """The Secret with the fixed keys."""
+    keys = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": keys}

@@ -1,0 +1,87 @@
+"""One true line: apply, live progress, frames, a playable mp4, a manifest whose digests are right, a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over
+from tests.e2e.lab import Lab, Run
+from tests.e2e.manifests import videojob
+
+FRAMES, FPS = 30, 10
+
+
+@pytest.fixture(scope="module")
+def run(lab: Lab) -> Run:
+    """A TEST job of 30 seconds, watched to its end."""
+    pipeline = {"vqganClip": {"width": 128, "height": 96, "video": {"prompts": "a red circle", "frames": FRAMES}}}
+    manifest = videojob("first-light", pipeline=pipeline, encoding={"fps": FPS}, test={"durationSeconds": 30})
+    return lab.watch(manifest, timeout=150)
+
+
+def percents(seen: list[Manifest]) -> set[int]:
+    """Percents that stood in the status while the job ran."""
+    running = [item for item in seen if not is_over(item)]
+    return {item["status"]["progress"]["percent"] for item in running if "progress" in item.get("status", {})}
+
+
+def test_progress_moves_in_the_status_while_the_job_runs(run: Run) -> None:
+    assert len(percents(run.seen) - {0, 100}) >= 5
+
+
+def test_progress_never_goes_back(run: Run) -> None:
+    order = [item["status"]["progress"]["percent"] for item in run.seen if "progress" in item.get("status", {})]
+    assert order == sorted(order)
+
+
+def test_the_job_has_succeeded_and_says_so_in_every_word(run: Run) -> None:
+    assert has_succeeded(run.end)
+    assert condition(run.end, "OutputPublished")["status"] == "True"
+    assert condition(run.end, "Reconciling")["status"] == "False"
+    assert run.end["status"]["state"] == "Succeeded"
+    assert run.end["status"]["progress"]["frames"] == f"{FRAMES}/{FRAMES}"
+    assert run.end["status"]["observedGeneration"] == run.end["metadata"]["generation"]
+
+
+def test_every_frame_lies_on_the_claim(run: Run) -> None:
+    frames = sorted((run.folder / "frames").glob("*.png"))
+    assert len(frames) == FRAMES
+    for frame in frames:
+        with Image.open(frame) as picture:
+            assert picture.size == (128, 96)
+
+
+def test_the_mp4_plays_for_frames_over_fps_seconds(run: Run) -> None:
+    (video,) = run.folder.glob("*.mp4")
+    with av.open(str(video)) as container:
+        pictures = sum(1 for _ in container.decode(video=0))
+        assert pictures == FRAMES
+        assert container.duration is not None
+        assert container.duration / av.time_base == pytest.approx(FRAMES / FPS, abs=0.01)
+
+
+def test_the_manifest_lists_every_file_with_its_digest(run: Run) -> None:
+    text = (run.folder / "manifest.json").read_bytes()
+    manifest = json.loads(text)
+    listed = {item["path"]: item["sha256"] for item in manifest["files"]}
+    assert listed == {name: digest for name, digest in digests(run.folder).items() if name != "manifest.json"}
+    assert manifest["job"]["uid"] == run.end["metadata"]["uid"]
+    published = run.end["status"]["output"]["manifestDigest"].removeprefix("sha256:")
+    assert published == hashlib.sha256(text).hexdigest()
+
+
+def test_kubectl_get_tells_the_truth_at_a_glance(run: Run, kube: Kube) -> None:
+    line = kube.run("get", "vj", "first-light", "--no-headers").stdout.split()
+    assert line[:4] == ["first-light", "Succeeded", "100", f"{FRAMES}/{FRAMES}"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, by relative name."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,76 @@
+"""Output in a bucket, with credentials that neither the operator nor the runner can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
+from tests.e2e.lab import Lab
+from tests.e2e.manifests import s3_secret, videojob
+
+OPERATOR = "system:serviceaccount:videojob-system:videojob"
+
+
+@pytest.fixture(scope="module")
+def bucket(lab: Lab) -> Any:
+    """The tests' own view of the bucket."""
+    return boto3.client(
+        "s3",
+        endpoint_url=lab.s3["endpoint"],
+        aws_access_key_id=lab.s3["access"],
+        aws_secret_access_key=lab.s3["secret"],
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+    )
+
+
+def s3_output(lab: Lab, *, secret: str) -> Manifest:
+    """An output below `runs/` of the bucket."""
+    place = {"endpoint": lab.s3["endpoint"], "region": "us-east-1", "bucket": lab.s3["bucket"], "prefix": "runs/"}
+    return {"s3": place | {"credentials": {"secretName": secret}}}
+
+
+@pytest.fixture(scope="module")
+def finished(lab: Lab, kube: Kube) -> Manifest:
+    """A TEST job that published to the bucket; while it ran, the runner's view of secrets was taken."""
+    kube.apply(s3_secret("bucket-keys", access=lab.s3["access"], secret=lab.s3["secret"]))
+    kube.apply(videojob("to-bucket", output=s3_output(lab, secret="bucket-keys"), test={"durationSeconds": 15}))
+    kube.until("vj", "to-bucket", lambda job: condition(job, "Running").get("status") == "True", timeout=60)
+    pod = kube.items("pods", selector="videojobs.dev/name=to-bucket")[0]
+    looks = {name: look_for_secrets(kube, pod, container=name) for name in ("runner", "agent")}
+    return lab.end_of("to-bucket", timeout=90) | {"looks": looks, "pod": pod}
+
+
+def look_for_secrets(kube: Kube, pod: Manifest, *, container: str) -> str:
+    """What a shell in the container finds below the place of secrets."""
+    script = "find /var/run/secrets -name 'AWS_*' -o -name token 2>/dev/null || true"
+    return kube.run("exec", pod["metadata"]["name"], "-c", container, "--", "sh", "-c", script).stdout
+
+
+def test_everything_the_manifest_lists_lies_in_the_bucket_unchanged(finished: Manifest, lab: Lab, bucket: Any) -> None:
+    assert has_succeeded(finished), finished["status"]
+    prefix = f"runs/to-bucket/{finished['metadata']['uid']}/"
+    manifest = json.loads(bucket.get_object(Bucket=lab.s3["bucket"], Key=prefix + "manifest.json")["Body"].read())
+    assert manifest["frames"] == 12
+    assert len(manifest["videos"]) == 1
+    for item in manifest["files"]:
+        body = bucket.get_object(Bucket=lab.s3["bucket"], Key=prefix + item["path"])["Body"].read()
+        assert hashlib.sha256(body).hexdigest() == item["sha256"], item["path"]
+
+
+def test_the_runner_sees_neither_keys_nor_token(finished: Manifest) -> None:
+    assert finished["looks"]["runner"] == ""
+    assert "AWS_SECRET_ACCESS_KEY" in finished["looks"]["agent"]
+    assert "token" in finished["looks"]["agent"]
+
+
+def test_the_operator_may_not_read_the_secret(finished: Manifest, kube: Kube) -> None:
+    for verb in ("get", "list", "watch"):
+        answer = kube.run("auth", "can-i", verb, "secrets/bucket-keys", f"--as={OPERATOR}", check=False)
+        assert answer.stdout.strip() == "no", verb
