@@ -2,7 +2,7 @@
 `make test`: every level of the tests, one after the other, with the seconds of each step.
 
 A level that this machine cannot run is reported as skipped with the reason, never as passed. The exit code is 1 when any
-step failed; later levels still run, so that one run tells everything.
+step failed; later levels still run, so one run tells everything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tests' workbench on the real node: the installed product, a namespace, a claim whose folder the tests can read."""
+"""The tests' workbench on the real node: the installed product, a namespace, a claim on a folder the tests can read."""
 
 from __future__ import annotations
 

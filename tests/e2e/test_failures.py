@@ -6,7 +6,7 @@ All cases are applied at once and end side by side; none of them may start more 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,47 +33,51 @@ def real(prompts: str = "a red circle", **spec: Any) -> dict[str, Any]:
     return {"pipeline": {"vqganClip": form | spec}, "test": None}
 
 
-def cases(lab: Lab) -> dict[str, Case]:
-    """The table."""
-    busybox = lab.images["busybox"]
+def bucket(lab: Lab, *, secret: str) -> dict[str, Any]:
+    """An output in the tests' bucket."""
     place = {"endpoint": lab.s3["endpoint"], "region": "us-east-1", "bucket": lab.s3["bucket"], "prefix": "refused/"}
-    hungry = "head -c 400m /dev/zero | tail"
-    no_picture = [{"path": "init.png", "inline": "this is a note, not a picture"}]
-    wrong_sum = [{"path": "note.txt", "inline": "hello", "sha256": "0" * 64}]
-    refused = {"s3": place | {"credentials": {"secretName": "wrong-keys"}}}
-    gpus = {"limits": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 99}}
-    small_memory = {"limits": {"cpu": "1", "memory": "64Mi"}}
-    return {
-        "told-to-fail": Case({"test": {"durationSeconds": 1, "fail": True}}, "RunnerFailed", "TEST_FAIL"),
-        "crash": Case(shell("echo the disk is lava >&2; exit 3", image=busybox), "RunnerFailed", "exit code 3"),
-        "crash-thrice": Case(shell("exit 3", image=busybox) | {"retry": {"limit": 2}}, "RunnerFailed", "exit code 3", pods=3),
-        "too-hungry": Case(shell(hungry, image=busybox, resources=small_memory), "OutOfMemory", "memory"),
-        "no-such-image": Case(
-            shell("true", image="127.0.0.1:5000/nobody/nothing:1.0"), "ImagePullFailed", "127.0.0.1:5000/nobody/nothing:1.0"
-        ),
-        "wants-root": Case(shell("true", image=lab.images["root"]), "CreateContainerConfigError", "runAsNonRoot"),
-        "bad-prompt": Case(real("a red circle:heavy"), "BadConfig", "prompts"),
-        "no-picture": Case(real(initImage="init.png") | {"inputs": no_picture}, "BadInput", "init.png"),
-        "wrong-sum": Case({"inputs": wrong_sum}, "DigestMismatch", "note.txt"),
-        "wrong-keys": Case({"output": refused}, "CredentialsRefused", lab.s3["bucket"]),
-        "no-such-claim": Case(
-            {"output": {"pvc": {"claimName": "missing"}}, "deadlines": {"startSeconds": 20}}, "VolumesNotReady", "missing"
-        ),
-        "no-room": Case(
-            {"runner": {"accelerator": "None", "resources": gpus}, "deadlines": {"startSeconds": 15}},
-            "StartDeadlineExceeded",
-            "example.com/gpu",
-        ),
-    }
+    return {"s3": place | {"credentials": {"secretName": secret}}}
 
 
-CASES = tuple(cases(Lab(kube=None, volume=None, images=dict.fromkeys(("busybox", "root"), ""), s3={"endpoint": "", "bucket": "b"})))  # type: ignore[arg-type]
+NOWHERE = "127.0.0.1:5000/nobody/nothing:1.0"
+NO_PICTURE = [{"path": "init.png", "inline": "this is a note, not a picture"}]
+WRONG_SUM = [{"path": "note.txt", "inline": "hello", "sha256": "0" * 64}]
+SMALL_MEMORY = {"limits": {"cpu": "1", "memory": "64Mi"}}
+MANY_GPUS = {"limits": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 99}}
+HUNGRY = "head -c 400m /dev/zero | tail"
+
+CASES: dict[str, Callable[[Lab], Case]] = {
+    "told-to-fail": lambda lab: Case({"test": {"durationSeconds": 1, "fail": True}}, "RunnerFailed", "TEST_FAIL"),
+    "crash": lambda lab: Case(shell("exit 3", image=lab.images["busybox"]), "RunnerFailed", "exit code 3"),
+    "crash-thrice": lambda lab: Case(
+        shell("exit 3", image=lab.images["busybox"]) | {"retry": {"limit": 2}}, "RunnerFailed", "exit code 3", pods=3
+    ),
+    "too-hungry": lambda lab: Case(
+        shell(HUNGRY, image=lab.images["busybox"], resources=SMALL_MEMORY), "OutOfMemory", "memory"
+    ),
+    "no-such-image": lambda lab: Case(shell("true", image=NOWHERE), "ImagePullFailed", NOWHERE),
+    "wants-root": lambda lab: Case(
+        shell("true", image=lab.images["root"]), "CreateContainerConfigError", "runAsNonRoot"
+    ),
+    "bad-prompt": lambda lab: Case(real("a red circle:heavy"), "BadConfig", "prompts"),
+    "no-picture": lambda lab: Case(real(initImage="init.png") | {"inputs": NO_PICTURE}, "BadInput", "init.png"),
+    "wrong-sum": lambda lab: Case({"inputs": WRONG_SUM}, "DigestMismatch", "note.txt"),
+    "wrong-keys": lambda lab: Case({"output": bucket(lab, secret="wrong-keys")}, "CredentialsRefused", "videos"),
+    "no-such-claim": lambda lab: Case(
+        {"output": {"pvc": {"claimName": "missing"}}, "deadlines": {"startSeconds": 20}}, "VolumesNotReady", "missing"
+    ),
+    "no-room": lambda lab: Case(
+        {"runner": {"accelerator": "None", "resources": MANY_GPUS}, "deadlines": {"startSeconds": 15}},
+        "StartDeadlineExceeded",
+        "example.com/gpu",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def table(lab: Lab, kube: Kube) -> Iterator[dict[str, Case]]:
     """Every case applied."""
-    table = cases(lab)
+    table = {name: case(lab) for name, case in CASES.items()}
     kube.apply(s3_secret("wrong-keys", access="nobody", secret="nothing"))
     kube.apply(*(videojob(name, **case.spec) for name, case in table.items()))
     yield table
@@ -81,7 +85,9 @@ def table(lab: Lab, kube: Kube) -> Iterator[dict[str, Case]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_failure_has_a_reason_and_a_message_that_help(name: str, table: dict[str, Case], lab: Lab, kube: Kube) -> None:
+def test_a_failure_has_a_reason_and_a_message_that_help(
+    name: str, table: dict[str, Case], lab: Lab, kube: Kube
+) -> None:
     case, end = table[name], lab.end_of(name, timeout=180)
     verdict = condition(end, "Succeeded")
     assert (verdict["status"], verdict["reason"]) == ("False", case.reason), verdict
@@ -111,5 +117,3 @@ def is_alive(pod: Manifest, table: dict[str, Case]) -> bool:
     """Whether a pod of one of the cases still holds resources."""
     mine = pod["metadata"]["labels"].get("videojobs.dev/name") in table
     return mine and pod["status"]["phase"] in ("Pending", "Running") and "deletionTimestamp" not in pod["metadata"]
-
-

@@ -46,7 +46,10 @@ def test_a_job_goes_on_without_the_operator_and_its_progress_catches_up(lab: Lab
 
 
 def test_a_job_that_ends_while_the_operator_is_away_gets_the_right_verdict(lab: Lab, kube: Kube) -> None:
-    kube.apply(videojob("lonely-end", test={"durationSeconds": 8}), videojob("lonely-fail", test={"durationSeconds": 8, "fail": True}))
+    kube.apply(
+        videojob("lonely-end", test={"durationSeconds": 8}),
+        videojob("lonely-fail", test={"durationSeconds": 8, "fail": True}),
+    )
     for name in ("lonely-end", "lonely-fail"):
         kube.until("vj", name, lambda job: percent(job) > 0, timeout=60)
     with operator_away(kube):

@@ -33,7 +33,9 @@ def test_suspend_frees_the_device_and_resume_runs_on(lab: Lab, kube: Kube, one_g
     kube.apply(with_gpu("holder", seconds=20))
     kube.until("vj", "holder", is_running, timeout=60)
     kube.apply(with_gpu("waiter", seconds=3))
-    waiting = kube.until("vj", "waiter", lambda job: condition(job, "Running").get("reason") == "Unschedulable", timeout=30)
+    waiting = kube.until(
+        "vj", "waiter", lambda job: condition(job, "Running").get("reason") == "Unschedulable", timeout=30
+    )
     assert "example.com/gpu" in condition(waiting, "Running")["message"]
 
     begin = time.monotonic()
