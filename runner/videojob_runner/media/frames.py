@@ -39,12 +39,12 @@ class FrameWriter:
         self._depth = depth
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames")
         self._pending: deque[Future[None]] = deque()
-        self._highest = -1
         folder.mkdir(parents=True, exist_ok=True)
+        self._highest = max((int(path.stem) for path in _frames(folder)), default=-1)
 
     @property
     def count(self) -> int:
-        """Frames taken so far, counted by the highest index."""
+        """Frames taken so far, by this writer or an earlier run, counted by the highest index."""
         return self._highest + 1
 
     def path(self, index: int) -> Path:
@@ -100,7 +100,7 @@ def save_png(path: Path, pixels: Pixels, text: Mapping[str, str]) -> None:
 
 def frame_files(folder: Path) -> list[Path]:
     """The frames in `folder`, in order; the first is number 0 and there is no gap. Raises ValueError otherwise."""
-    files = sorted((path for path in _entries(folder) if _FRAME.fullmatch(path.name)), key=lambda path: int(path.stem))
+    files = sorted(_frames(folder), key=lambda path: int(path.stem))
     for index, path in enumerate(files):
         if int(path.stem) != index:
             raise ValueError(f"frame {index} is missing in {folder}: found {path.name} in its place")
@@ -118,6 +118,10 @@ def clear_frames(folder: Path) -> None:
     for path in _entries(folder):
         if _FRAME.fullmatch(path.name) or _LEFTOVER.fullmatch(path.name):
             path.unlink()
+
+
+def _frames(folder: Path) -> Iterator[Path]:
+    return (path for path in _entries(folder) if _FRAME.fullmatch(path.name))
 
 
 def _entries(folder: Path) -> Iterator[Path]:

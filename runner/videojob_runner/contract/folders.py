@@ -1,0 +1,51 @@
+"""The IO folder, with names for its places; always absolute, so that nothing depends on the working directory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_api import layout
+
+
+@dataclass(frozen=True, slots=True)
+class IoFolder:
+    """The folder that VIDEO_IO_PATH names."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> IoFolder:
+        """The folder that the environment names, `/video_io` by default."""
+        return cls(Path(environment.get(layout.IO_PATH_VARIABLE) or layout.IO_PATH).absolute())
+
+    @property
+    def config(self) -> Path:
+        """config.json, made by the user or by fetch."""
+        return self.root / layout.CONFIG
+
+    @property
+    def inputs(self) -> Path:
+        """What the configuration's relative paths are relative to."""
+        return self.root / layout.INPUT
+
+    @property
+    def frames(self) -> Path:
+        """Where frames go."""
+        return self.root / layout.FRAMES
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints go."""
+        return self.root / layout.CHECKPOINTS
+
+    def video(self, name: str) -> Path:
+        """Where the mp4 called `name` goes."""
+        return self.root / layout.OUTPUT / name
+
+    def forget_acknowledgement(self) -> None:
+        """Removes the agent's word on an earlier run of the same job."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.root / layout.ACKNOWLEDGEMENT).unlink()

@@ -1,0 +1,173 @@
+"""
+What a run does: read config.json, make frames (really, or simulated), make the mp4, say COMPLETED.
+
+Frames of an earlier run go only after config.json has been read, and stay when a checkpoint of this very job counts on
+them. Torch is imported only on the way to an engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from videojob_api.report import Failure
+
+from videojob_runner.contract.checkpoint import CheckpointSlot
+from videojob_runner.contract.engine import Engine, RunContext, WarmsUp
+from videojob_runner.contract.engines import engine_names, load_engine
+from videojob_runner.contract.errors import Interrupted, RunnerError
+from videojob_runner.contract.folders import IoFolder
+from videojob_runner.contract.job import Job, checked, load_document, peek_uid, read_job
+from videojob_runner.contract.modes import Mode, Options
+from videojob_runner.contract.packs import PackFolders, built_in_folder
+from videojob_runner.contract.signals import StopFlag
+from videojob_runner.contract.simulate import frames_to_simulate, simulate
+from videojob_runner.contract.status import StatusWriter
+from videojob_runner.contract.versions import program_versions
+from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
+from videojob_runner.media.mp4 import Encoding, ffmpeg_version, write_mp4
+
+if TYPE_CHECKING:
+    from videojob_runner.contract.device import Device
+
+log = logging.getLogger(__name__)
+
+SEED_BITS = 53
+"""Of a drawn seed: every JSON reader keeps such a number whole."""
+
+MOST_FRAMES = 100_000
+"""Where only the engine knows how many there will be."""
+
+
+def _choose_device(environment: Mapping[str, str]) -> Device:
+    from videojob_runner.contract.device import choose_device  # noqa: PLC0415 - imports torch, which TEST must not
+
+    return choose_device(environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What a run takes from its process; tests hand in their own."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    stop: StopFlag = field(default_factory=StopFlag)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    engine: Callable[[str], Engine[Any]] = load_engine
+    device: Callable[[Mapping[str, str]], Device] = _choose_device
+
+
+def work(options: Options, world: World, folder: IoFolder, status: StatusWriter) -> None:
+    """One run of PROD, TEST or TEST_FAIL up to its final STATUS. Raises RunnerError, Interrupted, and surprises."""
+    document = load_document(folder.config)
+    uid = peek_uid(document)
+    folder.forget_acknowledgement()
+    status.starting(uid)
+    status.versions.update(program_versions())
+    job = read_job(document)
+    if options.mode is Mode.PROD:
+        frames = _generate(job, world, folder, status)
+    else:
+        frames = _simulate(job, world, folder, status, seconds=options.test_duration)
+    if options.mode is Mode.TEST_FAIL:
+        status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
+    else:
+        _encode(job, folder, status, expected=frames)
+        status.completed(job.video)
+
+
+def set_up(world: World) -> None:
+    """Loads every engine and its default models once. Raises what they raise."""
+    device = world.device({})
+    packs = PackFolders((), inputs=IoFolder.of(world.environment).inputs, built_in=built_in_folder(world.environment))
+    for name in engine_names():
+        engine = world.engine(name)
+        if isinstance(engine, WarmsUp):
+            engine.warm_up(packs, device=device.name)
+        log.info("%s is ready on %s", name, device.name)
+
+
+def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> int:
+    total = frames_to_simulate(job, seconds=seconds)
+    clear_frames(folder.frames)
+    with FrameWriter(folder.frames, total=total) as frames:
+        _count_frames(status, frames, total=total)
+        return simulate(job, frames, status.progress, seconds=seconds, stop=world.stop, clock=world.clock)
+
+
+def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> int:
+    """Lets the engine work, and returns how many frames it says there are."""
+    if job.is_flat:
+        log.info("flat configuration: one iteration for each frame; title card, in-betweening and fades are left out")
+    engine = world.engine(job.arm)
+    prefix = "" if job.is_flat else f"pipeline.{job.arm}."
+    config = checked(lambda: engine.Config.model_validate(dict(job.options)), prefix=prefix)
+    device = world.device(world.environment)
+    status.versions.update(device.versions)
+    slot = _checkpoints(job, world, folder, status)
+    if slot.newest() is None:
+        clear_frames(folder.frames)
+    with FrameWriter(folder.frames, total=job.frames or MOST_FRAMES) as frames:
+        _count_frames(status, frames, total=job.frames)
+
+        def before_saving() -> None:
+            frames.flush()
+            status.phase("checkpointing")
+
+        slot.before = before_saving
+        if world.stop.is_set():
+            raise Interrupted("stopped before the first step")
+        context = RunContext(
+            inputs=folder.inputs,
+            frames=frames,
+            checkpoint=slot,
+            progress=status.progress,
+            stop=world.stop,
+            models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
+            device=device.name,
+            seed=slot.seed,
+            versions=status.versions,
+        )
+        outcome = engine.run(config, context)
+    return outcome.frames
+
+
+def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> CheckpointSlot:
+    """The job's checkpoint slot, with the seed of the run that it continues, or the job's, or a new one."""
+    slot = CheckpointSlot(
+        folder=folder.checkpoints,
+        uid=job.uid,
+        digest=job.digest,
+        stop=world.stop,
+        clock=world.clock,
+        versions=status.versions,
+    )
+    slot.drop_foreign()
+    earlier = slot.newest_marker()
+    if earlier is not None:
+        log.info("going on after step %d", earlier.step)
+        slot.seed = earlier.seed
+    else:
+        slot.seed = secrets.randbits(SEED_BITS) if job.seed is None else job.seed
+    status.versions["seed"] = str(slot.seed)
+    return slot
+
+
+def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | None) -> None:
+    status.frames_total = total
+    status.frames_done = lambda: frames.count
+
+
+def _encode(job: Job, folder: IoFolder, status: StatusWriter, *, expected: int) -> None:
+    """Makes the mp4 of all frames; afterwards it exists, whole, or EncodingFailed says why not."""
+    files = frame_files(folder.frames)
+    if len(files) != expected:
+        raise RunnerError(f"there are {len(files)} frames on disk, but {expected} were made")
+    status.phase("encoding")
+    status.versions["ffmpeg"] = ffmpeg_version()
+    write_mp4(folder.video(job.video), map(read_frame, files), Encoding(fps=job.fps, crf=job.crf))
