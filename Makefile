@@ -5,7 +5,7 @@ export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e verify generate pack lock clean
+.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e verify generate pack lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
 
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
@@ -42,6 +42,12 @@ lock:  ## write locks/*.txt anew from pyproject.toml
 
 $(VENV)/ok: locks/dev.txt scripts/bootstrap.sh
 	@VENV=$(VENV) sh scripts/bootstrap.sh
+
+devcluster-build: $(VENV)/ok  ## build what the test cluster is made of (once per version)
+	@$(PY) -m devcluster build
+
+devcluster-up devcluster-down devcluster-purge devcluster-status: $(VENV)/ok  ## the test cluster by hand
+	@$(PY) -m devcluster $(@:devcluster-%=%)
 
 clean:  ## stop and remove what the commands above started and made; caches stay (make clean-cache)
 	@[ ! -x $(PY) ] || $(PY) -m devcluster purge

