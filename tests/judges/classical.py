@@ -1,0 +1,157 @@
+"""
+A judge without weights: what a picture shows, from colours in Lab and the outline of the largest thing in it.
+
+It knows nothing of any model and was written before one existed, so that no weights can have been tuned to please it.
+The border ring tells the background; the pixels far from it are the object. The shape follows from four features of
+the object's outline: a hole, how much of its convex hull it fills, and the third, fourth and fifth harmonic of its
+radius over the angle, which are the corners of a triangle, a square or cross, and a star.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+NAMED: Final = {
+    "red": (214, 40, 40),
+    "green": (40, 160, 60),
+    "blue": (40, 80, 215),
+    "yellow": (245, 220, 50),
+    "purple": (140, 50, 170),
+    "orange": (245, 140, 25),
+    "white": (245, 245, 245),
+    "black": (22, 22, 22),
+    "gray": (128, 128, 128),
+}
+FAR: Final = 22.0
+"""Lab distance from the background at which a pixel counts as object; neighbouring names are at least 30 apart."""
+LEAST: Final = 0.006
+"""Smallest object, as a share of the picture."""
+ANGLES: Final = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the picture shows; `shape` is "none" and `colour` the background's when nothing stands out."""
+
+    shape: str
+    colour: str
+    background: str
+
+
+def lab(rgb: NDArray[np.generic]) -> Floats:
+    """CIE Lab (D65) of sRGB bytes ``[..., 3]``."""
+    linear = np.asarray(rgb, float) / 255
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear @ matrix.T / np.array([0.9505, 1.0, 1.089])
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
+
+
+def nearest_name(rgb: NDArray[np.generic]) -> str:
+    """The named colour closest in Lab."""
+    names = list(NAMED)
+    gaps = np.linalg.norm(lab(np.array([NAMED[name] for name in names])) - lab(rgb), axis=-1)
+    return names[int(gaps.argmin())]
+
+
+def border_colour(image: Image) -> Floats:
+    """Median colour of the outer ring, a sixteenth of the side wide."""
+    ring = np.ones(image.shape[:2], bool)
+    width = max(1, min(image.shape[:2]) // 16)
+    ring[width:-width, width:-width] = False
+    return np.median(image[ring], axis=0)
+
+
+def components(mask: Mask) -> list[Mask]:
+    """Four-connected parts of a mask, the largest first."""
+    left, parts = mask.copy(), []
+    while left.any():
+        part = np.zeros_like(mask)
+        part[np.unravel_index(left.argmax(), left.shape)] = True
+        while True:
+            grown = part.copy()
+            for axis in (0, 1):
+                for step in (1, -1):
+                    moved = np.roll(part, step, axis)
+                    edge = [slice(None), slice(None)]
+                    edge[axis] = slice(0, 1) if step == 1 else slice(-1, None)
+                    moved[tuple(edge)] = False
+                    grown |= moved
+            grown &= left
+            if (grown == part).all():
+                break
+            part = grown
+        parts.append(part)
+        left &= ~part
+    return sorted(parts, key=lambda part: -int(part.sum()))
+
+
+def filled(thing: Mask) -> Mask:
+    """The thing with its holes closed."""
+    framed = np.pad(~thing, 1, constant_values=True)
+    outside = next(part for part in components(framed) if part[0, 0])
+    return ~outside[1:-1, 1:-1]
+
+
+def hull_area(thing: Mask) -> float:
+    """Area of the convex hull of the pixels' squares."""
+    ys, xs = np.nonzero(thing)
+    corners = sorted(
+        {(x + dx, y + dy) for x, y in zip(xs.tolist(), ys.tolist(), strict=True) for dx in (0, 1) for dy in (0, 1)}
+    )
+    chain: list[tuple[int, int]] = []
+    for run in (corners, corners[::-1]):
+        base = len(chain)
+        for x, y in run:
+            while len(chain) >= base + 2 and (
+                (chain[-1][0] - chain[-2][0]) * (y - chain[-2][1]) <= (chain[-1][1] - chain[-2][1]) * (x - chain[-2][0])
+            ):
+                chain.pop()
+            chain.append((x, y))
+        chain.pop()
+    xs2, ys2 = np.array(chain).T
+    return 0.5 * abs(float(xs2 @ np.roll(ys2, -1) - ys2 @ np.roll(xs2, -1)))
+
+
+def harmonics(thing: Mask) -> Floats:
+    """Relative strength of the harmonics 0…5 of the outline's radius over the angle, seen from the centroid."""
+    ys, xs = np.nonzero(thing)
+    dx, dy = xs - xs.mean(), ys - ys.mean()
+    bins = ((np.arctan2(dy, dx) + np.pi) / (2 * np.pi) * ANGLES).astype(int) % ANGLES
+    radius = np.zeros(ANGLES)
+    np.maximum.at(radius, bins, np.hypot(dx, dy))
+    known = np.flatnonzero(radius > 0)
+    radius = np.interp(np.arange(ANGLES), known, radius[known], period=ANGLES)
+    return np.asarray(np.abs(np.fft.rfft(radius))[:6] / (radius.sum() / 2))
+
+
+def shape_of(thing: Mask) -> str:
+    """Name of the shape of one connected thing."""
+    solid = filled(thing)
+    if thing.sum() < 0.88 * solid.sum():
+        return "ring"
+    _, _, _, third, fourth, fifth = harmonics(solid)
+    if solid.sum() < 0.82 * hull_area(solid):
+        return "star" if fifth > fourth else "cross"
+    if max(third, fourth) < 0.055:
+        return "circle"
+    return "triangle" if third > fourth else "square"
+
+
+def judge(image: Image) -> Verdict:
+    """What ``[H, W, 3]`` shows; sides from about 32 pixels up."""
+    below = border_colour(image)
+    background = nearest_name(below)
+    things = components(np.linalg.norm(lab(image) - lab(below), axis=-1) > FAR)
+    if not things or things[0].sum() < LEAST * things[0].size:
+        return Verdict("none", background, background)
+    return Verdict(shape_of(things[0]), nearest_name(np.median(image[things[0]], axis=0)), background)
