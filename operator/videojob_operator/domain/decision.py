@@ -1,0 +1,64 @@
+"""
+What should be true of a VideoJob now, and what to do about it.
+
+`decide` looks at an `Observed` and a clock and answers with a `Decision`: the whole status that should stand in the
+resource, actions as data, and when to look again if nothing happens before. It performs nothing and is total: for
+every observation there is a decision. The caller writes the status first, if it differs, and then performs the actions
+in order; each action is safe to repeat, and once they are done deciding again yields none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from videojob_api.status import VideoJobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create this batch/v1 Job. A 409 about a Job owned by this very VideoJob counts as done."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete the child Job and its pods (propagation Background, precondition `uid`); a 404 or 409 counts as done."""
+
+    name: str
+    uid: str
+    reason: str
+    """For the log: the verdict's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetSuspend:
+    """Make `spec.suspend` of the child Job this value (precondition `uid`)."""
+
+    name: str
+    uid: str
+    suspend: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvent:
+    """Tell people once; only emitted beside the status change that makes it true."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+    """At most 1024 characters."""
+
+
+Action = CreateJob | DeleteJob | SetSuspend | RecordEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`status` equal to the observed one means: write nothing."""
+
+    status: VideoJobStatus
+    actions: tuple[Action, ...] = ()
+    look_again: timedelta | None = None
+    """Decide anew after this long at the latest; None: only when something changes."""

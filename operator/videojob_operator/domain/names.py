@@ -1,0 +1,23 @@
+"""Names that more than one part must agree on: the child Job's, its labels, the token's audience."""
+
+from videojob_api.base import GROUP
+
+MANAGED_LABEL = f"{GROUP}/managed"
+"""On every Job and pod of ours with the value `true`; what the informers select by."""
+NAME_LABEL = f"{GROUP}/name"
+UID_LABEL = f"{GROUP}/uid"
+
+
+def job_name(videojob: str, *, round_: int = 1) -> str:
+    """The child Job's name, a pure function of the VideoJob's (VJ-13); at most 63 characters for names up to 52."""
+    return f"{videojob}-{round_}"
+
+
+def audience(*, namespace: str, name: str, uid: str) -> str:
+    """The audience of a job's token: one incarnation of one VideoJob (VJ-3)."""
+    return f"{GROUP}/status/{namespace}/{name}/{uid}"
+
+
+def progress_path(*, namespace: str, name: str) -> str:
+    """Path of the progress endpoint for one VideoJob."""
+    return f"/v1/namespaces/{namespace}/videojobs/{name}/progress"

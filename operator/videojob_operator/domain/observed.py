@@ -1,0 +1,181 @@
+"""
+What the operator knows about one VideoJob: frozen facts, parsed once at the border.
+
+The informers hand over raw objects; `projection` turns each into one of these. `Observed` brings together the
+VideoJob, its child Job, the Job's pods, what the cluster said about creating things, and the newest report. It is
+everything `decide` may look at: what is not in here cannot influence a decision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from videojob_api.report import Report
+from videojob_api.spec import VideoJobSpec
+from videojob_api.status import VideoJobStatus
+
+AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
+"""Names of the containers in a job's pod; failure policy, projections and people rely on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSeen:
+    """One condition of a Job or pod."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    """lastTransitionTime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended. `message` is what the kubelet read at the termination path, at most 4 KiB."""
+
+    code: int
+    reason: str = ""
+    message: str = ""
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSeen:
+    """One container: at most one of `waiting_reason`, `started` without `exit`, or `exit` tells its present state."""
+
+    name: str
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    started: datetime | None = None
+    """When it began to run; kept after its end."""
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """One pod of the child Job. `gone`: deleted from the API server, these are its last words."""
+
+    uid: str
+    name: str
+    job_uid: str
+    created: datetime
+    phase: Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"] = "Pending"
+    node: str | None = None
+    reason: str = ""
+    """Why the pod as a whole failed: Evicted, NodeShutdown …"""
+    message: str = ""
+    deleting: datetime | None = None
+    """deletionTimestamp: when its grace period is over."""
+    gone: bool = False
+    conditions: Mapping[str, ConditionSeen] = field(default_factory=dict)
+    containers: Mapping[str, ContainerSeen] = field(default_factory=dict)
+    """By name; init containers and sidecars among them."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing in it will run any more."""
+        return self.gone or self.phase in ("Succeeded", "Failed")
+
+    def container(self, name: str) -> ContainerSeen:
+        """The container's state; one that was never reported looks as if it had not begun."""
+        return self.containers.get(name, ContainerSeen(name))
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """The child Job. `owner_uid` is its controller's, empty when it has none."""
+
+    uid: str
+    name: str
+    owner_uid: str
+    created: datetime
+    owner_kind: str = ""
+    suspend: bool = False
+    deleting: bool = False
+    active: int = 0
+    terminating: int = 0
+    failed: int = 0
+    succeeded: int = 0
+    started: datetime | None = None
+    """startTime: reset by the Job controller at each resume."""
+    conditions: Mapping[str, ConditionSeen] = field(default_factory=dict)
+
+    def _holds(self, kind: str) -> ConditionSeen | None:
+        condition = self.conditions.get(kind)
+        return condition if condition and condition.status == "True" else None
+
+    @property
+    def complete(self) -> ConditionSeen | None:
+        """The condition that says every pod has succeeded."""
+        return self._holds("Complete")
+
+    @property
+    def failure(self) -> ConditionSeen | None:
+        """The condition that says the Job controller has given up."""
+        return self._holds("Failed")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the Job controller is done with it."""
+        return bool(self.complete or self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSeen:
+    """The newest report taken for a job, and from which pod."""
+
+    report: Report
+    pod_uid: str
+    pod_created: datetime
+    received: datetime
+    """By the operator's clock."""
+    changed: datetime
+    """When state, percent or frames last differed from the report before; what a progress deadline counts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that stands in the way: a CamelCase reason, and a sentence that names field, value and remedy."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreationProblem(Problem):
+    """The last try to create the Job was refused. `permanent`: the API server will never take this object (422)."""
+
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJobSeen:
+    """One VideoJob. `spec` is None when it does not parse, and `invalid` then says why."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+    status: VideoJobStatus
+    spec: VideoJobSpec | None = None
+    invalid: Problem | None = None
+    generation: int = 1
+    resource_version: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything known about one VideoJob at one moment."""
+
+    videojob: VideoJobSeen
+    job: JobSeen | None = None
+    """The Job named `job_name(videojob)`, whoever owns it."""
+    pods: tuple[PodSeen, ...] = ()
+    """Pods of that Job, those gone within the last minute included, in any order."""
+    warnings: tuple[str, ...] = ()
+    """Newest last, at most 5: `Warning` headers of the Job's creation, messages of its FailedCreate events."""
+    creation_problem: CreationProblem | None = None
+    report: ReportSeen | None = None
