@@ -62,7 +62,7 @@ def _spec(raw: object) -> tuple[VideoJobSpec | None, Problem | None]:
 
 
 def _status(raw: object) -> VideoJobStatus:
-    """The status; of one that no longer parses (another version wrote it) the conditions survive: a verdict is final."""
+    """The status; of one that no longer parses (another version's) the conditions survive: a verdict is final."""
     try:
         return VideoJobStatus.model_validate(raw or {})
     except ValidationError:
