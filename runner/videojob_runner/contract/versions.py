@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-_DISTRIBUTIONS = ("videojob", "pillow", "numpy")
+VERSION_VARIABLE = "VIDEOJOB_VERSION"
+"""Set in images, where our code lies beside the libraries without being installed as a distribution."""
 
 
-def program_versions() -> dict[str, str]:
-    """Versions by name; `unknown` for our own where the distribution is not installed."""
-    found = {"python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+def program_versions(environment: Mapping[str, str]) -> dict[str, str]:
+    """Versions by name; `unknown` for what is neither named by the environment nor installed."""
+    return {
+        "videojob": environment.get(VERSION_VARIABLE) or _installed("videojob"),
+        "python": platform.python_version(),
+        "pillow": _installed("pillow"),
+        "numpy": _installed("numpy"),
+    }
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"

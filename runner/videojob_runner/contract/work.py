@@ -68,7 +68,7 @@ def work(options: Options, world: World, folder: IoFolder, status: StatusWriter)
     uid = peek_uid(document)
     folder.forget_acknowledgement()
     status.starting(uid)
-    status.versions.update(program_versions())
+    status.versions.update(program_versions(world.environment))
     job = read_job(document)
     if options.mode is Mode.PROD:
         frames = _generate(job, world, folder, status)
