@@ -1,0 +1,113 @@
+"""
+The plan: what fetch and agent must do, resolved from the spec so that neither has to know what a VideoJob is.
+
+The same function serves the pod and a run without a cluster; only the places differ: where claims are mounted, where
+credentials lie, where reports go.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from videojob_api import layout
+from videojob_api.config import RunnerConfig
+from videojob_api.plan import InputPlan, JobRef, OutputPlan, Plan, ReportPlan
+from videojob_api.spec import VideoJobSpec
+from videojob_api.storage import Claim, Input, S3Prefix
+
+CLAIMS_ROOT = "/mnt/claims"
+OUTPUT_MOUNT = "/mnt/output"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where things are for the processes that carry the plan out; the defaults are those of the pod."""
+
+    io_path: str = layout.IO_PATH
+    claims_root: str = CLAIMS_ROOT
+    """Each input claim's root is at `<claims_root>/<claimName>`."""
+    output_mount: str = OUTPUT_MOUNT
+    """The output claim's root."""
+    output_folder: str | None = None
+    """Publish into exactly this folder, whatever `spec.output` says: for a run without a cluster."""
+    credentials_root: str | None = layout.CREDENTIALS_ROOT
+    report_url: str | None = None
+    """Absent: nobody listens."""
+
+
+def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
+    """The whole plan of one job."""
+    return Plan(
+        job=job,
+        config=config_json(job, spec),
+        inputs=[_input(item, places) for item in spec.inputs or []],
+        output=_output(job, spec, places),
+        report=ReportPlan(url=places.report_url, token_path=layout.TOKEN_PATH) if places.report_url else None,
+        io_path=places.io_path,
+        credentials_root=places.credentials_root,
+        foreign=spec.pipeline.custom is not None,
+        flush_seconds=flush_seconds(grace_period(spec)),
+    )
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as it travels in the environment."""
+    return plan.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def config_json(job: JobRef, spec: VideoJobSpec) -> str:
+    """config.json: our form, or the user's own body with the job's uid under the names it may be looked for."""
+    if spec.pipeline.custom is not None:
+        return _compact({"uid": job.uid, "unique_id": job.uid} | (spec.pipeline.custom.config or {}))
+    config = RunnerConfig(
+        uid=job.uid, name=job.name, pipeline=spec.pipeline, models=spec.models, encoding=spec.encoding
+    )
+    return config.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def grace_period(spec: VideoJobSpec) -> int:
+    """Seconds between SIGTERM and SIGKILL for the whole pod."""
+    return spec.pod.termination_grace_period_seconds if spec.pod else 120
+
+
+def flush_seconds(grace: int) -> int:
+    """The agent's half of the grace period: on deletion the runner's checkpoint comes out of the same time."""
+    return max(1, grace // 2)
+
+
+def _input(item: Input, places: Places) -> InputPlan:
+    copied = item.pvc is not None and item.access == "Copy"
+    mount = f"{places.claims_root}/{item.pvc.claim_name}" if item.pvc and copied else None
+    return InputPlan(input=item, mount_path=mount)
+
+
+def _output(job: JobRef, spec: VideoJobSpec, places: Places) -> OutputPlan:
+    exclusive = spec.output.layout == "Flat"
+    run = "" if exclusive else f"{job.name}/{job.uid}/"
+    if places.output_folder is not None:
+        return OutputPlan(folder=places.output_folder, url=f"file://{places.output_folder}/", exclusive=exclusive)
+    if spec.output.s3 is not None:
+        return _bucket(spec.output.s3, run, exclusive=exclusive)
+    return _folder(spec.output.pvc or Claim(claim_name="none"), places.output_mount, run=run, exclusive=exclusive)
+
+
+def _bucket(s3: S3Prefix, run: str, *, exclusive: bool) -> OutputPlan:
+    prefix = _folder_name(s3.prefix) + run
+    return OutputPlan(
+        s3=s3.model_copy(update={"prefix": prefix}), url=f"s3://{s3.bucket}/{prefix}", exclusive=exclusive
+    )
+
+
+def _folder(claim: Claim, mount: str, *, run: str, exclusive: bool) -> OutputPlan:
+    path = _folder_name(claim.sub_path or "") + run
+    return OutputPlan(folder=f"{mount}/{path}".rstrip("/"), url=f"pvc://{claim.claim_name}/{path}", exclusive=exclusive)
+
+
+def _folder_name(path: str) -> str:
+    """The path without slashes around it and one at its end; nothing for the root."""
+    bare = path.strip("/")
+    return f"{bare}/" if bare else ""
+
+
+def _compact(body: dict[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
