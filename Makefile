@@ -37,6 +37,12 @@ imports: $(VENV)/ok
 budgets: $(VENV)/ok
 	@$(PY) scripts/budgets.py
 
+generate: $(VENV)/ok  ## write anew what follows from the models: the CRD, its copy in the chart, the reference
+	@$(PY) -m scripts.generate
+
+verify: $(VENV)/ok  ## fail when generated files are not what the models say
+	@$(PY) -m scripts.generate --check
+
 lock:  ## write locks/*.txt anew from pyproject.toml
 	@sh scripts/lock.sh
 

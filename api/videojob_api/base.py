@@ -1,22 +1,66 @@
 """What every document of ours shares: camelCase on the wire, unknown fields refused, values that never change."""
 
-from pydantic import BaseModel, ConfigDict
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from videojob_api.rules import VALIDATIONS, Rule, report
 
 GROUP = "videojobs.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "VideoJob"
 PLURAL = "videojobs"
+SCHEMA_REVISION = 1
+"""Rises with every change of the CustomResourceDefinition; the operator refuses to work with an older one."""
 
 
 class Document(BaseModel):
-    """Base of all models: strict about names, frozen, camelCase outside and snake_case inside."""
+    """
+    Base of all models: strict about names and types, frozen, camelCase outside and snake_case inside.
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    Absent and null mean the same, as on the API server. `rules` says what must hold between fields.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        known = {name for field, info in cls.model_fields.items() for name in (field, info.alias)}
+        return {name: value for name, value in data.items() if value is not None or name not in known}
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        report([rule.breach(self) for rule in self.rules if not rule.holds(self)])
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The model's JSON schema, with its rules as CEL."""
+        reference = handler(schema)
+        if cls.rules:
+            handler.resolve_ref_schema(reference)[VALIDATIONS] = [rule.validation() for rule in cls.rules]
+        return reference
 
 
 class OpenDocument(Document):
-    """A message between versions of ourselves: fields a newer sender adds are ignored."""
+    """A message between versions of ourselves: fields a newer sender adds are ignored, text may stand for times."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=False)

@@ -1,112 +1,182 @@
 """What a user asks for: `VideoJob.spec` (DESIGN §3)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
+from videojob_api.object_rules import ExactlyOne, Immutable, Requires
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
-from videojob_api.storage import Input, ObjectName, Output, RelativePath, Sha256
+from videojob_api.quantity import Quantity
+from videojob_api.rules import Rule, UniqueBy
+from videojob_api.spec_rules import AmongInputs, NamesAccelerator
+from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
 
-Quantity = Annotated[str | int, Field(union_mode="left_to_right")]
-Resources = dict[str, Quantity]
+Resources = Annotated[dict[str, Quantity], Field(max_length=16)]
 
 
 class ModelSource(Document):
     """The pack behind one of the pipeline's roles; exactly one of builtin, input."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("builtin", "input"),)
     role: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]*$", max_length=63)]
-    builtin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
+    """What the pipeline uses it for; vqganClip knows generator and perceptor. No two packs share a role."""
+    builtin: Literal["shapes-vqgan", "shapes-clip"] | None = None
+    """A pack that ships in the runner's image."""
     input: RelativePath | None = None
     """A pack folder among the inputs, below `/video_io/input`."""
     digest: Sha256 | None = None
-    """sha256 of the pack's pack.json."""
+    """sha256 of the pack's pack.json. The job fails when it differs."""
 
 
 class Encoding(Document):
     """The mp4: H.264, yuv420p."""
 
     fps: Annotated[int, Field(ge=1, le=240)] = 24
+    """Frames in a second."""
     crf: Annotated[int, Field(ge=0, le=51)] = 23
+    """Quality: lower is better and larger; 18 looks lossless."""
 
 
 class Test(Document):
-    """The contract's TEST and TEST_FAIL: simulated frames, no engine."""
+    """The contract's TEST and TEST_FAIL: simulated frames, no engine, no accelerator."""
 
     duration_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
+    """How long the simulation takes."""
     fail: bool = False
+    """End with FAILED instead of COMPLETED."""
 
 
 class ResourceRequirements(Document):
     """Compute resources of the runner's container."""
 
-    limits: Annotated[Resources, Field(max_length=16)] | None = None
-    requests: Annotated[Resources, Field(max_length=16)] | None = None
+    limits: Resources | None = None
+    """The most it may use, like nvidia.com/gpu: 1."""
+    requests: Resources | None = None
+    """What the scheduler sets aside for it. Absent: the limits."""
 
 
 class Runner(Document):
     """The container that makes the pictures."""
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
-    """Absent: the image the operator was installed with; required for pipeline.custom."""
+    """Absent: the image the operator was installed with. Required for pipeline.custom."""
     resources: ResourceRequirements | None = None
+    """Its compute resources."""
     accelerator: Literal["Required", "None"] = "Required"
-    env: Annotated[list[EnvVar], Field(max_length=64)] | None = None
+    """Required: the limits must name an extended resource, and the runner fails when it sees no device. None: CPU."""
+    env: Annotated[list[EnvVar], Field(max_length=64), UniqueBy("name")] | None = None
+    """Environment of the runner's container."""
 
 
 class Volume(Document):
-    """Size of an emptyDir."""
+    """An emptyDir."""
 
-    size: Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?([KMGT]i?|)$", max_length=16)]
+    size: Quantity
+    """Its size limit, like 20Gi."""
 
 
 class Pod(Document):
-    """The curated part of the pod (VJ-19)."""
+    """The curated part of the pod; everything else is decided by the operator."""
 
     image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] | None = None
+    """Names of Secrets for pulling images."""
     service_account_name: ObjectName | None = None
-    node_selector: Annotated[dict[str, str], Field(max_length=32)] | None = None
+    """Service account, whose identity may open buckets. Absent: default."""
+    node_selector: (
+        Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)] | None
+    ) = None
+    """Labels a node must have."""
     tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] | None = None
+    """Taints to tolerate, as in a pod."""
     affinity: dict[str, Any] | None = None
+    """Preferred and required places, as in a pod."""
     priority_class_name: ObjectName | None = None
+    """Priority class of the pod."""
     runtime_class_name: ObjectName | None = None
+    """Runtime class of the pod, like nvidia."""
     scheduler_name: ObjectName | None = None
+    """Scheduler to place the pod. Absent: the cluster's own."""
     run_as_user: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    """Numeric user of all containers; never root."""
     scratch: Volume | None = None
+    """The volume behind /video_io."""
     shm: Volume | None = None
+    """Shared memory at /dev/shm, for data loaders."""
     termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
+    """Time for a checkpoint and for publishing it, after the pod was told to stop."""
 
 
 class Retry(Document):
     """How often to try again: own failures, and disruptions that are nobody's fault."""
 
     limit: Annotated[int, Field(ge=0, le=20)] = 2
+    """Attempts after the first, when the job itself failed."""
     max_disruptions: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Attempts after evictions, preemptions and lost nodes."""
 
 
 class Deadlines(Document):
-    """Seconds; start counts from acceptance (or resume) until the runner has started, active from the Job's start."""
+    """Limits in seconds; a job that passes one fails."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (Immutable("start_seconds"), Immutable("progress_seconds"))
     start_seconds: Annotated[int, Field(ge=10, le=604_800)] = 1800
+    """From acceptance, or resumption, until the runner has started. Cannot be changed."""
     active_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
+    """From the start of the Job to its end. Absent: no limit. Can be changed while the job runs."""
     progress_seconds: Annotated[int, Field(ge=10, le=604_800)] | None = None
-    """Longest time without a change of progress before the attempt fails."""
+    """Longest time without a change of progress before the attempt fails. Absent: no limit. Cannot be changed."""
+
+
+MUTABLE = ("suspend", "deadlines.active_seconds")
+"""The only fields of a spec that may change after creation."""
 
 
 class VideoJobSpec(Document):
-    """Everything a user says about one video."""
+    """Everything a user says about one video. Fields cannot be changed after creation unless they say so."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Requires(field="pipeline.custom", needs="runner.image", why="the operator's own image cannot run it"),
+        NamesAccelerator(),
+        AmongInputs(),
+        *map(
+            Immutable,
+            (
+                "pipeline",
+                "models",
+                "inputs",
+                "output",
+                "encoding",
+                "test",
+                "runner",
+                "pod",
+                "retry",
+                "managed_by",
+            ),
+        ),
+    )
     pipeline: Pipeline
-    models: Annotated[list[ModelSource], Field(max_length=8)] | None = None
-    inputs: Annotated[list[Input], Field(max_length=64)] | None = None
+    """What makes the pictures: exactly one of its fields."""
+    models: Annotated[list[ModelSource], Field(max_length=8), UniqueBy("role")] | None = None
+    """Weights by role. Absent: the pipeline's built-in packs."""
+    inputs: Inputs | None = None
+    """Files that lie below `/video_io/input` when the runner starts."""
     output: Output
+    """Where the results go: exactly one of s3, pvc."""
     encoding: Encoding = Encoding()
+    """The mp4."""
     test: Test | None = None
-    """Absent: real work."""
+    """Simulated frames instead of real work, to try out everything around it. Absent: real work."""
     runner: Runner = Runner()
+    """The container that makes the pictures."""
     pod: Pod | None = None
+    """The pod around it."""
     suspend: bool = False
+    """Stop after saving, and free the accelerator, until it is false again. Can be changed at any time."""
     retry: Retry = Retry()
+    """How often to try again."""
     deadlines: Deadlines = Deadlines()
-    managed_by: Annotated[str, StringConstraints(max_length=63)] = "videojobs.dev/controller"
+    """Limits in seconds."""
+    managed_by: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "videojobs.dev/controller"
+    """The controller in charge; another value keeps this operator's hands off."""

@@ -18,6 +18,18 @@ CONDITION_TYPES = (
     "Stalled",
 )
 
+FIRST_CONDITIONS = tuple(
+    {
+        "type": kind,
+        "status": "Unknown",
+        "reason": "Pending",
+        "message": "Waiting for the operator.",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }
+    for kind in ("Accepted", "Reconciling", "Succeeded")
+)
+"""What a new object shows until the operator has seen it; a default must be constant, hence the date."""
+
 
 class Condition(OpenDocument):
     """metav1.Condition."""

@@ -1,66 +1,116 @@
 """Places that bytes come from and go to: S3 and volume claims, the same reference types everywhere."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
+from videojob_api.object_rules import ExactlyOne, OnlyWith
+from videojob_api.rules import Refuses, Rule, TotalBytes, UniqueBy
+
+INLINE_LIMIT = 32 * 1024
+"""Bytes of all inline inputs together: they travel in the pod's environment."""
+
+CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
+"""Control characters, and those that turn the direction of text: never in a name (VJ-72).
+
+The latter stand in the pattern as themselves: Python and RE2 escape them differently."""
+
+SAFE_PATH = Refuses(
+    rf"(^|/)\.{{0,2}}(/|$)|{CONTROL}",
+    "must be a relative path without empty parts, '.', '..' or control characters, like 'seeds/init.png'",
+)
+SAFE_PREFIX = Refuses(
+    rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL}",
+    "must be a relative prefix without empty parts, '.', '..' or control characters, like 'videos/'",
+)
+NOT_CONFIG = Refuses(r"^config\.json(/|$)", "config.json is written by the operator; choose another name")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{64}$", max_length=71)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
-RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
 """Slash-separated names below a root: no absolute path, no `..`, no control character (VJ-72)."""
 
 
 class SecretRef(Document):
-    """A Secret beside the job: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, optional AWS_SESSION_TOKEN."""
+    """A Secret beside the job, with keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and optionally AWS_SESSION_TOKEN."""
 
     secret_name: ObjectName
+    """Name of the Secret, in the namespace of the job."""
 
 
 class S3Location(Document):
-    """Which S3 service, which bucket, whose credentials; absent credentials mean the pod's own identity."""
+    """Which S3 service, which bucket, whose credentials."""
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
+    """Name of the bucket: 3 to 63 lower-case letters, digits, dots and hyphens."""
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$", max_length=253)] | None = None
+    """Address of the service, like https://minio.example.com:9000. Absent: AWS. http only where the operator allows."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
+    """Region to sign for, like eu-central-1. Absent: the service's default."""
     credentials: SecretRef | None = None
+    """Absent: the identity of the pod itself."""
 
 
 class S3Object(S3Location):
     """One object of a bucket."""
 
-    key: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    key: Annotated[str, StringConstraints(max_length=1024), SAFE_PATH]
+    """Key of the object."""
 
 
 class S3Prefix(S3Location):
     """All keys of a bucket below a prefix."""
 
-    prefix: Annotated[str, StringConstraints(max_length=512)] = ""
+    prefix: Annotated[str, StringConstraints(max_length=512), SAFE_PREFIX] = ""
+    """What the keys begin with, like videos/. Absent: the whole bucket."""
 
 
 class Claim(Document):
     """A path on a PersistentVolumeClaim of the job's namespace."""
 
     claim_name: ObjectName
+    """Name of the PersistentVolumeClaim."""
     sub_path: RelativePath | None = None
+    """Path on the volume. Absent: its root."""
+
+
+InputPath = Annotated[RelativePath, NOT_CONFIG]
 
 
 class Input(Document):
-    """One thing below `/video_io/input`; exactly one of s3, pvc, inline."""
+    """One thing below `/video_io/input` when the runner starts; exactly one of s3, pvc, inline says from where."""
 
-    path: RelativePath
+    rules: ClassVar[tuple[Rule, ...]] = (
+        ExactlyOne("s3", "pvc", "inline"),
+        OnlyWith(field="access", value="Mount", needs="pvc"),
+    )
+    path: InputPath
+    """Where it will lie, relative to the input folder. No two inputs share a path."""
     s3: S3Object | None = None
+    """An object in a bucket."""
     pvc: Claim | None = None
-    inline: Annotated[str, StringConstraints(max_length=32768)] | None = None
+    """A file or folder on a volume claim."""
+    inline: Annotated[str, StringConstraints(max_length=INLINE_LIMIT)] | None = None
+    """The text itself; all inline inputs together at most 32 KiB."""
     sha256: Sha256 | None = None
-    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Digest of the file. The job fails when it differs."""
+    size_bytes: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    """Size of the file in bytes. The job fails when it differs."""
     access: Literal["Copy", "Mount"] = "Copy"
+    """Copy into the job's scratch volume, or Mount the claim read-only in the runner."""
+
+
+Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), TotalBytes("inline", INLINE_LIMIT)]
 
 
 class Output(Document):
-    """Where the video goes; exactly one of s3, pvc."""
+    """Where frames, video and manifest go: exactly one of s3, pvc."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("s3", "pvc"),)
     s3: S3Prefix | None = None
+    """A bucket."""
     pvc: Claim | None = None
+    """A volume claim."""
     layout: Literal["PerRun", "Flat"] = "PerRun"
+    """PerRun: below <name>/<uid>/, so runs never mix. Flat: right there, refused where another job's manifest lies."""

@@ -1,10 +1,12 @@
 """Fields of `pipeline.vqganClip`: a VQGAN's latent steered by CLIP towards text (specification §2 to §4)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
+from videojob_api.object_rules import Ascending, ExactlyOne
+from videojob_api.rules import Rule
 from videojob_api.storage import RelativePath
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -15,22 +17,29 @@ class Image(Document):
     """One picture."""
 
     prompts: Prompts
+    """What to show: `text[:weight]`, several joined by `|`."""
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Steps of optimisation."""
     save_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Also keep the picture of every so many iterations as a frame; absent: the last one only."""
 
 
 class Video(Document):
-    """Frames, each trained on from the last, zoomed and shifted between them (§4.3)."""
+    """Frames, each trained on from the last, zoomed and shifted between them."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (Ascending("change_prompts_on_frame", ceiling="frames"),)
     prompts: Prompts
+    """What to show: `text[:weight[:stop]]`, several joined by `|`; `^` separates phrases that follow each other."""
     frames: Annotated[int, Field(ge=1, le=100_000)]
+    """How many frames the video has."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 30
+    """Steps of optimisation for each frame."""
     iterations_for_first_frame: Annotated[int, Field(ge=0, le=100_000)] = 100
     """Extra iterations before the first frame; skipped with an init image."""
     change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
-    """1-based frames from which the next phrase counts; absent: the phrases share the frames evenly."""
+    """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
     zoom: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    """Enlargement between two frames; below 1 shrinks."""
     shift_x: Annotated[int, Field(ge=-4096, le=4096)] = 0
     """Pixels to the right between two frames, wrapping."""
     shift_y: Annotated[int, Field(ge=-4096, le=4096)] = 0
@@ -38,11 +47,13 @@ class Video(Document):
 
 
 class VqganClip(Document):
-    """Common fields and exactly one form."""
+    """A picture or a video steered by text: common fields, and exactly one of image, video."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("image", "video"),)
     width: Annotated[int, Field(ge=16, le=4096)] = 256
-    """Pixels; rounded down to the generator's factor (§2.3)."""
+    """Pixels; rounded down to a multiple of the generator's factor, 16 for most."""
     height: Annotated[int, Field(ge=16, le=4096)] = 256
+    """Pixels; rounded down like the width."""
     seed: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
     """Absent: drawn and recorded in the manifest."""
     init_image: RelativePath | None = None
@@ -52,8 +63,12 @@ class VqganClip(Document):
     cuts: Annotated[int, Field(ge=1, le=256)] | None = None
     """Cutouts each iteration; absent: the pack's choice, else 32."""
     cut_method: Literal["original", "kornia"] = "kornia"
+    """How cutouts are taken: plain crops, or crops with kornia's augmentations."""
     cut_power: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Above 1: more small cutouts; below 1: more large ones."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Absent: the pack's choice, else 0.1."""
+    """Step size of Adam. Absent: the pack's choice, else 0.1."""
     image: Image | None = None
+    """One picture."""
     video: Video | None = None
+    """A video."""

@@ -1,0 +1,1 @@
+"""The CustomResourceDefinition, generated from the models: `python -m videojob_api.crd` prints it."""

@@ -1,0 +1,7 @@
+"""`python -m videojob_api.crd > crds/videojobs.yaml`."""
+
+import sys
+
+from videojob_api.crd.render import render
+
+sys.stdout.write(render())

@@ -1,0 +1,100 @@
+"""The whole CustomResourceDefinition as YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from videojob_api.base import GROUP, KIND, PLURAL, SCHEMA_REVISION, VERSION
+from videojob_api.crd.schema import structural
+from videojob_api.spec import VideoJobSpec
+from videojob_api.status import FIRST_CONDITIONS, VideoJobStatus
+from videojob_api.videojob import Metadata
+
+HEADER = "# Generated from the models in api/videojob_api by `make generate`. Do not edit.\n"
+
+COLUMNS = (
+    ("State", "string", ".status.state", 0),
+    ("Progress", "integer", ".status.progress.percent", 0),
+    ("Frames", "string", ".status.progress.frames", 0),
+    ("Attempt", "integer", ".status.attempt", 1),
+    ("Reason", "string", '.status.conditions[?(@.type=="Succeeded")].reason', 1),
+    ("Output", "string", ".status.output.url", 1),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+)
+"""Name, type, path and priority of `kubectl get`'s columns; priority 1 only with `-o wide`."""
+
+
+def definition() -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{PLURAL}.{GROUP}",
+            "labels": {"app.kubernetes.io/name": "videojob", f"{GROUP}/schema-revision": str(SCHEMA_REVISION)},
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["vj"],
+                "categories": [PLURAL],
+            },
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "selectableFields": [{"jsonPath": ".status.state"}],
+        "additionalPrinterColumns": [
+            {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
+            for name, kind, path, priority in COLUMNS
+        ],
+        "schema": {"openAPIV3Schema": _schema()},
+    }
+
+
+def _schema() -> dict[str, Any]:
+    status = structural(VideoJobStatus)
+    # A default of a field within status has no effect while status is absent: the object itself needs one.
+    status["default"] = {"observedGeneration": -1, "conditions": list(FIRST_CONDITIONS)}
+    return {
+        "type": "object",
+        "description": "One video to be made: what makes it, from what, and where it goes.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
+            "kind": {"type": "string", "description": KIND},
+            "metadata": {"type": "object", "properties": {"name": structural(Metadata)["properties"]["name"]}},
+            "spec": structural(VideoJobSpec),
+            "status": status,
+        },
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style without anchors, lists indented, as people write Kubernetes manifests."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+def render() -> str:
+    """The definition as YAML text."""
+    text: str = yaml.dump(definition(), Dumper=_Dumper, sort_keys=False, width=120)
+    return HEADER + text
