@@ -33,12 +33,12 @@ class PackFolders:
 
     def folder(self, role: str, *, default: str) -> Path:
         """The folder for `role`. Raises BadInput when it holds no pack, UnsafeCheckpoint when the digest differs."""
-        source = self._sources.get(role) or ModelSource(role=role, builtin=default)
-        folder = self._place(source, default=default)
+        source = self._sources.get(role)
+        folder = self._built_in / default if source is None else self._place(source, default=default)
         description = folder / DESCRIPTION
         if not description.is_file():
             raise BadInput(f"models.{role}: there is no pack in {folder}: {DESCRIPTION} is missing")
-        if source.digest is not None:
+        if source is not None and source.digest is not None:
             _check(description, source.digest, role=role)
         return folder
 
