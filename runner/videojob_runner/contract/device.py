@@ -12,27 +12,19 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from videojob_api.layout import ACCELERATOR_VARIABLE
 
 from videojob_runner.contract.errors import NoDevice
+from videojob_runner.contract.world import Device
 
 log = logging.getLogger(__name__)
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 DRIVER = Path("/proc/driver/nvidia/version")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A torch device by name, and what to write down about it."""
-
-    name: str
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | None] | None = None) -> Device:

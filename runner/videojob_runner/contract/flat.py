@@ -39,7 +39,8 @@ def renamed(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def engine_options(flat: FlatConfig) -> dict[str, Any]:
     """The engine's configuration, as a document. Raises BadConfig for what cannot be done with it."""
-    if not any(part.strip() for part in flat.prompt.split("|")):
+    prompts = [part.strip() for part in flat.prompt.split("|") if part.strip()]
+    if not prompts:
         raise BadConfig("holds no prompt, so there is nothing to steer towards", field="prompt")
     if flat.target_images.strip() not in _NOTHING:
         raise BadConfig("image prompts are not supported yet; leave it out", field="target_images")
@@ -55,7 +56,7 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
         "learningRateCap": CAP,
         "frameBeforeStep": True,
         "video": {
-            "prompts": flat.prompt,
+            "prompts": " | ".join(prompts),
             "frames": flat.num_frames,
             "iterationsPerFrame": 1,
             "iterationsForFirstFrame": 0,

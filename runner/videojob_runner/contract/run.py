@@ -21,7 +21,8 @@ from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.modes import Mode, Options, parse_options
 from videojob_runner.contract.publish_wait import await_published
 from videojob_runner.contract.status import StatusWriter
-from videojob_runner.contract.work import World, set_up, work
+from videojob_runner.contract.work import set_up, work
+from videojob_runner.contract.world import World
 
 log = logging.getLogger(__name__)
 

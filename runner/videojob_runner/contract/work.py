@@ -8,32 +8,24 @@ them. Torch is imported only on the way to an engine.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from videojob_api.report import Failure
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
-from videojob_runner.contract.engine import Engine, RunContext, WarmsUp
-from videojob_runner.contract.engines import engine_names, load_engine
+from videojob_runner.contract.engine import RunContext, WarmsUp
+from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
 from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.job import Job, checked, load_document, peek_uid, read_job
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.packs import PackFolders, built_in_folder
-from videojob_runner.contract.signals import StopFlag
 from videojob_runner.contract.simulate import frames_to_simulate, simulate
 from videojob_runner.contract.status import StatusWriter
 from videojob_runner.contract.versions import program_versions
+from videojob_runner.contract.world import World
 from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
 from videojob_runner.media.mp4 import Encoding, ffmpeg_version, write_mp4
-
-if TYPE_CHECKING:
-    from videojob_runner.contract.device import Device
 
 log = logging.getLogger(__name__)
 
@@ -42,24 +34,6 @@ SEED_BITS = 53
 
 MOST_FRAMES = 100_000
 """Where only the engine knows how many there will be."""
-
-
-def _choose_device(environment: Mapping[str, str]) -> Device:
-    from videojob_runner.contract.device import choose_device  # noqa: PLC0415 - imports torch, which TEST must not
-
-    return choose_device(environment)
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """What a run takes from its process; tests hand in their own."""
-
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    stop: StopFlag = field(default_factory=StopFlag)
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-    engine: Callable[[str], Engine[Any]] = load_engine
-    device: Callable[[Mapping[str, str]], Device] = _choose_device
 
 
 def work(options: Options, world: World, folder: IoFolder, status: StatusWriter) -> None:

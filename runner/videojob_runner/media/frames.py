@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -30,13 +30,21 @@ _FRAME = re.compile(r"\d{5,}\.png")
 _LEFTOVER = re.compile(r"\.\d{5,}\.png\.part")
 
 
-class FrameWriter:
-    """Writes frames of one run into `folder`, which it makes. `total` is the highest number of frames to come."""
+Save = Callable[[Path, Pixels, Mapping[str, str]], None]
 
-    def __init__(self, folder: Path, *, total: int, depth: int = 8) -> None:
+
+class FrameWriter:
+    """
+    Writes frames of one run into `folder`, which it makes.
+
+    `total` is the highest number of frames to come, `depth` how many may wait, `save` what the thread does with each.
+    """
+
+    def __init__(self, folder: Path, *, total: int, depth: int = 8, save: Save | None = None) -> None:
         self._folder = folder
         self._digits = max(DIGITS, len(str(total - 1)))
         self._depth = depth
+        self._save = save or save_png
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames")
         self._pending: deque[Future[None]] = deque()
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +70,7 @@ class FrameWriter:
         if len(self._pending) >= self._depth:
             self._pending.popleft().result()
         self._highest = max(self._highest, index)
-        self._pending.append(self._thread.submit(save_png, self.path(index), pixels.copy(), dict(text or {})))
+        self._pending.append(self._thread.submit(self._save, self.path(index), pixels.copy(), dict(text or {})))
 
     def flush(self) -> None:
         """Returns when every frame taken so far is on disk."""

@@ -1,0 +1,55 @@
+"""Finding engines, and the seam's own promises."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from videojob_runner.contract.engine import RunContext
+from videojob_runner.contract.engines import BUILT_IN, engine_names, load_engine
+from videojob_runner.contract.errors import BadConfig, BadInput
+
+from tests.unit.runner.fakes import Bench, FakeEngine
+
+PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
+
+
+def test_the_table_for_checkouts_is_the_entry_points_of_the_distribution() -> None:
+    assert tomllib.loads(PROJECT.read_text())["project"]["entry-points"]["videojob.engines"] == BUILT_IN
+
+
+def test_every_built_in_engine_can_be_named() -> None:
+    assert set(BUILT_IN) <= set(engine_names())
+
+
+def test_an_unknown_engine_is_told_which_there_are() -> None:
+    with pytest.raises(BadConfig, match=r"pipeline\.custom: this image has no engine for it, only for .*vqganClip"):
+        load_engine("custom")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    engine, bench = FakeEngine(), Bench(tmp_path, {"prompt": "x", "unique_id": "u", "num_frames": 3})
+    from videojob_runner.contract.modes import Mode
+
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    return engine.contexts[0]
+
+
+def test_an_input_file_is_found_below_the_input_folder(context: RunContext) -> None:
+    (context.inputs / "seeds").mkdir()
+    (context.inputs / "seeds" / "0.png").write_bytes(b"x")
+    assert context.input_file("seeds/0.png", field="initImage").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["../STATUS", "/etc/passwd", "way-out"])
+def test_an_input_file_never_lies_elsewhere(context: RunContext, name: str) -> None:
+    (context.inputs / "way-out").symlink_to("/etc/passwd")
+    with pytest.raises(BadInput, match="initImage: .* lies outside the input folder"):
+        context.input_file(name, field="initImage")
+
+
+@pytest.mark.parametrize("name", ["no.png", "."])
+def test_a_missing_input_file_says_what_to_do(context: RunContext, name: str) -> None:
+    with pytest.raises(BadInput, match=r"initImage: there is no file .* add it to spec\.inputs") as caught:
+        context.input_file(name, field="initImage")
+    assert caught.value.exit_code == 65

@@ -1,0 +1,261 @@
+"""Whole runs in one process, with a clock of their own and an engine by recipe."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from videojob_api.contract_status import StatusWord
+from videojob_api.report import Acknowledgement, Failure
+from videojob_runner.contract.engine import RunContext
+from videojob_runner.contract.errors import BadInput, UnsafeCheckpoint
+from videojob_runner.contract.modes import Mode, Options
+from videojob_runner.contract.run import run
+from videojob_runner.contract.world import Device, World
+from videojob_runner.media.frames import read_frame
+
+from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
+
+
+def test_test_mode_says_exactly_what_the_contract_says(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FLAT)
+    assert bench.run(Mode.TEST, seconds=9) == 0
+    assert bench.clock.lines == [
+        "STARTING a b",
+        "IN_PROGRESS a b 0% unknown",
+        "IN_PROGRESS a b 33% 3s",
+        "IN_PROGRESS a b 66% 0s",
+        "COMPLETED a b a_b.mp4",
+    ]
+    assert bench.clock.now == pytest.approx(9.0), "spread over the duration asked for"
+
+
+def test_test_fail_makes_the_same_frames_and_ends_with_failed_and_0(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FLAT)
+    assert bench.run(Mode.TEST_FAIL, seconds=9) == 0
+    assert bench.clock.lines[-2:] == ["IN_PROGRESS a b 66% 0s", "FAILED a b"]
+    assert (len(bench.frames), bench.videos, bench.failure[0]) == (3, [], "TestFail")
+
+
+def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS | {"encoding": {"fps": 6}})
+    assert bench.run(Mode.TEST, seconds=0) == 0
+    assert bench.frames == ["00000.png", "00001.png", "00002.png"]
+    with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 3
+        assert video.streams.video[0].average_rate == 6
+
+
+def test_where_only_the_engine_knows_test_makes_as_many_frames_as_the_seconds_take(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS | {"pipeline": {"custom": {"config": {"x": 1}}}, "encoding": {"fps": 2}})
+    assert bench.run(Mode.TEST, seconds=3) == 0
+    assert len(bench.frames) == 6
+    assert read_frame(tmp_path / "output" / "frames" / "00000.png").shape == (480, 480, 3)
+
+
+def test_status_stays_in_progress_while_encoding_and_completed_comes_with_the_file(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FLAT)
+    seen: list[tuple[str, str, bool]] = []
+
+    def look() -> None:
+        if (tmp_path / "STATUS").exists():
+            seen.append((bench.status.split()[0], bench.details.phase, bool(bench.videos)))
+
+    bench.clock.on_look = look
+    bench.run(Mode.TEST)
+    assert ("IN_PROGRESS", "encoding", False) in seen
+    assert {video for word, _, video in seen if word == "COMPLETED"} == {True}
+
+
+def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Path) -> None:
+    engine, bench = FakeEngine(), Bench(tmp_path, OURS)
+    config = json.loads(json.dumps(OURS))
+    config["pipeline"]["vqganClip"]["seed"] = 11
+    bench.configure(config)
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    [context] = engine.contexts
+    assert engine.configs[0].video["frames"] == 3
+    assert (context.seed, context.device, context.inputs) == (11, "cpu", tmp_path / "input")
+    versions = bench.details.versions
+    assert (versions["seed"], versions["torch"]) == ("11", "none")
+    assert {"videojob", "python", "ffmpeg"} <= set(versions)
+    assert bench.status == "COMPLETED 4711 4711.mp4"
+    assert (bench.details.frames_done, bench.details.frames_total) == (3, 3)
+    assert bench.details.metrics == {"loss": pytest.approx(1 / 3)}
+
+
+def test_a_seed_that_nobody_named_is_drawn_and_recorded(tmp_path: Path) -> None:
+    seeds = set()
+    for _ in range(3):
+        engine, bench = FakeEngine(), Bench(tmp_path, OURS)
+        bench.run(Mode.PROD, engine=engine)
+        assert bench.details.versions["seed"] == str(engine.contexts[0].seed)
+        seeds.add(engine.contexts[0].seed)
+    assert len(seeds) == 3
+    assert all(0 <= seed < 2**53 for seed in seeds)
+
+
+def raising(error: Exception) -> FakeEngine:
+    def fail(_context: RunContext) -> None:
+        raise error
+
+    return FakeEngine(before=fail)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "says"),
+    [
+        (BadInput("initImage: is no picture"), 65, "BadInput", "initImage: is no picture"),
+        (UnsafeCheckpoint("a pickle"), 66, "UnsafeCheckpoint", "a pickle"),
+        (OutOfMemoryError("CUDA out of memory.\nTried to"), 70, "OutOfMemory", "smaller picture or fewer cuts"),
+        (MemoryError(), 70, "OutOfMemory", "memory is exhausted"),
+        (OSError(28, "No space left on device"), 70, "NoSpace", "pod.scratch"),
+        (PermissionError(13, "Permission denied", "/video_io/x"), 70, "NotPermitted", "/video_io/x"),
+        (ZeroDivisionError("by zero\nand more"), 70, "InternalError", "ZeroDivisionError: by zero"),
+    ],
+)
+def test_every_failure_of_an_engine_becomes_failed_with_a_reason_and_a_remedy(
+    tmp_path: Path, error: Exception, code: int, reason: str, says: str
+) -> None:
+    bench = Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=raising(error)) == code
+    assert bench.status == "FAILED 4711"
+    assert bench.failure[0] == reason
+    assert says in bench.failure[1]
+    assert bench.videos == []
+
+
+def test_an_engine_that_miscounts_its_frames_does_not_complete(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=FakeEngine(said=4)) == 70
+    assert (bench.status, bench.videos) == ("FAILED 4711", [])
+    assert "3 frames on disk, but 4" in bench.failure[1]
+
+
+def test_a_frame_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
+    def wrong_shape(context: RunContext) -> None:
+        context.frames.write(0, np.zeros((4, 4), np.uint8))
+
+    bench = Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=FakeEngine(before=wrong_shape)) == 70
+    assert "H×W×3" in bench.failure[1]
+
+
+def test_a_sigterm_saves_leaves_in_progress_and_ends_with_75(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+
+    def stop_after_the_second(_context: RunContext, index: int) -> None:
+        if index == 1:
+            bench.stop.receive(signal.SIGTERM)
+
+    assert bench.run(Mode.PROD, engine=FakeEngine(after_each=stop_after_the_second)) == 75
+    assert bench.status.startswith("IN_PROGRESS 4711 33% ")
+    assert bench.details.phase == "checkpointing"
+    assert bench.frames == ["00000.png", "00001.png"]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000000000002"]
+
+
+def interrupted_after(tmp_path: Path, index: int, config: dict[str, Any]) -> FakeEngine:
+    bench = Bench(tmp_path, config)
+    engine = FakeEngine(after_each=lambda _c, i: bench.stop.receive(signal.SIGTERM) if i == index else None)
+    assert bench.run(Mode.PROD, engine=engine) == 75
+    return engine
+
+
+def test_the_next_run_of_the_same_job_goes_on_where_the_last_one_saved(tmp_path: Path) -> None:
+    first = interrupted_after(tmp_path, 1, OURS)
+    before = (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns
+    bench, second = Bench(tmp_path, OURS), FakeEngine()
+    assert bench.run(Mode.PROD, engine=second) == 0
+    assert second.contexts[0].seed == first.contexts[0].seed, "a drawn seed is drawn once"
+    assert (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
+    assert bench.clock.lines[:2] == ["STARTING 4711", "IN_PROGRESS 4711 66% unknown"]
+    assert (bench.status, len(bench.frames)) == ("COMPLETED 4711 4711.mp4", 3)
+
+
+@pytest.mark.parametrize("change", [{"uid": "another"}, {"encoding": {"fps": 5}}])
+def test_another_job_in_the_same_folder_starts_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    interrupted_after(tmp_path, 1, OURS)
+    bench = Bench(tmp_path, OURS | change)
+    frames_at_start: list[str] = []
+    engine = FakeEngine(before=lambda context: frames_at_start.extend(bench.frames))
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert frames_at_start == []
+    assert bench.clock.lines[1].endswith(" 0% unknown")
+
+
+def test_a_stop_before_the_first_step_does_not_start_the_engine(tmp_path: Path) -> None:
+    bench, engine = Bench(tmp_path, OURS), FakeEngine()
+    bench.stop.receive(signal.SIGTERM)
+    assert bench.run(Mode.PROD, engine=engine) == 75
+    assert (bench.status, engine.contexts) == ("STARTING 4711", [])
+
+
+def test_a_stop_in_test_mode_ends_with_75_between_two_frames(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+    bench.stop.receive(signal.SIGTERM)
+    assert bench.run(Mode.TEST) == 75
+    assert (bench.status, bench.frames, bench.videos) == ("IN_PROGRESS 4711 0% unknown", ["00000.png"], [])
+
+
+def awaiting(tmp_path: Path, word: Acknowledgement) -> Bench:
+    bench = Bench(tmp_path, OURS)
+    bench.environment["VIDEOJOB_AWAIT_PUBLISHED"] = "1"
+    (tmp_path / ".videojob").mkdir()
+    stale = Acknowledgement(uid="4711", published=False)
+    (tmp_path / ".videojob" / "published.json").write_text(stale.model_dump_json(by_alias=True))
+
+    def agent() -> None:
+        if len(bench.sleeps) == 3:
+            (tmp_path / ".videojob" / "published.json").write_text(word.model_dump_json(by_alias=True))
+
+    bench.on_sleep = agent
+    return bench
+
+
+def test_in_a_pod_it_stays_until_the_agent_has_published(tmp_path: Path) -> None:
+    bench = awaiting(tmp_path, Acknowledgement(uid="4711", published=True))
+    assert bench.run(Mode.TEST, seconds=0) == 0
+    assert len(bench.sleeps) == 3
+
+
+def test_in_a_pod_it_ends_with_74_when_the_agent_gives_up_and_status_keeps_the_truth(tmp_path: Path) -> None:
+    word = Acknowledgement(uid="4711", published=False, failure=Failure(reason="X", message="no bucket"))
+    bench = awaiting(tmp_path, word)
+    assert bench.run(Mode.PROD) == 74
+    assert bench.details.state is StatusWord.COMPLETED
+
+
+def test_a_test_that_failed_as_asked_waits_for_nobody(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+    bench.environment["VIDEOJOB_AWAIT_PUBLISHED"] = "1"
+    assert bench.run(Mode.TEST_FAIL, seconds=0) == 0
+    assert bench.sleeps == []
+
+
+def test_setup_loads_every_engine_and_touches_no_io_folder(tmp_path: Path) -> None:
+    warmed: list[str] = []
+
+    class Warm(FakeEngine):
+        def warm_up(self, models: object, *, device: str) -> None:
+            warmed.append(device)
+
+    world = World(
+        environment={"VIDEO_IO_PATH": str(tmp_path / "io")},
+        engine=lambda name: Warm(),
+        device=lambda environment: Device("cpu"),
+    )
+    assert run(Options(mode=Mode.SETUP), world) == 0
+    assert (warmed, list(tmp_path.iterdir())) == (["cpu"], [])
+
+
+def test_an_io_folder_that_cannot_be_written_ends_with_70_and_not_with_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(Options(), World(environment={"VIDEO_IO_PATH": str(tmp_path / "file")})) == 70
