@@ -44,7 +44,7 @@ def test_an_input_file_is_found_below_the_input_folder(context: RunContext) -> N
 @pytest.mark.parametrize("name", ["../STATUS", "/etc/passwd", "way-out"])
 def test_an_input_file_never_lies_elsewhere(context: RunContext, name: str) -> None:
     (context.inputs / "way-out").symlink_to("/etc/passwd")
-    with pytest.raises(BadInput, match="initImage: .* lies outside the input folder"):
+    with pytest.raises(BadInput, match=r"initImage: .* lies outside the input folder"):
         context.input_file(name, field="initImage")
 
 

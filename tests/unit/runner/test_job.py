@@ -107,7 +107,7 @@ def test_the_uid_is_found_even_when_the_rest_is_wrong(document: dict[str, Any], 
      {"apiVersion": "x", "unique_id": "u"}],
 )  # fmt: skip
 def test_a_uid_that_does_not_fit_into_one_line_is_refused(document: dict[str, Any]) -> None:
-    with pytest.raises(BadConfig, match="uid|unique_id"):
+    with pytest.raises(BadConfig, match=r"uid|unique_id"):
         peek_uid(document)
 
 
