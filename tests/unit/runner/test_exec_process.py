@@ -34,8 +34,9 @@ def io_folder(tmp_path: Path, **config: object) -> Path:
 def start(image: Path, io: Path, *arguments: str, code: str | None = None) -> subprocess.Popen[str]:
     program = ["-c", code] if code else ["exec.py", *arguments]
     environment = {"PATH": os.environ["PATH"], "HOME": "/tmp", "VIDEO_IO_PATH": str(io)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, *program], cwd=image, env=environment, text=True, **pipes)
+    pipe = subprocess.PIPE
+    command = [sys.executable, *program]
+    return subprocess.Popen(command, cwd=image, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
 def test_test_mode_imports_no_torch_and_no_engine(image: Path, tmp_path: Path) -> None:
