@@ -1,0 +1,80 @@
+"""
+What can go wrong between the operator and the API server.
+
+ClusterError
+├── NotFound         the object is gone; for a deletion that is success
+├── Conflict         somebody changed or made the object first; read again, decide again
+├── SchemaRejected   the server will never take this object; retrying cannot help
+├── Forbidden        a right is missing; the text names the verb and the resource
+├── Expired          a list or watch is too old to go on; list again
+└── Unreachable      no answer, or one that says "later"; retried with back-off
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+
+class ClusterError(Exception):
+    """Base of all errors of this package; `status` is the HTTP status, 0 when there was no answer."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFound(ClusterError):
+    """The object (or the kind) does not exist."""
+
+
+class Conflict(ClusterError):
+    """A precondition failed: stale resourceVersion, wrong uid, name taken, or a foreign field manager."""
+
+
+class SchemaRejected(ClusterError):
+    """The server refused the content: 400, 413, 422, or the 500 with which it answers an apply against the schema."""
+
+
+class Forbidden(ClusterError):
+    """401 or 403: the operator's role lacks something, or admission refused."""
+
+
+class Expired(ClusterError):
+    """410: the resourceVersion or the continue token is older than the server remembers."""
+
+
+class Unreachable(ClusterError):
+    """No connection, a time-out, 429 or 5xx."""
+
+
+BY_STATUS: dict[int, type[ClusterError]] = {
+    HTTPStatus.BAD_REQUEST: SchemaRejected,
+    HTTPStatus.UNAUTHORIZED: Forbidden,
+    HTTPStatus.FORBIDDEN: Forbidden,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: SchemaRejected,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.GONE: Expired,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: SchemaRejected,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: SchemaRejected,
+    HTTPStatus.UNPROCESSABLE_ENTITY: SchemaRejected,
+}
+
+
+def error_of(*, status: int, body: bytes, what: str, applying: bool = False) -> ClusterError:
+    """The typed error of an answer; `what` is the request in words, `applying` says it was a server-side apply."""
+    kind = BY_STATUS.get(status, Unreachable)
+    if applying and status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = SchemaRejected
+    return kind(f"{what}: {status} {message_of(body)}", status=status)
+
+
+def message_of(body: bytes) -> str:
+    """The `message` of a metav1.Status, or the first 200 characters of whatever else came."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body[:200].decode(errors="replace")
+    message = document.get("message") if isinstance(document, dict) else None
+    return str(message) if message else body[:200].decode(errors="replace")

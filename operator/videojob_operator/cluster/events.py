@@ -1,0 +1,119 @@
+"""
+Events: what people read in `kubectl describe`, written sparingly, and the one kind that we read ourselves.
+
+An event tells once. The same words about the same object are not repeated, one VideoJob gets at most twelve, and all
+together five a second; what is over the budget is dropped and counted, never waited for.
+
+A pod that the API server refuses (Pod Security, quota) leaves no trace in the Job's status: only `FailedCreate` events
+name the reason, so they are listed, for one Job and on demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.errors import ClusterError
+from videojob_operator.cluster.kinds import EVENTS, JOBS, VIDEOJOBS
+from videojob_operator.domain.decision import RecordEvent
+from videojob_operator.domain.observed import VideoJobSeen
+from videojob_operator.metrics import Metrics
+from videojob_operator.reports.limits import Bucket, Rate
+
+log = logging.getLogger(__name__)
+
+CONTROLLER = "videojobs.dev/controller"
+PER_JOB = 12
+BUDGET = Rate(per_second=5, burst=25)
+REMEMBERED = 20_000
+"""Jobs whose events are remembered; the one told about longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What one VideoJob's events have said so far."""
+
+    notes: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Events:
+    """Writes events in the background; `record` never waits and never fails."""
+
+    def __init__(
+        self, client: Client, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._metrics, self._instance, self._clock = client, metrics, instance, clock
+        self._told: OrderedDict[str, Told] = OrderedDict()
+        self._bucket = Bucket(BUDGET, now=clock())
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
+
+    def record(self, about: VideoJobSeen, event: RecordEvent) -> None:
+        """Tells something about a VideoJob, unless it has been told or is too much."""
+        told = self._told.setdefault(about.uid, Told())
+        self._told.move_to_end(about.uid)
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        if (event.reason, event.note) in told.notes:
+            return self._count("repeated")
+        if len(told.notes) >= PER_JOB or self._waiting.full() or self._bucket.take(now=self._clock()) > 0:
+            return self._count("dropped")
+        told.notes.add((event.reason, event.note))
+        return self._waiting.put_nowait(manifest(about, event, instance=self._instance))
+
+    async def run(self) -> None:
+        """Writes what was recorded, without end."""
+        while True:
+            body = await self._waiting.get()
+            try:
+                await self._client.create(EVENTS, body, namespace=body["metadata"]["namespace"])
+                self._count("written")
+            except ClusterError as error:
+                self._count("failed")
+                log.warning("event %s not written: %s", body["reason"], error)
+
+    def _count(self, result: str) -> None:
+        self._metrics.events.labels(result).inc()
+
+
+def manifest(about: VideoJobSeen, event: RecordEvent, *, instance: str) -> dict[str, Any]:
+    """An events.k8s.io/v1 Event about a VideoJob."""
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.name,
+        "metadata": {"generateName": f"{about.name}.", "namespace": about.namespace},
+        "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": instance[:128],
+        "action": "Reconcile",
+        "type": event.type,
+        "reason": event.reason[:128],
+        "note": event.note[:1024],
+        "regarding": {
+            "apiVersion": VIDEOJOBS.api_version,
+            "kind": VIDEOJOBS.name,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": about.uid,
+            "resourceVersion": about.resource_version,
+        },
+    }
+
+
+async def failed_create(client: Client, *, namespace: str, job_uid: str) -> tuple[str, ...]:
+    """Texts of a Job's FailedCreate events, oldest first, at most five; none when they may not be read."""
+    selector = f"regarding.kind={JOBS.name},regarding.uid={job_uid},reason=FailedCreate"
+    found: list[dict[str, Any]] = []
+    try:
+        async for page in client.pages(EVENTS, namespace=namespace, query={"fieldSelector": selector}):
+            found.extend(page.get("items") or ())
+    except ClusterError as error:
+        log.warning("events of Job %s in %s cannot be read: %s", job_uid, namespace, error)
+    found.sort(key=lambda event: event["metadata"].get("creationTimestamp", ""))
+    return tuple(dict.fromkeys(str(event.get("note") or "")[:1024] for event in found))[-5:]

@@ -1,0 +1,256 @@
+"""
+A local picture of one kind of object, kept true by a list and a watch.
+
+The API server is asked once for everything, in pages, and then for changes. Of each object only a projection is kept
+(a dozen fields instead of six kilobytes). When the stream ends the watch goes on from the last version seen; when the
+server has forgotten that version (410) the list is read again and what has vanished meanwhile is removed. Silence is
+death: the server sends a bookmark every minute, so a stream without any line for `silence` seconds is dropped and
+opened anew, and `age()` says how long ago the last line came, for the liveness probe.
+
+A deleted object leaves its last projection behind for a while: after a suspension or an eviction the last status of a
+pod, with the agent's final words in it, is in one watch event only and never in a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.errors import ClusterError, Expired
+from videojob_operator.cluster.kinds import Kind
+from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL
+from videojob_operator.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+LEAST_PAUSE = 0.05
+"""Between two watches, seconds: a server that ends every stream at once must not spin us."""
+
+
+class Projection(Protocol):
+    """What an informer must know of the frozen dataclass it keeps."""
+
+    @property
+    def uid(self) -> str:
+        """metadata.uid."""
+
+    @property
+    def name(self) -> str:
+        """metadata.name."""
+
+
+T = TypeVar("T", bound=Projection)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """A projection with the namespace and the VideoJob's name (a label) of its object."""
+
+    namespace: str
+    videojob: str
+    thing: T
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watching:
+    """How to look: seconds, and the label selector of both list and watch."""
+
+    selector: str = f"{MANAGED_LABEL}=true"
+    silence: float = 100.0
+    """Bookmarks come every 60 s; the liveness probe gives up at 150 s, so there is one try to reconnect before."""
+    pause: float = 1.0
+    """Between two tries after a failure; doubled up to 30 s."""
+    remember: float = 300.0
+    """How long a deleted object's last projection is kept: as long as a failing key may wait."""
+
+
+class Store(Generic[T]):
+    """Projections by uid, with an index, and the last words of the deleted."""
+
+    def __init__(self, *, index: Callable[[Kept[T]], Hashable], clock: Callable[[], float], remember: float) -> None:
+        self._index, self._clock, self._remember = index, clock, remember
+        self._living: dict[str, Kept[T]] = {}
+        self._gone: dict[str, tuple[float, Kept[T]]] = {}
+        self._indexed: dict[Hashable, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._living)
+
+    def get(self, uid: str) -> Kept[T] | None:
+        """The living object of this uid."""
+        return self._living.get(uid)
+
+    def put(self, kept: Kept[T]) -> bool:
+        """Keeps a projection; False when nothing changed."""
+        uid = kept.thing.uid
+        if self._living.get(uid) == kept:
+            return False
+        self._living[uid] = kept
+        self._indexed.setdefault(self._index(kept), set()).add(uid)
+        return True
+
+    def remove(self, uid: str, *, last: Kept[T] | None = None) -> Kept[T] | None:
+        """Moves an object among the deleted; `last` is its final state when the event carried one."""
+        known = self._living.pop(uid, None)
+        final = last or known
+        if final is not None:
+            self._gone[uid] = (self._clock(), final)
+            self._indexed.setdefault(self._index(final), set()).add(uid)
+        return final
+
+    def living(self, key: Hashable) -> tuple[T, ...]:
+        """The living objects under an index key."""
+        uids = self._indexed.get(key, ())
+        return tuple(self._living[uid].thing for uid in uids if uid in self._living)
+
+    def gone(self, key: Hashable) -> tuple[T, ...]:
+        """The last projections of the deleted objects under an index key."""
+        uids = self._indexed.get(key, ())
+        return tuple(self._gone[uid][1].thing for uid in uids if uid in self._gone and uid not in self._living)
+
+    def forget(self) -> None:
+        """Drops the deleted whose time is over."""
+        before = self._clock() - self._remember
+        for uid in [uid for uid, (at, _) in self._gone.items() if at < before]:
+            _, kept = self._gone.pop(uid)
+            uids = self._indexed.get(self._index(kept), set())
+            if uid not in self._living:
+                uids.discard(uid)
+            if not uids:
+                self._indexed.pop(self._index(kept), None)
+
+
+class Informer(Generic[T]):
+    """Keeps `store` like the cluster; `changed` is called with every new, changed or deleted projection."""
+
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind,
+        *,
+        project: Callable[[Mapping[str, Any]], T],
+        index: Callable[[Kept[T]], Hashable],
+        changed: Callable[[Kept[T]], None],
+        metrics: Metrics,
+        namespaces: tuple[str | None, ...] = (None,),
+        watching: Watching = Watching(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.kind, self.watching = kind, watching
+        self.store: Store[T] = Store(index=index, clock=clock, remember=watching.remember)
+        self._client, self._project, self._changed = client, project, changed
+        self._metrics, self._clock = metrics, clock
+        self._streams = {namespace: Stream(last=clock()) for namespace in namespaces}
+
+    @property
+    def synced(self) -> bool:
+        """Whether every namespace has been listed once."""
+        return all(stream.synced for stream in self._streams.values())
+
+    def age(self) -> float:
+        """Seconds since the last line of the stream that has been silent longest."""
+        return self._clock() - min(stream.last for stream in self._streams.values())
+
+    async def wait_synced(self) -> None:
+        """Until the first list of every namespace is in."""
+        while not self.synced:
+            await asyncio.gather(*(stream.listed.wait() for stream in self._streams.values()))
+
+    async def run(self) -> None:
+        """Lists and watches every namespace, without end."""
+        async with asyncio.TaskGroup() as group:
+            for namespace, stream in self._streams.items():
+                group.create_task(self._follow(namespace, stream))
+
+    async def _follow(self, namespace: str | None, stream: Stream) -> None:
+        pause = self.watching.pause
+        while True:
+            try:
+                if not stream.version:
+                    await self._list(namespace, stream)
+                await self._watch(namespace, stream)
+                pause = self.watching.pause
+                await asyncio.sleep(LEAST_PAUSE)
+            except Expired:
+                stream.version, stream.cause = "", "expired"
+            except ClusterError as error:
+                log.warning("watch of %s interrupted, again in %.0f s: %s", self.kind.plural, pause, error)
+                await asyncio.sleep(pause)
+                pause = min(30.0, pause * 2)
+            self.store.forget()
+
+    async def _list(self, namespace: str | None, stream: Stream) -> None:
+        self._metrics.relists.labels(self.kind.name, stream.cause).inc()
+        before = set(stream.uids)
+        seen: set[str] = set()
+        version = ""
+        query = {"labelSelector": self.watching.selector}
+        async for page in self._client.pages(self.kind, namespace=namespace, query=query):
+            version = page["metadata"]["resourceVersion"]
+            seen.update(self._put(raw, stream) for raw in page.get("items", ()))
+            stream.last = self._clock()
+        for uid in before - seen:
+            self._remove(uid, stream)
+        stream.version = version
+        stream.listed.set()
+        self._count()
+
+    async def _watch(self, namespace: str | None, stream: Stream) -> None:
+        query = {"labelSelector": self.watching.selector, "resourceVersion": stream.version}
+        events = self._client.watch(self.kind, namespace=namespace, query=query, silence=self.watching.silence)
+        async for event in events:
+            stream.last = self._clock()
+            raw = event["object"]
+            if event["type"] == "DELETED":
+                self._remove(raw["metadata"]["uid"], stream, last=self._kept(raw))
+            elif event["type"] != "BOOKMARK":
+                self._put(raw, stream)
+            stream.version = raw["metadata"]["resourceVersion"]
+            self._count()
+
+    def put(self, raw: Mapping[str, Any]) -> None:
+        """Takes an object that the caller has just written, so that its next look does not miss it."""
+        namespace = raw["metadata"]["namespace"]
+        stream = self._streams.get(namespace) or self._streams.get(None)
+        if stream is not None:
+            self._put(raw, stream)
+
+    def _kept(self, raw: Mapping[str, Any]) -> Kept[T]:
+        meta = raw["metadata"]
+        return Kept(meta["namespace"], (meta.get("labels") or {}).get(NAME_LABEL, ""), self._project(raw))
+
+    def _put(self, raw: Mapping[str, Any], stream: Stream) -> str:
+        kept = self._kept(raw)
+        stream.uids.add(kept.thing.uid)
+        if self.store.put(kept):
+            self._changed(kept)
+        return kept.thing.uid
+
+    def _remove(self, uid: str, stream: Stream, *, last: Kept[T] | None = None) -> None:
+        stream.uids.discard(uid)
+        if (kept := self.store.remove(uid, last=last)) is not None:
+            self._changed(kept)
+
+    def _count(self) -> None:
+        self._metrics.informer_objects.labels(self.kind.name).set(len(self.store))
+
+
+@dataclass
+class Stream:
+    """One namespace's list and watch: where it stands and when it last gave a sign of life."""
+
+    last: float
+    version: str = ""
+    cause: str = "start"
+    uids: set[str] = field(default_factory=set)
+    listed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def synced(self) -> bool:
+        """Whether a whole list has been read."""
+        return self.listed.is_set()

@@ -1,0 +1,104 @@
+"""
+Whether the operator is alive, and what it counts: /healthz, /readyz and /metrics over plain http.
+
+A probe that only proves that the process answers is worthless: operators go deaf and look healthy. So liveness asks
+four questions: does every watch still speak, does kopf deliver what was written, does the oldest key move, does the
+event loop keep time. Any No is named in the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from videojob_operator.metrics import Metrics
+
+OLDEST_KEY, LOOP_LAG = 60.0, 5.0
+"""Longest healthy times in seconds."""
+LAG_EVERY = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signs:
+    """Signs of life, in seconds, asked anew each time."""
+
+    watches: Callable[[], dict[str, float]]
+    """By kind: how long ago its watch last spoke."""
+    oldest_key: Callable[[], float]
+    loop_lag: Callable[[], float]
+    ready: Callable[[], bool]
+    longest_silence: float = 150.0
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong, in words; nothing when all is well."""
+        for kind, age in self.watches().items():
+            if age > self.longest_silence:
+                yield f"the watch of {kind} has been silent for {age:.0f} s"
+        if (age := self.oldest_key()) > OLDEST_KEY:
+            yield f"a key has not moved for {age:.0f} s"
+        if (lag := self.loop_lag()) > LOOP_LAG:
+            yield f"the event loop is {lag:.0f} s late"
+
+
+class LoopLag:
+    """How late the event loop wakes: the delay now running, or the last one seen."""
+
+    def __init__(self) -> None:
+        self._due = asyncio.get_running_loop().time()
+        self._last = 0.0
+
+    def __call__(self) -> float:
+        """Seconds late."""
+        return max(self._last, asyncio.get_running_loop().time() - self._due)
+
+    async def run(self) -> None:
+        """Measures without end."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._due = loop.time() + LAG_EVERY
+            await asyncio.sleep(LAG_EVERY)
+            self._last = max(0.0, loop.time() - self._due)
+
+
+class HealthServer:
+    """Serves probes and metrics; `refresh` fills the gauges just before they are read."""
+
+    def __init__(self, signs: Signs, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
+        self._signs, self._metrics, self._refresh = signs, metrics, refresh
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._show_metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self, *, host: str | None, port: int) -> int:
+        """Listens, and returns the port."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Closes everything."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        complaints = "\n".join(self._signs.complaints())
+        return web.Response(status=503 if complaints else 200, text=complaints or "ok")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        ready = self._signs.ready()
+        return web.Response(status=200 if ready else 503, text="ok" if ready else "still reading the cluster")
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        self._refresh()
+        self._metrics.loop_lag.set(self._signs.loop_lag())
+        self._metrics.queue_oldest.set(self._signs.oldest_key())
+        for kind, age in self._signs.watches().items():
+            self._metrics.informer_age.labels(kind).set(age)
+        body = generate_latest(self._metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

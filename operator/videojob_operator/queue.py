@@ -1,0 +1,161 @@
+"""
+The keyed work queue: which VideoJobs want a look, and when.
+
+A key stands for "look at this object again", not for an event, so ten events between two looks are one look. A key is
+never taken twice at the same time: what arrives while a worker has it makes it ready again when the worker is done. A
+key that fails waits longer each time, up to five minutes, with jitter so that a thousand of them do not come back
+together; a key that asked to be looked at later has one timer, the newest. Changes go before the periodic resync.
+All time comes from the injected clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from videojob_operator.metrics import Metrics
+
+
+class Key(NamedTuple):
+    """Which VideoJob."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Delays in seconds after the n-th failure in a row: `first`, doubled each time, at most `longest`."""
+
+    first: float = 1.0
+    longest: float = 300.0
+
+    def delay(self, failures: int, *, jitter: float) -> float:
+        """`jitter` within 0…1 takes off up to half; `failures` counts from 1."""
+        full = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
+        return full * (1 - jitter / 2)
+
+
+class WorkQueue:
+    """De-duplicated keys with back-off and timers; `take` never blocks, `get` waits."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        backoff: Backoff = Backoff(),
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._metrics, self._backoff, self._clock, self._jitter = metrics, backoff, clock, jitter
+        self._ready: dict[Key, float] = {}
+        self._resync: dict[Key, float] = {}
+        self._running: dict[Key, float] = {}
+        self._again: set[Key] = set()
+        self._timers: dict[Key, float] = {}
+        self._due: list[tuple[float, Key]] = []
+        self._failures: dict[Key, int] = {}
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._resync)
+
+    def add(self, key: Key) -> None:
+        """Something changed: look as soon as a worker is free."""
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._ready:
+            self._ready[key] = self._resync.pop(key, self._clock())
+        self._wake.set()
+
+    def add_within(self, key: Key, delay: float) -> None:
+        """Look after `delay` seconds at the latest; 0 is `add`."""
+        at = self._clock() + delay
+        if delay <= 0:
+            self.add(key)
+        elif self._timers.get(key, at + 1) > at:
+            self._set_timer(key, at)
+
+    def resync(self, key: Key) -> None:
+        """Nothing changed, but look when there is nothing better to do."""
+        if key not in self._running and key not in self._ready:
+            self._resync.setdefault(key, self._clock())
+            self._wake.set()
+
+    def take(self) -> Key | None:
+        """The key that waits longest, changes first; None when nothing is due."""
+        now = self._clock()
+        self._wake_timers(now)
+        for lane in (self._ready, self._resync):
+            for key, since in lane.items():
+                del lane[key]
+                self._running[key] = now
+                self._metrics.queue_latency.observe(now - since)
+                return key
+        return None
+
+    async def get(self) -> Key:
+        """Like `take`, but waits for a key."""
+        while (key := self.take()) is None:
+            self._wake.clear()
+            await self._sleep()
+        return key
+
+    def done(self, key: Key, *, look_again: float | None = None) -> None:
+        """A worker has looked; `look_again` in seconds replaces the key's timer, None clears it."""
+        self._failures.pop(key, None)
+        self._put_back(key, delay=look_again)
+
+    def failed(self, key: Key) -> float:
+        """A worker has failed; the key comes back after the seconds returned, or earlier when something changes."""
+        self._failures[key] = self._failures.get(key, 0) + 1
+        delay = self._backoff.delay(self._failures[key], jitter=self._jitter())
+        self._metrics.queue_retries.inc()
+        self._put_back(key, delay=delay)
+        return delay
+
+    def oldest(self) -> float:
+        """Seconds that the oldest ready or running key has been so; 0 when there is none. Resyncs do not count."""
+        since = [*self._ready.values(), *self._running.values()]
+        return max(0.0, self._clock() - min(since)) if since else 0.0
+
+    def _put_back(self, key: Key, *, delay: float | None) -> None:
+        del self._running[key]
+        self._timers.pop(key, None)
+        if delay is not None:
+            self._set_timer(key, self._clock() + delay)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def _set_timer(self, key: Key, at: float) -> None:
+        self._timers[key] = at
+        heapq.heappush(self._due, (at, key))
+        self._wake.set()
+
+    def _next_timer(self) -> float | None:
+        """When the next timer rings; entries of replaced timers are dropped on the way."""
+        while self._due and self._timers.get(self._due[0][1]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def _wake_timers(self, now: float) -> None:
+        while (at := self._next_timer()) is not None and at <= now:
+            _, key = heapq.heappop(self._due)
+            del self._timers[key]
+            self.add(key)
+
+    async def _sleep(self) -> None:
+        at = self._next_timer()
+        try:
+            await asyncio.wait_for(self._wake.wait(), None if at is None else max(0.0, at - self._clock()))
+        except TimeoutError:
+            return

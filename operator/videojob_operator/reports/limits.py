@@ -1,0 +1,78 @@
+"""
+How much attention a sender gets (VJ-5): token buckets, one per VideoJob, one per source address, one for TokenReviews.
+
+A bucket holds at most `burst` tokens and gains `rate` per second; a request takes one or is told how long to wait.
+Buckets of senders who have gone quiet are full again and are forgotten, so memory follows the active ones only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`per_second` in the long run, `burst` at once."""
+
+    per_second: float
+    burst: int
+
+
+PER_JOB = Rate(per_second=0.5, burst=3)
+PER_SOURCE = Rate(per_second=20, burst=40)
+TOKEN_REVIEWS = Rate(per_second=20, burst=50)
+
+
+class Bucket:
+    """One token bucket; starts full."""
+
+    __slots__ = ("_at", "_rate", "_tokens")
+
+    def __init__(self, rate: Rate, *, now: float) -> None:
+        self._rate, self._tokens, self._at = rate, float(rate.burst), now
+
+    def take(self, *, now: float) -> float:
+        """Takes a token and returns 0, or the seconds until one is there."""
+        self._tokens = self.level(now=now)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self._rate.per_second
+
+    def level(self, *, now: float) -> float:
+        """Tokens it holds at `now`."""
+        return min(float(self._rate.burst), self._tokens + (now - self._at) * self._rate.per_second)
+
+    def full(self, *, now: float) -> bool:
+        """Whether forgetting it would change nothing."""
+        return self.level(now=now) >= self._rate.burst
+
+
+class Limiter:
+    """One bucket for each key, at most `most` of them; the one used longest ago goes first."""
+
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, most: int = 20_000) -> None:
+        self._rate, self._clock, self._most = rate, clock, most
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: Hashable = None) -> float:
+        """0 when the key may go on, otherwise the seconds it has to wait."""
+        now = self._clock()
+        bucket = self._buckets.setdefault(key, Bucket(self._rate, now=now))
+        self._buckets.move_to_end(key)
+        self._forget(now)
+        return bucket.take(now=now)
+
+    def _forget(self, now: float) -> None:
+        while len(self._buckets) > 1:
+            oldest = next(iter(self._buckets))
+            if len(self._buckets) <= self._most and not self._buckets[oldest].full(now=now):
+                return
+            del self._buckets[oldest]

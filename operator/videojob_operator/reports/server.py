@@ -1,0 +1,176 @@
+"""
+The one door for progress reports: POST /v1/namespaces/{namespace}/videojobs/{name}/progress over TLS.
+
+A request passes gates from cheap to dear: route, source address, size, body, token, ownership, the job's own rate. Each
+gate either lets it on or ends it with one status code; every answer is counted under its code, and nothing but a report
+that has passed all of them touches anything.
+
+204 taken · 400 body is no report · 401 token · 403 not this job's pod · 404 no such job or route · 405 not POST ·
+408 body too slow · 409 the job is over · 413 body over 8 KiB · 429 too often · 503 not now (both with Retry-After)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from pydantic import ValidationError
+from videojob_api.report import Report
+
+from videojob_operator.domain.observed import PodSeen
+from videojob_operator.metrics import Metrics
+from videojob_operator.reports.limits import Limiter
+from videojob_operator.reports.rejections import Rejected
+from videojob_operator.reports.tokens import Principal, Target, Tokens
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 8 * 1024
+ROUTE = re.compile(r"/v1/namespaces/([a-z0-9-]{1,63})/videojobs/([a-z0-9-]{1,63})/progress")
+
+
+class Desk(Protocol):
+    """Who judges ownership and takes what is accepted."""
+
+    def owner(self, principal: Principal, target: Target) -> PodSeen:
+        """The job's pod behind the token, or Rejected."""
+
+    def accept(self, pod: PodSeen, target: Target, report: Report) -> None:
+        """Takes the report, or raises Rejected."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """Seconds a client may take: for the handshake, for the next request's head, for the body."""
+
+    handshake: float = 5.0
+    head: float = 15.0
+    """Also the longest idle time of a connection that is kept open; agents report more often than that."""
+    body: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gates:
+    """What a request has to pass."""
+
+    sources: Limiter
+    tokens: Tokens
+    jobs: Limiter
+    ready: Callable[[], bool]
+    """Whether the caches are complete, so that ownership can be judged."""
+
+
+class ReportServer:
+    """Serves `desk` behind `gates`."""
+
+    def __init__(self, desk: Desk, gates: Gates, metrics: Metrics, *, patience: Patience = Patience()) -> None:
+        self._desk, self._gates, self._metrics, self._patience = desk, gates, metrics, patience
+        self._web: web.Server | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def start(self, *, host: str | None, port: int, context: ssl.SSLContext) -> int:
+        """Listens, and returns the port (for `port` 0, the one the system chose)."""
+        self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._patience.head)
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._web, host, port, ssl=context, ssl_handshake_timeout=self._patience.handshake
+        )
+        return int(self._listening.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Lets running requests finish for up to five seconds, then closes everything."""
+        if self._listening is not None:
+            self._listening.close()
+        if self._web is not None:
+            self._web.pre_shutdown()
+            await self._web.shutdown(5.0)
+
+    async def handle(self, request: BaseRequest) -> web.StreamResponse:
+        """Answers one request; the only place where a Rejected becomes a response."""
+        try:
+            await self._pass(request)
+        except Rejected as no:
+            self._metrics.status_requests.labels(str(no.code)).inc()
+            log.info("report refused: %s %s %s: %s", no.code, no.reason, request.path, no.message)
+            body = {"reason": no.reason, "message": no.message}
+            return web.json_response(body, status=no.code, headers=no.headers)
+        self._metrics.status_requests.labels("204").inc()
+        return web.Response(status=204)
+
+    async def _pass(self, request: BaseRequest) -> None:
+        namespace, name = routed(request)
+        if wait := self._gates.sources.take(request.remote):
+            raise Rejected(429, "TooManyRequests", "too many requests from this address", retry_after=wait)
+        if not self._gates.ready():
+            raise Rejected(503, "NotReady", "the operator is still reading the cluster", retry_after=2)
+        token = bearer(request)
+        report = parsed(await self._body(request))
+        target = Target(namespace, name, report.uid)
+        principal = await self._gates.tokens.principal(token, target)
+        pod = self._desk.owner(principal, target)
+        if wait := self._gates.jobs.take(target.uid):
+            raise Rejected(429, "TooManyReports", "one report in two seconds is enough", retry_after=wait)
+        self._desk.accept(pod, target, report)
+
+    async def _body(self, request: BaseRequest) -> bytes:
+        if (request.content_length or 0) > BODY_LIMIT:
+            raise too_large()
+        body = b""
+        try:
+            async with asyncio.timeout(self._patience.body):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
+                        raise too_large()
+        except TimeoutError:
+            raise Rejected(408, "TooSlow", f"the body took longer than {self._patience.body:.0f} s") from None
+        return body
+
+
+def routed(request: BaseRequest) -> tuple[str, str]:
+    """Namespace and name in the address, or 404 and 405."""
+    match = ROUTE.fullmatch(request.path)
+    if match is None:
+        raise Rejected(404, "NoSuchRoute", "reports go to /v1/namespaces/NAMESPACE/videojobs/NAME/progress")
+    if request.method != "POST":
+        raise Rejected(405, "MethodNotAllowed", "reports are sent with POST")
+    return match[1], match[2]
+
+
+def bearer(request: BaseRequest) -> str:
+    """The token of the Authorization header, or 401."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Rejected(401, "NoToken", "the Authorization header must carry a bearer token")
+    return token.strip()
+
+
+def parsed(body: bytes) -> Report:
+    """The report in a body, or 400 with the field that is wrong."""
+    try:
+        return Report.model_validate(json.loads(body))
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in wrong["loc"]) or "body"
+        raise Rejected(400, "BadReport", f"{field}: {wrong['msg']}") from None
+    except (ValueError, RecursionError):
+        raise Rejected(400, "BadReport", "the body is not JSON") from None
+
+
+def too_large() -> Rejected:
+    """413."""
+    return Rejected(413, "TooLarge", f"a report has at most {BODY_LIMIT} bytes")
+
+
+def server_context() -> ssl.SSLContext:
+    """TLS 1.2 or later; certificates are loaded into it, again and again, by whoever owns them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

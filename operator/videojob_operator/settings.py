@@ -1,0 +1,138 @@
+"""
+What the operator is told when it starts: environment variables, read once, typed, with errors that name the variable.
+
+The chart sets them from its values; `videojob-operator --help` prints the table below. Where there is a default it is
+the chart's default too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from videojob_operator.domain.settings import Settings as DomainSettings
+
+PREFIX = "VIDEOJOB_"
+
+
+class BadSetting(ValueError):
+    """An environment variable is missing or cannot be read."""
+
+
+def words(value: object) -> object:
+    """Comma-separated words as a tuple."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseModel):
+    """One attribute for each variable `VIDEOJOB_<NAME IN CAPITALS>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: Annotated[str, Field(min_length=1)]
+    """The operator's own namespace: its Service and its TLS Secret live there."""
+    agent_image: Annotated[str, Field(min_length=1)]
+    """Image of fetch and agent: the operator's own."""
+    runner_image: str = ""
+    """Image of the runner where a VideoJob names none."""
+    service: str = "videojob"
+    """Name of the Service in front of the report endpoint."""
+    service_port: Port = 8443
+    """Its port."""
+    tls_secret: str = "videojob-tls"  # noqa: S105 - a name, not a secret
+    """Name of the Secret (empty at first) that holds the report endpoint's certificates."""
+    watch_namespaces: Words = ()
+    """Namespaces to work in, comma-separated; empty: all."""
+    s3_allowed_endpoints: Words = ()
+    """S3 endpoints that may be plain http, comma-separated, as http://host[:port]."""
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    """For all containers of the job pods; empty: Kubernetes' own default."""
+    bind: str = ""
+    """Address to listen on; empty: all."""
+    status_port: Port = 8443
+    """Port of the report endpoint (https); 0: any."""
+    metrics_port: Port = 8080
+    """Port of /metrics, /healthz and /readyz (http); 0: any."""
+    instance: str = "videojob-operator"
+    """Who writes the events: the pod's name."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """How much is logged."""
+    sweep_seconds: Seconds = 600
+    """Between two comparisons of all VideoJobs with the cluster."""
+    watch_silence_seconds: Seconds = 100
+    """A watch without any event or bookmark for so long is opened anew."""
+    health_watch_seconds: Seconds = 150
+    """After so long without a sign of life from a watch the liveness probe fails."""
+    config_error_wait_seconds: Seconds = 60
+    """How long InvalidImageName, CreateContainerConfigError and their like may stand before they are a verdict."""
+    image_pull_wait_seconds: Seconds = 600
+    """How long ErrImagePull and ImagePullBackOff may stand."""
+    no_pod_wait_seconds: Seconds = 60
+    """How long a running Job may be without any pod (Pod Security, quota)."""
+    evidence_wait_seconds: Seconds = 30
+    """How long after the Job's end the last words of its pod may take to arrive."""
+    report_wait_seconds: Seconds = 60
+    """How long a running pod may be silent before ProgressReporting turns False."""
+
+    @property
+    def namespaces(self) -> tuple[str | None, ...]:
+        """What lists and watches cover: each namespace, or the one entry None for all."""
+        return self.watch_namespaces or (None,)
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """Names of the Service, shortest first."""
+        full = f"{self.service}.{self.namespace}.svc"
+        return (self.service, f"{self.service}.{self.namespace}", full, f"{full}.cluster.local")
+
+    def domain(self, *, authority: str) -> DomainSettings:
+        """What `decide` needs to know; `authority` is the PEM of our CA."""
+        return DomainSettings(
+            agent_image=self.agent_image,
+            runner_image=self.runner_image,
+            endpoint=f"https://{self.service}.{self.namespace}.svc:{self.service_port}",
+            endpoint_ca=authority,
+            s3_allowed_endpoints=self.s3_allowed_endpoints,
+            image_pull_policy=self.image_pull_policy or None,
+            config_error_wait=timedelta(seconds=self.config_error_wait_seconds),
+            image_pull_wait=timedelta(seconds=self.image_pull_wait_seconds),
+            no_pod_wait=timedelta(seconds=self.no_pod_wait_seconds),
+            evidence_wait=timedelta(seconds=self.evidence_wait_seconds),
+            report_wait=timedelta(seconds=self.report_wait_seconds),
+        )
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment; BadSetting names the variable. Variables that are not ours are ignored."""
+    found: dict[str, Any] = {
+        name: environment[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if PREFIX + name.upper() in environment
+    }
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        variable = PREFIX + str(first["loc"][0]).upper()
+        raise BadSetting(f"{variable}: {first['msg']} (found {first.get('input')!r})") from None
+
+
+def table() -> str:
+    """Every variable with its default, for `--help`."""
+    lines = [f"  {PREFIX}{name.upper():<26} {shown(field.default)}" for name, field in Settings.model_fields.items()]
+    return "\n".join(("Environment variables and their defaults:", *lines, "KUBECONFIG is read outside a cluster."))
+
+
+def shown(default: object) -> str:
+    """A default for people."""
+    if repr(default) == "PydanticUndefined":
+        return "(required)"
+    return ",".join(default) if isinstance(default, tuple) else str(default)

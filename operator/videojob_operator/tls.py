@@ -1,0 +1,183 @@
+"""
+The report endpoint's own certificate authority.
+
+The chart ships one Secret without data; the operator fills it at run time, so that rendering stays deterministic and a
+`helm upgrade` (whose template has no data to compare) leaves the keys alone. The CA lives ten years and goes, as PEM,
+into each job pod; the serving certificate lives ninety days and is renewed after sixty, without a restart: the server
+reloads it for new connections. Keys are P-256: small enough for an environment variable, fast enough for a handshake
+per job.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CA_LIFETIME, CA_MARGIN = timedelta(days=3650), timedelta(days=365)
+SERVING_LIFETIME, SERVING_MARGIN = timedelta(days=90), timedelta(days=30)
+CLOCK_SKEW = timedelta(hours=1)
+CA_CERT, CA_KEY, TLS_CERT, TLS_KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key, both PEM."""
+
+    certificate: bytes
+    key: bytes
+
+    @property
+    def x509(self) -> x509.Certificate:
+        """The parsed certificate; ValueError when it is none."""
+        return x509.load_pem_x509_certificate(self.certificate)
+
+    @property
+    def private_key(self) -> ec.EllipticCurvePrivateKey:
+        """The parsed key; ValueError when it is none of ours."""
+        key = load_pem_private_key(self.key, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is not an elliptic-curve key")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """The authority and the serving certificate it has signed."""
+
+    authority: Pair
+    serving: Pair
+
+    def data(self) -> dict[str, str]:
+        """As `data` of a Secret."""
+        values = {
+            CA_CERT: self.authority.certificate,
+            CA_KEY: self.authority.key,
+            TLS_CERT: self.serving.certificate,
+            TLS_KEY: self.serving.key,
+        }
+        return {name: base64.b64encode(value).decode() for name, value in values.items()}
+
+    def renew_at(self) -> datetime:
+        """When the serving certificate wants a successor."""
+        return self.serving.x509.not_valid_after_utc - SERVING_MARGIN
+
+
+def current(data: Mapping[str, str] | None, *, names: tuple[str, ...], now: datetime) -> Certificates:
+    """
+    What should be served now: what the Secret's `data` holds where it is sound, new where it is not.
+
+    `names` are the DNS names the serving certificate must carry.
+    """
+    stored = read(data or {})
+    authority = stored.authority if stored and sound_authority(stored.authority, now=now) else new_authority(now=now)
+    if stored and stored.authority == authority and sound_serving(stored, names=names, now=now):
+        return stored
+    return Certificates(authority, new_serving(authority, names=names, now=now))
+
+
+def read(data: Mapping[str, str]) -> Certificates | None:
+    """The certificates in a Secret's `data`; None when any is missing or cannot be parsed."""
+    try:
+        values = {name: base64.b64decode(data[name], validate=True) for name in (CA_CERT, CA_KEY, TLS_CERT, TLS_KEY)}
+        found = Certificates(Pair(values[CA_CERT], values[CA_KEY]), Pair(values[TLS_CERT], values[TLS_KEY]))
+        matched = all(
+            pair.x509.public_key() == pair.private_key.public_key() for pair in (found.authority, found.serving)
+        )
+    except (KeyError, ValueError, binascii.Error):
+        return None
+    return found if matched else None
+
+
+def sound_authority(pair: Pair, *, now: datetime) -> bool:
+    """Whether it outlives every serving certificate it may still sign by far."""
+    return pair.x509.not_valid_before_utc <= now and now + CA_MARGIN < pair.x509.not_valid_after_utc
+
+
+def sound_serving(certificates: Certificates, *, names: tuple[str, ...], now: datetime) -> bool:
+    """Whether it is ours, in time, and for these names."""
+    certificate = certificates.serving.x509
+    try:
+        certificate.verify_directly_issued_by(certificates.authority.x509)
+        held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    in_time = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - SERVING_MARGIN
+    return in_time and set(names) <= set(held.get_values_for_type(x509.DNSName))
+
+
+def new_authority(*, now: datetime) -> Pair:
+    """A self-signed CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "videojob-operator CA")])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        builder(subject=name, issuer=name, public=key.public_key(), now=now, lifetime=CA_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return pem(certificate, key)
+
+
+def new_serving(authority: Pair, *, names: tuple[str, ...], now: datetime) -> Pair:
+    """A serving certificate for `names`, signed by `authority`."""
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), authority.x509
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "videojob-operator")])
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.private_key.public_key())
+    certificate = (
+        builder(subject=subject, issuer=issuer.subject, public=key.public_key(), now=now, lifetime=SERVING_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(issuer_id, critical=False)
+        .sign(authority.private_key, hashes.SHA256())
+    )
+    return pem(certificate, key)
+
+
+def builder(
+    *, subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    """The part that both kinds of certificate share."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+    """Both as PEM; the key as PKCS #8 without a password."""
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(certificate.public_bytes(Encoding.PEM), private)
