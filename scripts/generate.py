@@ -57,6 +57,8 @@ def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Map
 
 def kind(field: Mapping[str, Any]) -> str:
     """The type in words."""
+    if "type" not in field and "x-kubernetes-preserve-unknown-fields" in field:
+        return "anything"
     if field.get("x-kubernetes-int-or-string"):
         return "quantity"
     if field["type"] == "array":

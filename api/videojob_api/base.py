@@ -20,6 +20,11 @@ SCHEMA_REVISION = 1
 """Rises with every change of the CustomResourceDefinition; the operator refuses to work with an older one."""
 
 
+def without_nulls(data: Any) -> Any:
+    """A map without its null values, as the API server prunes them; anything else as it is."""
+    return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
 class Document(BaseModel):
     """
     Base of all models: strict about names and types, frozen, camelCase outside and snake_case inside.

@@ -147,9 +147,5 @@ class Immutable(Rule):
         return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
 
     def holds(self, value: Any) -> bool:
-        """Always true of one document; `allows` looks at two."""
+        """Always true of one document."""
         return True
-
-    def allows(self, old: Any, new: Any) -> bool:
-        """Whether going from one object to the other keeps the field."""
-        return bool(getattr(old, self.field) == getattr(new, self.field))

@@ -9,6 +9,7 @@ with dots between nested ones (`"runner.image"`); on the wire they are camelCase
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Rule(ABC):
     """What must hold for one value or one object; `message` says what is wanted, `field` whom to blame below it."""
 
     reason: ClassVar[str] = INVALID
+    shows_value: ClassVar[bool] = False
+    """Whether the API server's message ends with the value, which must be a text then; pydantic's always holds it."""
 
     @property
     @abstractmethod
@@ -73,6 +76,8 @@ class Rule(ABC):
     def validation(self) -> dict[str, str]:
         """The entry under `x-kubernetes-validations`."""
         entry = {"rule": self.cel(), "message": self.message, "reason": self.reason}
+        if self.shows_value:
+            entry["messageExpression"] = json.dumps(f"{self.message}, not '") + """ + self + "'\""""
         return entry | ({"fieldPath": f".{wire(self.blames)}"} if self.blames else {})
 
     def breach(self, value: Any) -> InitErrorDetails:
@@ -104,6 +109,7 @@ class ValueRule(Rule):
 class Refuses(ValueRule):
     """Texts in which `pattern` is found; a pattern that Python and RE2 read alike."""
 
+    shows_value: ClassVar[bool] = True
     pattern: str
     wanted: str
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from videojob_api.base import Document
+from videojob_api.base import Document, without_nulls
 from videojob_api.object_rules import ExactlyOne, Immutable, Requires
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
@@ -13,7 +13,9 @@ from videojob_api.rules import Rule, UniqueBy
 from videojob_api.spec_rules import AmongInputs, NamesAccelerator
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
 
-Resources = Annotated[dict[str, Quantity], Field(max_length=16)]
+Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(without_nulls)]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", max_length=63)]
+Labels = Annotated[dict[str, LabelValue], Field(max_length=32), BeforeValidator(without_nulls)]
 
 
 class ModelSource(Document):
@@ -84,9 +86,7 @@ class Pod(Document):
     """Names of Secrets for pulling images."""
     service_account_name: ObjectName | None = None
     """Service account, whose identity may open buckets. Absent: default."""
-    node_selector: (
-        Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)] | None
-    ) = None
+    node_selector: Labels | None = None
     """Labels a node must have."""
     tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] | None = None
     """Taints to tolerate, as in a pod."""

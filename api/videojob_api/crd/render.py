@@ -67,8 +67,8 @@ def _version() -> dict[str, Any]:
 
 
 def _schema() -> dict[str, Any]:
-    status = structural(VideoJobStatus)
     # A default of a field within status has no effect while status is absent: the object itself needs one.
+    status = structural(VideoJobStatus, defaults=False)
     status["default"] = {"observedGeneration": -1, "conditions": list(FIRST_CONDITIONS)}
     return {
         "type": "object",

@@ -19,8 +19,9 @@ SIZES = ("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems",
 SAME = frozenset({"type", "format", "enum", "required", "pattern", *SIZES})
 DROPPED = frozenset({"title", "description", "$defs"})
 NESTED = ("properties", "items", "additionalProperties")
-PRESERVED: JsonSchemaValue = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-"""The free-form object, for what is somebody else's to check."""
+FREE_FORM: JsonSchemaValue = {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
+"""The values of a free-form object. A map of these and not one object that preserves all: of the latter CEL's equality
+overlooks a renamed key (as many keys on both sides), so that an immutable field could be changed."""
 
 
 class NotStructural(ValueError):
@@ -40,10 +41,10 @@ def _without_nulls(default: Any) -> Any:
     return {name: _without_nulls(value) for name, value in default.items() if value is not None}
 
 
-def structural(model: type[BaseModel]) -> JsonSchemaValue:
-    """The structural schema of a model. Raises NotStructural."""
+def structural(model: type[BaseModel], *, defaults: bool = True) -> JsonSchemaValue:
+    """The structural schema of a model, with or without the defaults of its fields. Raises NotStructural."""
     schema = model.model_json_schema(mode="validation")
-    return _Translation(schema.get("$defs", {})).of(schema)
+    return _Translation(schema.get("$defs", {}), dropped=DROPPED if defaults else DROPPED | {"default"}).of(schema)
 
 
 TRANSLATED: Mapping[str, Callable[[Any], JsonSchemaValue]] = {
@@ -55,10 +56,11 @@ TRANSLATED: Mapping[str, Callable[[Any], JsonSchemaValue]] = {
 
 
 class _Translation:
-    """One schema's translation; `definitions` are what its references name."""
+    """One schema's translation; `definitions` are what its references name, `dropped` the words to leave out."""
 
-    def __init__(self, definitions: Mapping[str, JsonSchemaValue]) -> None:
+    def __init__(self, definitions: Mapping[str, JsonSchemaValue], *, dropped: frozenset[str]) -> None:
         self._definitions = definitions
+        self._dropped = dropped
 
     def of(self, schema: JsonSchemaValue) -> JsonSchemaValue:
         """The translated schema, descriptions first: people read it too."""
@@ -77,7 +79,7 @@ class _Translation:
     def _word(self, word: str, value: Any, schema: JsonSchemaValue) -> JsonSchemaValue:
         if word in SAME or word.startswith("x-kubernetes-"):
             return {"type": "integer", "format": "int64"} if value == "integer" else {word: value}
-        if word in DROPPED:
+        if word in self._dropped:
             return {}
         if word in NESTED:
             return self._nested(word, value, schema)
@@ -89,7 +91,7 @@ class _Translation:
         if word == "properties":
             return {word: {name: self.of(each) for name, each in value.items()}}
         if value is True:
-            return dict(PRESERVED)
+            return {word: dict(FREE_FORM)}
         if value is False or (word == "additionalProperties" and "properties" in schema):
             return {}
         return {word: self.of(value)}
