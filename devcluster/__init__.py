@@ -8,17 +8,25 @@ Nothing is installed on the machine: what is built or downloaded stays in the ca
 
     with devcluster.api_server() as cluster:
         cluster.kubectl("get", "namespaces")
+
+    node = devcluster.the_node()
+    node.up()
+    reference = node.images.build(Path("Dockerfile"), "mine")
 """
 
 from devcluster.apilevel import ApiServer, api_server
 from devcluster.errors import BuildFailed, Busy, DevclusterError, NotPossibleHere, StartFailed
+from devcluster.node import Node, reason_not_here, the_node
 
 __all__ = [
     "ApiServer",
     "BuildFailed",
     "Busy",
     "DevclusterError",
+    "Node",
     "NotPossibleHere",
     "StartFailed",
     "api_server",
+    "reason_not_here",
+    "the_node",
 ]

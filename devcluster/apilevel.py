@@ -63,7 +63,7 @@ class ApiServer:
         """Starts the cluster, again on its old data if there is any, and waits until it answers."""
         for name in ("etcd", "kube-apiserver", "kubectl", *(["kube-controller-manager"] if controllers else [])):
             binary(name)
-        self.stop()
+        self.down()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "ports.json").write_text(json.dumps(free_ports(3)))
         plane = self._plane()
@@ -73,14 +73,14 @@ class ApiServer:
         if controllers:
             plane.start_controllers()
 
-    def stop(self) -> None:
+    def down(self) -> None:
         """Stops every process of this cluster and keeps its data."""
         for name in ("controllers", "apiserver", "etcd"):
             self.daemons.stop(name)
 
     def purge(self) -> None:
         """Stops the cluster and removes its data."""
-        self.stop()
+        self.down()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _plane(self) -> ControlPlane:

@@ -8,18 +8,17 @@ a linker takes up to 2 GB; two builders wait for each other at a lock.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 
 from devcluster import paths
 from devcluster.errors import BuildFailed, NotPossibleHere
+from devcluster.filelock import exclusive
 from devcluster.gotool import go
-from devcluster.steps import say, step
+from devcluster.steps import step
 from devcluster.versions import KUBERNETES_MODULE, SOURCES, Group, Source
 
 _BUILD_INFO = "k8s.io/component-base/version"
@@ -59,23 +58,12 @@ def build(groups: Collection[Group] = tuple(Group)) -> None:
     """Builds what is missing of `groups`; does nothing, at once, when all is there."""
     if not missing(groups):
         return
-    with _one_builder():
+    with exclusive(paths.cache() / "build.lock"):
         compiler = go()
         for source, command in missing(groups):
             module = _module(compiler, source)
             with step(f"{command} {source.version} built"):
                 _compile(compiler, module, source=source, command=command)
-
-
-@contextmanager
-def _one_builder() -> Iterator[None]:
-    with (paths.cache() / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("          waiting for another build")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _module(compiler: Path, source: Source) -> Path:

@@ -1,21 +1,27 @@
 """
-The command line: build, up, down, status, purge, kubectl, env.
+The command line: build, up, down, purge, status, kubectl, env, image, s3-user.
 
-Every command names a cluster by level and name; answers go to stdout, progress to stderr.
+A cluster is named by its level, and at the API-server level by a name. Answers go to stdout, progress to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from devcluster import apilevel, paths
+from devcluster import debian, paths
+from devcluster.apilevel import ApiServer, named
 from devcluster.build import binary, build
 from devcluster.errors import DevclusterError
+from devcluster.node import ONE_FAKE_GPU, Node, the_node
 from devcluster.steps import say, step
 from devcluster.versions import Group
+
+Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,59 +38,99 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devcluster", description="A real Kubernetes cluster for tests.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    building = commands.add_parser("build", help="build what is missing")
-    building.add_argument("--level", choices=["api", "node"], default="node", help="what it is for (default: node)")
-    building.set_defaults(command=_build)
-    for name, command, text in (
-        ("up", _up, "start a cluster; prints the path of its kubeconfig"),
-        ("down", _down, "stop a cluster and keep its data"),
-        ("purge", _purge, "stop a cluster and remove its data"),
-        ("kubectl", _kubectl, "run kubectl against a cluster"),
-        ("env", _env, "print shell lines that point KUBECONFIG and PATH at a cluster"),
-    ):
-        one = commands.add_parser(name, help=text)
-        one.add_argument("--level", choices=["api"], default="api")
-        one.add_argument("--name", help="API level: which of the clusters (default: 'default'; purge: all)")
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
         one.set_defaults(command=command)
-        if name == "up":
-            one.add_argument("--controllers", action="store_true", help="API level: also the controller manager")
-        if name == "kubectl":
-            one.add_argument("rest", nargs=argparse.REMAINDER)
-    commands.add_parser("status", help="list the clusters").set_defaults(command=_status)
+        return one
+
+    def add_for_a_cluster(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        one = add(name, command, text)
+        one.add_argument("--level", choices=["api", "node"], help="default: api when --name is given, else node")
+        one.add_argument("--name", help="which of the API-server level clusters")
+        return one
+
+    add("build", _build, "build what is missing").add_argument("--level", choices=["api", "node"], default="node")
+    up = add_for_a_cluster("up", _up, "start a cluster and print the path of its kubeconfig")
+    up.add_argument("--controllers", action="store_true", help="API-server level: also the controller manager")
+    up.add_argument("--extended", action="append", metavar="NAME=COUNT", help="node level: made-up devices")
+    add_for_a_cluster("down", _down, "stop a cluster and keep its data")
+    add_for_a_cluster("purge", _purge, "stop a cluster and remove its data; without --level and --name: every cluster")
+    add("status", _status, "list the clusters")
+    kubectl = add_for_a_cluster("kubectl", _kubectl, "run kubectl against a cluster")
+    kubectl.add_argument("rest", nargs=argparse.REMAINDER)
+    add_for_a_cluster("env", _env, "print shell lines that point KUBECONFIG and PATH at a cluster")
+    _add_image(add("image", _image, "build and push an image for the node; prints its reference by digest"))
+    user = add("s3-user", _s3_user, "make an S3 user with a bucket of its own; prints the endpoint for pods")
+    for field in ("user", "secret", "bucket"):
+        user.add_argument(field)
     return parser
 
 
+def _add_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dockerfile", type=Path)
+    parser.add_argument("tag")
+    parser.add_argument("--context", type=Path, help="the folder it copies from (default: the Dockerfile's)")
+    parser.add_argument("--target")
+    parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+
+
 def _build(parsed: argparse.Namespace) -> None:
-    build([Group.API] if parsed.level == "api" else tuple(Group))
+    if parsed.level == "api":
+        build([Group.API])
+        return
+    debian.unpack()
+    build()
 
 
 def _up(parsed: argparse.Namespace) -> None:
-    build([Group.API])
     cluster = _cluster(parsed)
-    with step(f"{cluster.folder.name} ready"):
-        cluster.start(controllers=parsed.controllers)
+    if isinstance(cluster, Node):
+        _build(argparse.Namespace(level="node"))
+        cluster.up(extended=_counts(parsed.extended) if parsed.extended else ONE_FAKE_GPU)
+    else:
+        build([Group.API])
+        with step(f"{cluster.folder.name} ready"):
+            cluster.start(controllers=parsed.controllers)
     print(cluster.kubeconfig)
 
 
 def _down(parsed: argparse.Namespace) -> None:
-    _cluster(parsed).stop()
+    cluster = _cluster(parsed)
+    with step(f"{cluster.folder.name} stopped"):
+        cluster.down()
 
 
 def _purge(parsed: argparse.Namespace) -> None:
-    for cluster in [_cluster(parsed)] if parsed.name else _all():
-        cluster.purge()
+    for cluster in [_cluster(parsed)] if parsed.level or parsed.name else _all():
+        with step(f"{cluster.folder.name} stopped and removed"):
+            cluster.purge()
 
 
 def _kubectl(parsed: argparse.Namespace) -> None:
     command = str(binary("kubectl"))
-    cluster = _cluster(parsed)
     sys.stdout.flush()
-    os.execv(command, [command, f"--kubeconfig={cluster.kubeconfig}", *parsed.rest])  # noqa: S606 - kubectl takes over the terminal
+    arguments = [command, f"--kubeconfig={_cluster(parsed).kubeconfig}", *parsed.rest]
+    os.execv(command, arguments)  # noqa: S606 - kubectl takes over the terminal
 
 
 def _env(parsed: argparse.Namespace) -> None:
-    print(f"export KUBECONFIG={_cluster(parsed).kubeconfig}")
-    print(f"export PATH={binary('kubectl').parent}:$PATH")
+    print(f"export KUBECONFIG={shlex.quote(str(_cluster(parsed).kubeconfig))}")
+    print(f"export PATH={shlex.quote(str(binary('kubectl').parent))}:$PATH")
+
+
+def _image(parsed: argparse.Namespace) -> None:
+    arguments = dict(pair.split("=", 1) for pair in parsed.build_arg)
+    images = the_node().images
+    print(
+        images.build(parsed.dockerfile, parsed.tag, context=parsed.context, target=parsed.target, build_args=arguments)
+    )
+
+
+def _s3_user(parsed: argparse.Namespace) -> None:
+    s3 = the_node().s3
+    s3.user(parsed.user, secret=parsed.secret, bucket=parsed.bucket)
+    print(s3.endpoint)
 
 
 def _status(_: argparse.Namespace) -> None:
@@ -92,9 +138,16 @@ def _status(_: argparse.Namespace) -> None:
         print(f"{cluster.folder.name}\t{'running' if cluster.running else 'stopped'}\t{cluster.kubeconfig}")
 
 
-def _cluster(parsed: argparse.Namespace) -> apilevel.ApiServer:
-    return apilevel.named(parsed.name or "default")
+def _counts(pairs: Sequence[str]) -> dict[str, int]:
+    return {name: int(count) for name, count in (pair.split("=", 1) for pair in pairs)}
 
 
-def _all() -> list[apilevel.ApiServer]:
-    return [apilevel.ApiServer(folder) for folder in sorted(paths.clusters().iterdir())]
+def _cluster(parsed: argparse.Namespace) -> ApiServer | Node:
+    level = parsed.level or ("api" if parsed.name else "node")
+    return the_node() if level == "node" else named(parsed.name or "default")
+
+
+def _all() -> list[ApiServer | Node]:
+    node = the_node()
+    folders = sorted(paths.clusters().iterdir())
+    return [node if folder == node.folder else ApiServer(folder) for folder in folders]

@@ -1,7 +1,13 @@
-"""Fixtures for every level: a real API server, once per session; skipped, with the reason, where it cannot be."""
+"""
+Fixtures for every level: a real API server and a real node, each once per session.
+
+Where a machine cannot run one, the tests that ask for it are skipped with the reason. `VIDEOJOB_KEEP_CLUSTER=1` keeps
+the node after the session, which saves half a minute per run.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,3 +30,20 @@ def namespace(api_server: devcluster.ApiServer) -> Iterator[str]:
     """A fresh namespace on the session's API server."""
     with api_server.kubectl.namespace() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[devcluster.Node]:
+    """The node-level cluster, up; stopped after the session unless it was up before or is to be kept."""
+    reason = devcluster.reason_not_here()
+    if reason:
+        pytest.skip(reason)
+    cluster = devcluster.the_node()
+    keep = cluster.running or os.environ.get("VIDEOJOB_KEEP_CLUSTER") == "1"
+    try:
+        cluster.up()
+    except (devcluster.NotPossibleHere, devcluster.Busy) as busy:
+        pytest.skip(str(busy))
+    yield cluster
+    if not keep:
+        cluster.down()

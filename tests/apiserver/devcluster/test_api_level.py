@@ -86,7 +86,7 @@ def test_a_cluster_is_gone_with_its_block(api_server: ApiServer) -> None:
 def test_what_was_written_is_there_after_a_stop_and_a_start(own: ApiServer) -> None:
     own.start()
     own.kubectl("create", "namespace", "kept")
-    own.stop()
+    own.down()
     assert processes_that_mention(own.folder) == []
     own.start()
     assert own.kubectl("get", "namespace", "kept", "-o", "name") == "namespace/kept\n"

@@ -1,0 +1,73 @@
+"""
+The Python base image: pulled where a registry serves it, else made of Debian packages by debootstrap.
+
+`DEVCLUSTER_BASE=debian` asks for the second way without trying the first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from devcluster import debian, paths
+from devcluster.buildah import Buildah
+from devcluster.errors import BuildFailed
+from devcluster.filesystem import unmount_below
+from devcluster.steps import say, step
+
+BASE = "python:3.11-slim-bookworm"
+_FULL_NAME = f"docker.io/library/{BASE}"
+_SUITE = "bookworm"
+_MIRROR = "http://deb.debian.org/debian"
+_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
+_NOT_NEEDED = ("dev", "var/cache/apt/archives", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man")
+_PULL_SECONDS = 300
+
+
+def ensure_base(buildah: Buildah) -> None:
+    """Puts the base image into the storage unless it is there; a substitution is printed."""
+    if buildah.has(_FULL_NAME):
+        return
+    if os.environ.get("DEVCLUSTER_BASE") != "debian" and _pulled(buildah):
+        return
+    say(f"          {BASE} is made of Debian's packages instead of pulled (Debian's Python 3.11, pip, no compiler)")
+    root = paths.cache() / "images" / "debian-root"
+    with step("Debian base system assembled"):
+        _debootstrap(root)
+    with step(f"image {BASE} built"):
+        dockerfile = Path(__file__).parent / "dockerfiles" / "Dockerfile.base"
+        buildah.build(dockerfile, _FULL_NAME, context=root, target=None, arguments={})
+    shutil.rmtree(root)
+
+
+def _pulled(buildah: Buildah) -> bool:
+    try:
+        with step(f"image {BASE} pulled"):
+            buildah.pull(_FULL_NAME, seconds=_PULL_SECONDS)
+    except BuildFailed:
+        return False
+    return True
+
+
+def _debootstrap(root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    command: list[str | Path] = [
+        debian.program("debootstrap"),
+        *("--variant=minbase", f"--include={_PACKAGES}", _SUITE, root),
+        os.environ.get("DEBIAN_MIRROR", _MIRROR),
+    ]
+    environment = {
+        **os.environ,
+        "PATH": debian.search_path(),
+        "DEBOOTSTRAP_DIR": str(debian.data("usr/share/debootstrap")),
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    unmount_below(root)
+    if done.returncode:
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise BuildFailed(f"debootstrap failed (its log: {root / 'debootstrap/debootstrap.log'}):\n{end}")
+    for part in _NOT_NEEDED:
+        shutil.rmtree(root / part, ignore_errors=True)
+        (root / part).mkdir(parents=True)

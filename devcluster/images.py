@@ -1,0 +1,151 @@
+"""
+Images for the node: built from Dockerfiles by buildah, pushed to the node's registry, named by digest.
+
+An image is built again only when something it is made from has changed: the Dockerfile, a file that it copies, an
+argument, or the base. The record of that lies in the cache folder, beside the layers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devcluster import paths
+from devcluster.baseimage import BASE, ensure_base
+from devcluster.buildah import Buildah
+from devcluster.debian import program
+from devcluster.errors import BuildFailed
+from devcluster.filelock import exclusive
+from devcluster.network import REGISTRY, Network
+from devcluster.registry import Registry
+from devcluster.runtime import PAUSE_IMAGE
+from devcluster.steps import step
+
+BUSYBOX = "busybox"
+_OURS = Path(__file__).parent / "dockerfiles"
+_NEVER_COPIED = ("__pycache__", ".git", ".venv")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What an image is made from. `context` is the folder the Dockerfile copies from."""
+
+    dockerfile: Path
+    context: Path
+    target: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """A digest of everything that decides what the image becomes, but for what the network gives."""
+        digest = hashlib.sha256(json.dumps([self.target, sorted(self.arguments.items())]).encode())
+        digest.update(self.dockerfile.read_bytes())
+        for path in self._copied():
+            digest.update(f"{path.relative_to(self.context)} {path.stat().st_mode:o}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def _copied(self) -> Iterator[Path]:
+        for source in copied_sources(self.dockerfile.read_text()):
+            found = sorted(self.context.glob(source.strip("/")) if source.strip("./") else [self.context])
+            if not found:
+                raise BuildFailed(f"{self.dockerfile} copies {source}, and there is no such thing in {self.context}")
+            for path in found:
+                yield from _files(path)
+
+
+def copied_sources(dockerfile: str) -> list[str]:
+    """What the COPY lines of a Dockerfile take from its context; what comes from other stages is left out."""
+    joined = re.sub(r"\\\n", " ", dockerfile)
+    lines = [shlex.split(line) for line in joined.splitlines() if re.match(r"\s*(COPY|ADD)\s", line, re.IGNORECASE)]
+    own = [words for words in lines if not any(word.startswith("--from=") for word in words)]
+    return [word for words in own for word in words[1:-1] if not word.startswith("--")]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name not in _NEVER_COPIED and child.suffix != ".pyc":
+            yield from _files(child)
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of the node in `network`, which pulls them from `registry`."""
+
+    network: Network
+    registry: Registry
+
+    @property
+    def buildah(self) -> Buildah:
+        """The builder, whose storage is shared by all clusters of the cache folder."""
+        return Buildah(paths.cache() / "images")
+
+    def build(
+        self,
+        dockerfile: Path,
+        tag: str,
+        *,
+        context: Path | None = None,
+        target: str | None = None,
+        build_args: Mapping[str, str] | None = None,
+    ) -> str:
+        """
+        Builds and pushes `dockerfile` as `tag` (`name` or `name:version`) unless that was done; returns the reference
+        by digest that pods use. Where no registry serves the Python base image, one of Debian packages replaces it.
+
+        Raises BuildFailed with the end of the build's output.
+        """
+        recipe = Recipe(
+            dockerfile=dockerfile, context=context or dockerfile.parent, target=target, arguments=build_args or {}
+        )
+        name = tag if ":" in tag else f"{tag}:devcluster"
+        key = f"{name} {recipe.fingerprint()}"
+        known = self._record().get(key)
+        if known and self.registry.holds(known):
+            return known
+        with exclusive(paths.cache() / "images.lock"):
+            if BASE in dockerfile.read_text():
+                ensure_base(self.buildah)
+            self._build(recipe, name)
+            return self._push(name, key)
+
+    def ensure_basics(self) -> dict[str, str]:
+        """The images every node needs, `pause` and `busybox`, made of the one static busybox; references by name."""
+        context = paths.cache() / "images" / "basics"
+        context.mkdir(parents=True, exist_ok=True)
+        if not (context / "busybox").exists():
+            shutil.copy(program("busybox"), context / "busybox")
+        pause = self.build(_OURS / "Dockerfile.pause", PAUSE_IMAGE.removeprefix(f"{REGISTRY}/"), context=context)
+        return {"pause": pause, BUSYBOX: self.build(_OURS / "Dockerfile.busybox", BUSYBOX, context=context)}
+
+    def _build(self, recipe: Recipe, name: str) -> None:
+        with step(f"image {name} built"):
+            self.buildah.build(
+                recipe.dockerfile,
+                name,
+                context=recipe.context,
+                target=recipe.target,
+                arguments=recipe.arguments,
+            )
+
+    def _push(self, name: str, key: str) -> str:
+        with step(f"image {name} pushed"):
+            digest = self.buildah.push(name, f"{REGISTRY}/{name}", prefix=self.network.prefix)
+        reference = f"{REGISTRY}/{name.partition(':')[0]}@{digest}"
+        self._record_file().write_text(json.dumps({**self._record(), key: reference}, indent=1))
+        return reference
+
+    def _record(self) -> dict[str, str]:
+        file = self._record_file()
+        return dict(json.loads(file.read_text())) if file.exists() else {}
+
+    def _record_file(self) -> Path:
+        return paths.cache() / "images" / "built.json"

@@ -1,0 +1,243 @@
+"""
+The node level: a whole cluster in one network namespace of this machine.
+
+Everything starts at once and waits for what it needs by itself: etcd, API server, registry, S3 server and container
+runtime first, then, when the API server answers, controllers, scheduler, kubelet, service network and DNS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from devcluster import debian, paths, teardown
+from devcluster.build import binary, missing
+from devcluster.controlplane import ControlPlane
+from devcluster.daemons import Daemons
+from devcluster.errors import NotPossibleHere
+from devcluster.forward import command as forward_command
+from devcluster.images import Images
+from devcluster.kubectl import Kubectl
+from devcluster.machinelock import MachineLock
+from devcluster.network import (
+    API_PORT,
+    CLUSTER_RANGE,
+    ETCD_PEER_PORT,
+    ETCD_PORT,
+    NODE_IP,
+    S3_PORT,
+    Network,
+)
+from devcluster.ports import free_ports
+from devcluster.registry import ENVIRONMENT as REGISTRY_ENVIRONMENT
+from devcluster.registry import Registry
+from devcluster.runtime import NODE_NAME, Runtime
+from devcluster.s3 import S3
+from devcluster.steps import step
+from devcluster.versions import Group
+from devcluster.waiting import wait_for
+
+ONE_FAKE_GPU = {"example.com/gpu": 1}
+LONGEST_SOCKET_PATH = 107
+
+
+def reason_not_here() -> str | None:
+    """Why this machine cannot run the node level; None when it can. Says nothing of what is not built yet."""
+    if platform.system() != "Linux":
+        return f"the node level needs Linux, this is {platform.system()}"
+    if os.geteuid() != 0:
+        return "the node level needs root (network namespace, containers)"
+    return None
+
+
+@dataclass(frozen=True)
+class Node:
+    """The node-level cluster whose state is in `folder`."""
+
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig for programs of the machine, through a door on its loopback."""
+        return self.folder / "admin.kubeconfig"
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl against this cluster, from anywhere on the machine."""
+        return Kubectl(self.kubeconfig)
+
+    @property
+    def network(self) -> Network:
+        """The cluster's network namespace."""
+        return Network(self.folder / "netns")
+
+    @property
+    def daemons(self) -> Daemons:
+        """The cluster's processes."""
+        return Daemons(self.folder, self.network.prefix)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry the node pulls from."""
+        return Registry(self.folder / "registry.yaml")
+
+    @property
+    def images(self) -> Images:
+        """Building images for this node."""
+        return Images(self.network, self.registry)
+
+    @property
+    def s3(self) -> S3:
+        """The S3 server."""
+        return S3(self.folder / "s3", self.network, self._ports["s3"])
+
+    @property
+    def runtime(self) -> Runtime:
+        """The daemons that make it a node."""
+        return Runtime(self.folder, self._plane)
+
+    @property
+    def running(self) -> bool:
+        """Whether the cluster's two ends, API server and kubelet, live."""
+        return all(self.daemons.running(name) for name in ("apiserver", "kubelet"))
+
+    def up(self, *, extended: Mapping[str, int] = ONE_FAKE_GPU) -> None:
+        """
+        Starts the cluster, again on its old data if there is any, and waits until pods can run. Running: no effect.
+
+        `extended` are made-up devices of the node, name to count. Raises Busy when the machine has another node.
+        """
+        self._check()
+        MachineLock().claim(self.folder)
+        if self.running:
+            return
+        self.down()
+        MachineLock().claim(self.folder)
+        with step("network namespace, etcd, API server, registry, S3 and containerd started"):
+            self._start_foundations()
+        self.images.ensure_basics()
+        with step("API server ready"):
+            self._plane.wait(port=self._ports["api"])
+        with step("controllers, scheduler, kubelet, service network and DNS started"):
+            self._start_node()
+        with step("node ready"):
+            self._wait_until_ready()
+            self.set_extended(extended)
+            wait_for("the S3 server", self.s3.ready, seconds=20, explain=partial(self.daemons.last_words, "s3"))
+
+    def down(self) -> None:
+        """Stops the cluster and keeps its data: no process, namespace, mount or cgroup is left."""
+        teardown.take_down(self)
+        MachineLock().release(self.folder)
+
+    def purge(self) -> None:
+        """Stops the cluster and removes its data; the images of the registry stay in the cache folder."""
+        self.down()
+        teardown.remove(self.folder)
+
+    def login(self, user: str, *groups: str) -> Path:
+        """A kubeconfig that acts as `user`; `system:serviceaccount:NAMESPACE:NAME` has that account's rights."""
+        return self._plane.login(user.replace(":", "-"), user=user, groups=groups, server=self._server_on_host)
+
+    def set_extended(self, resources: Mapping[str, int]) -> None:
+        """Makes the node offer made-up devices, and waits until the scheduler may give them out."""
+        patch = [
+            {"op": "add", "path": f"/status/capacity/{name.replace('/', '~1')}", "value": str(count)}
+            for name, count in resources.items()
+        ]
+        if patch:
+            self.kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+            wait_for("the made-up devices", partial(self._offers, resources), seconds=30)
+
+    @cached_property
+    def _ports(self) -> dict[str, int]:
+        # Kept, so that a kubeconfig somebody holds is good after a restart as well.
+        file = self.folder / "ports.json"
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(dict(zip(("api", "s3"), free_ports(2), strict=True))))
+        return dict(json.loads(file.read_text()))
+
+    @property
+    def _server_on_host(self) -> str:
+        return f"https://127.0.0.1:{self._ports['api']}"
+
+    @property
+    def _plane(self) -> ControlPlane:
+        pki = self.folder / "pki"
+        return ControlPlane(
+            folder=self.folder,
+            daemons=self.daemons,
+            api_port=API_PORT,
+            etcd_port=ETCD_PORT,
+            etcd_peer_port=ETCD_PEER_PORT,
+            bind="0.0.0.0",  # noqa: S104 - inside the namespace, where pods must reach it
+            hosts=(NODE_IP,),
+            api_flags=(
+                f"--advertise-address={NODE_IP}",
+                f"--kubelet-client-certificate={pki / 'to-kubelet.crt'}",
+                f"--kubelet-client-key={pki / 'to-kubelet.key'}",
+                f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+                # Without this `kubectl logs` looks up the node's name, which no resolver knows.
+                "--kubelet-preferred-address-types=InternalIP",
+            ),
+        )
+
+    def _check(self) -> None:
+        reason = reason_not_here()
+        if reason:
+            raise NotPossibleHere(reason)
+        if missing(tuple(Group)):
+            raise NotPossibleHere("not everything is built: run `python -m devcluster build --level node`")
+        socket = self.folder / "kubelet" / "pod-resources" / "kubelet.sock"
+        if len(str(socket)) > LONGEST_SOCKET_PATH:
+            raise NotPossibleHere(f"{socket} is too long for a socket: set VIDEOJOB_CACHE to a shorter folder")
+        debian.unpack()
+
+    def _start_foundations(self) -> None:
+        teardown.note_strays(self.folder)
+        self.network.create()
+        plane = self._plane
+        plane.authority.create()
+        plane.authority.issue("to-kubelet", user="kube-apiserver", groups=["system:masters"])
+        doors = {self._ports["api"]: f"127.0.0.1:{API_PORT}", self._ports["s3"]: f"{NODE_IP}:{S3_PORT}"}
+        Daemons(self.folder).start("door", forward_command(self.network.file, doors))
+        plane.start()
+        plane.login("admin", user="admin", groups=["system:masters"], server=self._server_on_host)
+        self.daemons.start("registry", self.registry.command(), environment=REGISTRY_ENVIRONMENT)
+        self.daemons.start("s3", self.s3.command(), environment=self.s3.environment)
+        self.daemons.start("containerd", self.runtime.containerd(), environment=self._environment)
+
+    def _start_node(self) -> None:
+        self._plane.start_controllers("--allocate-node-cidrs=true", f"--cluster-cidr={CLUSTER_RANGE}")
+        self._plane.start_scheduler()
+        for name in ("kubelet", "proxy", "dns"):
+            self.daemons.start(name, getattr(self.runtime, name)(), environment=self._environment)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        # containerd looks for its shim on the PATH, kubelet and proxy for mount, nft and conntrack.
+        return {"PATH": f"{binary('containerd').parent}:{debian.search_path()}"}
+
+    def _wait_until_ready(self) -> None:
+        wait_for("a ready node", self._is_ready, seconds=90, explain=partial(self.daemons.last_words, "kubelet"))
+
+    def _is_ready(self) -> bool:
+        for name in self.daemons.names():
+            self.daemons.require(name)
+        path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+        return self.kubectl("get", "nodes", "-o", f"jsonpath={path}") == "True"
+
+    def _offers(self, resources: Mapping[str, int]) -> bool:
+        offered = self.kubectl.json("get", "node", NODE_NAME)["status"]["allocatable"]
+        return all(offered.get(name) == str(count) for name, count in resources.items())
+
+
+def the_node() -> Node:
+    """The node-level cluster of the cache folder, running or not."""
+    return Node(paths.clusters() / "node")

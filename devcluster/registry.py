@@ -1,0 +1,44 @@
+"""The image registry on the node's own loopback: plain HTTP is expected there, and nobody else can reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from devcluster import paths
+from devcluster.build import binary
+from devcluster.network import REGISTRY
+
+ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
+"""It would look for a collector of traces otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry whose images lie in the cache folder: they outlive the cluster that pulls them."""
+
+    config: Path
+
+    @property
+    def storage(self) -> Path:
+        """Where the images lie."""
+        return paths.cache() / "registry"
+
+    def command(self) -> list[str | Path]:
+        """The daemon's command; writes its configuration."""
+        document = {
+            "version": 0.1,
+            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(self.storage)}, "delete": {"enabled": True}},
+            "http": {"addr": REGISTRY},
+        }
+        self.config.write_text(yaml.safe_dump(document))
+        return [binary("registry"), "serve", self.config]
+
+    def holds(self, reference: str) -> bool:
+        """Whether `reference` (`registry/name@sha256:…`) is in store."""
+        name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@sha256:")
+        revisions = self.storage / "docker/registry/v2/repositories" / name / "_manifests/revisions/sha256"
+        return bool(digest) and (revisions / digest / "link").exists()

@@ -1,0 +1,148 @@
+"""
+Taking a node down so that nothing is left on the machine.
+
+The order matters. Scheduler and controllers end first, so that nothing is made anew. The kubelet then takes its pods
+down itself, which frees their networks and volumes; what it leaves after a while is killed through containerd. Only
+then do the rest of the daemons end, and what they leave behind (mounts, pods' network namespaces, empty cgroups) goes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devcluster.daemons import Daemons
+from devcluster.errors import DevclusterError, StartFailed
+from devcluster.filesystem import mounts_below, unmount_below
+from devcluster.kubectl import KubectlFailed
+from devcluster.runtime import NODE_NAME
+from devcluster.waiting import wait_for
+
+if TYPE_CHECKING:
+    from devcluster.node import Node
+
+STRAYS = (
+    *("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"),
+    *("/var/lib/cni", "/etc/cni", "/opt/cni", "/run/netns", "/run/nri"),
+)
+"""Fixed paths of kubelet and containerd that no setting moves."""
+
+CGROUPS = Path("/sys/fs/cgroup")
+POD_SECONDS = 25.0
+_AFTER_PODS = ("kubelet", "proxy", "dns")
+_LAST = ("containerd", "s3", "registry", "apiserver", "etcd", "door")
+
+
+def take_down(node: Node) -> None:
+    """Stops everything of `node`; what is not there is passed over, so that a half-started cluster goes as well."""
+    daemons = Daemons(node.folder)
+    for name in ("scheduler", "controllers"):
+        daemons.stop(name)
+    namespaces: set[Path] = set()
+    if daemons.running("containerd"):
+        namespaces = set(pod_namespaces(node))
+        if daemons.running("kubelet") and daemons.running("apiserver"):
+            delete_pods(node)
+    for name in _AFTER_PODS:
+        daemons.stop(name)
+    if daemons.running("containerd"):
+        kill_containers(node)
+    for name in (*_LAST, *daemons.names()):
+        daemons.stop(name)
+    remove_namespaces(namespaces)
+    unmount_below(node.folder)
+    shutil.rmtree(node.folder / "addresses", ignore_errors=True)
+    remove_pod_cgroups(CGROUPS)
+    remove_strays(node.folder)
+
+
+def delete_pods(node: Node) -> None:
+    """Has the kubelet end the node's pods, and waits for their containers; slow ones are left to `kill_containers`."""
+    with suppress(KubectlFailed):
+        node.kubectl(
+            *("delete", "pods", "--all-namespaces", f"--field-selector=spec.nodeName={NODE_NAME}"),
+            *("--grace-period=1", "--wait=false"),
+        )
+    with suppress(StartFailed):
+        wait_for("the end of all containers", partial(_no_containers, node), seconds=POD_SECONDS)
+
+
+def kill_containers(node: Node) -> None:
+    """Kills and removes every container that is left."""
+    for task in _listed(node, "tasks", "ls", "-q"):
+        _ctr(node, "tasks", "kill", "--signal=KILL", task)
+        _ctr(node, "tasks", "delete", "--force", task)
+    for container in _listed(node, "containers", "ls", "-q"):
+        _ctr(node, "containers", "delete", container)
+
+
+def pod_namespaces(node: Node) -> Iterator[Path]:
+    """The files behind the network namespaces of the node's pods."""
+    for container in _listed(node, "containers", "ls", "-q"):
+        for word in _ctr(node, "containers", "info", container).split('"'):
+            if "/netns/cni-" in word:
+                yield Path(word).resolve()
+
+
+def remove_namespaces(files: set[Path]) -> None:
+    """Unmounts and removes what is left of `files`, the network namespaces of pods."""
+    for file in files:
+        unmount_below(file)
+        file.unlink(missing_ok=True)
+
+
+def remove_pod_cgroups(root: Path) -> None:
+    """Removes the cgroups of pods from every hierarchy below `root`; one with a living process stays."""
+    for top in [root / "kubepods", *root.glob("*/kubepods")]:
+        for folder in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+            _remove_cgroup(folder)
+        _remove_cgroup(top)
+
+
+def note_strays(folder: Path) -> None:
+    """Writes down which of the folders that kubelet and containerd use outside the state folder are not there yet."""
+    file = folder / "strays.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([path for path in STRAYS if not Path(path).exists()]))
+
+
+def remove_strays(folder: Path) -> None:
+    """Removes those folders that were not there before this cluster."""
+    file = folder / "strays.json"
+    if file.exists():
+        for path in json.loads(file.read_text()):
+            shutil.rmtree(path, ignore_errors=True)
+        file.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Removes a cluster's state folder; raises DevclusterError rather than follow a mount that is still there."""
+    left = mounts_below(folder)
+    if left:
+        raise DevclusterError(f"{left[0]} is still mounted, so {folder} is not removed: `python -m devcluster down`")
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _remove_cgroup(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _no_containers(node: Node) -> bool:
+    return not _listed(node, "tasks", "ls", "-q")
+
+
+def _listed(node: Node, *arguments: str) -> list[str]:
+    return _ctr(node, *arguments).split()
+
+
+def _ctr(node: Node, *arguments: str) -> str:
+    return subprocess.run([*node.runtime.ctr(), *arguments], capture_output=True, text=True, check=False).stdout
