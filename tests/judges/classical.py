@@ -68,7 +68,7 @@ def border_colour(image: Image) -> Floats:
     ring = np.ones(image.shape[:2], bool)
     width = max(1, min(image.shape[:2]) // 16)
     ring[width:-width, width:-width] = False
-    return np.median(image[ring], axis=0)
+    return np.asarray(np.median(image[ring], axis=0))
 
 
 def components(mask: Mask) -> list[Mask]:

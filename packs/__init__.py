@@ -1,0 +1,1 @@
+"""Self-trained model packs: the programs that make the weights which ship with the runner."""

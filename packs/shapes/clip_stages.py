@@ -1,0 +1,228 @@
+"""
+Training of the CLIP in stages: learn the words on easy scenes first, then become hard to fool.
+
+`learn` starts from nothing with plain, single, not small objects and mixes the rest in; without that the shapes stay
+a plateau for the whole run. `harden` and `ground` then train only on pictures moved by one adversarial step, beside
+VQGAN reconstructions and negatives of the present CLIP's own making. An accurate but soft CLIP retrieves 94 % and
+steers 4 %; these two stages are what makes it steer. Weights are averaged, and the average is what a stage leaves.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from clip.model import CLIP
+from numpy.typing import NDArray
+from torch import Tensor
+
+from packs.shapes import captions, model, negatives
+from packs.shapes.augment import TRAINING, augmented
+from packs.shapes.dataset import Pictures
+from packs.shapes.progress import Report
+from packs.shapes.vqgan import cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One stage; shares are of the batch, `epsilon` is an L2 length over 64×64×3 values in 0…1."""
+
+    name: str
+    steps: int
+    rate: float
+    seed: int
+    batch: int = 96
+    easy_until: float = 0.0
+    mixed_until: float = 0.0
+    ramp_until: float = 0.0
+    epsilon: float = 0.0
+    epsilon_ramp: float = 0.0
+    bank_share: float = 0.0
+    scrambled_share: float = 0.0
+    policy_share: float = 0.0
+    policy_every: int = 0
+    policy_rates: tuple[float, ...] = (0.1, 0.2, 0.33)
+
+    def easy_share(self, done: float) -> float:
+        """Share of easy pictures when `done` (0…1) of the stage is over."""
+        if done < self.easy_until:
+            return 1.0
+        return max(0.0, 1 - (done - self.easy_until) / max(self.mixed_until - self.easy_until, 1e-9))
+
+    def strength(self, done: float) -> float:
+        """Strength of the views, from a quarter up to all."""
+        return 1.0 if self.ramp_until == 0 else min(1.0, 0.25 + 0.75 * done / self.ramp_until)
+
+    def push(self, done: float) -> float:
+        """Length of the adversarial step."""
+        return self.epsilon * (1.0 if self.epsilon_ramp == 0 else min(1.0, done / self.epsilon_ramp))
+
+
+LEARN = Plan("learn", 1200, 2e-3, 1, easy_until=0.3, mixed_until=0.6, ramp_until=0.6)
+HARDEN = Plan(
+    "harden",
+    800,
+    1e-3,
+    2,
+    epsilon=3.0,
+    epsilon_ramp=0.15,
+    bank_share=1 / 4,
+    scrambled_share=1 / 12,
+    policy_share=1 / 6,
+    policy_every=40,
+    policy_rates=(0.053, 0.1),
+)
+GROUND = Plan(
+    "ground",
+    1500,
+    1.2e-3,
+    3,
+    epsilon=3.0,
+    bank_share=1 / 4,
+    scrambled_share=1 / 12,
+    policy_share=1 / 6,
+    policy_every=60,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the later stages need beside the pictures."""
+
+    bank: dict[str, Tensor]
+    policy: negatives.OnPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Views ``[n, 3, 64, 64]``, their rows, captions as tokens and the match matrix ``[captions, n]``."""
+
+    images: Tensor
+    rows: Tensor
+    tokens: Tensor
+    matches: Tensor
+
+
+@dataclass
+class Trainer:
+    """One stage: the raw model in training, its running average, the attribute heads and the random streams."""
+
+    plan: Plan
+    pictures: Pictures
+    extras: Extras | None = None
+    net: CLIP = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.plan.seed)
+        self.net, self.heads = model.build(), model.Heads()
+        self.draws = np.random.default_rng(self.plan.seed + 11)
+        self.views = torch.Generator().manual_seed(self.plan.seed + 12)
+        self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
+        parameters = [*self.net.parameters(), *self.heads.parameters()]
+        self.optimiser = torch.optim.AdamW(parameters, lr=self.plan.rate, betas=(0.9, 0.98), weight_decay=0.02)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: cosine(step, steps=self.plan.steps, warm_up=60, floor=0.02)
+        )
+        self.easy = self.pictures.easy()
+
+    def start_from(self, state: dict[str, Tensor]) -> None:
+        """Continues from the tensors that another stage left."""
+        for target, prefix in ((self.net, "clip."), (self.average, "clip."), (self.heads, "aux.")):
+            target.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+    def state(self) -> dict[str, Tensor]:
+        """The averaged model and the heads, for the next stage and for export."""
+        found = {f"clip.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        return found | {f"aux.{name}": tensor for name, tensor in self.heads.state_dict().items()}
+
+    def drawn(self, count: int, done: float) -> tuple[Tensor, NDArray[np.int8]]:
+        """Training pictures in 0…1 ``[count, 3, 96, 96]`` and their rows, easy ones first."""
+        anywhere = self.draws.integers(len(self.pictures.images), size=count)
+        easy = self.easy[self.draws.integers(len(self.easy), size=count)]
+        pick = np.where(self.draws.random(count) < self.plan.easy_share(done), easy, anywhere)
+        images = torch.from_numpy(self.pictures.images[pick]).permute(0, 3, 1, 2).float() / 255
+        return images, self.pictures.rows[pick]
+
+    def made(self) -> tuple[Tensor, NDArray[np.int8]]:
+        """Pictures of the VQGAN's making for this batch, ``[n, 3, 64, 64]``, and their rows."""
+        if self.extras is None:
+            return torch.empty(0, 3, 64, 64), negatives.nothing_rows(0)
+        bank, plan = self.extras.bank, self.plan
+        known = self.draws.integers(len(bank["images"]), size=round(plan.batch * plan.bank_share))
+        noise = self.draws.integers(len(bank["scrambled"]), size=round(plan.batch * plan.scrambled_share))
+        fooling = self.extras.policy.draw(round(plan.batch * plan.policy_share))
+        images = torch.cat([bank["images"][known].float() / 255, bank["scrambled"][noise].float() / 255, fooling])
+        return images, np.concatenate([bank["rows"].numpy()[known], negatives.nothing_rows(len(noise) + len(fooling))])
+
+    def batch(self, done: float) -> Batch:
+        """The next batch, with fresh captions for every picture that has any."""
+        made, made_rows = self.made()
+        real, real_rows = self.drawn(self.plan.batch - len(made), done)
+        strength = self.plan.strength(done)
+        parts = [augmented(part, TRAINING, strength=strength, rng=self.views) for part in (real, made) if len(part)]
+        rows = np.concatenate([real_rows, made_rows])
+        told = [captions.describe(row, self.draws) for row in rows if row[5] >= 0]
+        ids = [captions.with_filler(captions.tokens(text), self.draws) for text, _ in told]
+        matches = captions.match_matrix(np.stack([mention for _, mention in told]), rows)
+        return Batch(torch.cat(parts), torch.from_numpy(rows).long(), captions.padded(ids), torch.from_numpy(matches))
+
+    def loss(self, images: Tensor, batch: Batch, texts: Tensor) -> Tensor:
+        """Contrastive loss plus that of the attribute heads."""
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = model.image_embeddings(self.net, images)
+        scale = model.temperature(self.net)
+        contrast = model.contrastive_loss(seen, texts, matches=batch.matches, scale=scale)
+        return contrast + self.heads.loss(seen, batch.rows)
+
+    def moved(self, batch: Batch, texts: Tensor, epsilon: float) -> Tensor:
+        """The batch's views after one step uphill, at most `epsilon` away; every second gradient is low-passed."""
+        n = len(batch.images)
+        start = torch.randn(batch.images.shape, generator=self.views)
+        start = start * (0.5 * epsilon / start.flatten(1).norm(dim=1)).view(n, 1, 1, 1)
+        images = (batch.images + start).requires_grad_(True)
+        (uphill,) = torch.autograd.grad(self.loss(images, batch, texts.detach()), images)
+        smooth = nnf.interpolate(nnf.avg_pool2d(uphill, 4), scale_factor=4, mode="bilinear", align_corners=False)
+        uphill = torch.where(torch.arange(n).view(n, 1, 1, 1) % 2 == 0, uphill, smooth)
+        length = epsilon * (0.25 + 0.75 * torch.rand(n, generator=self.views))
+        delta = start + uphill * (length / uphill.flatten(1).norm(dim=1).clamp(min=1e-12)).view(n, 1, 1, 1)
+        shrink = (epsilon / delta.flatten(1).norm(dim=1).clamp(min=1e-12)).clamp(max=1)
+        pushed: Tensor = batch.images + delta * shrink.view(n, 1, 1, 1)
+        return pushed
+
+    def step(self, number: int) -> float:
+        """One optimiser step; returns the loss."""
+        done = number / self.plan.steps
+        if self.extras and self.plan.policy_every and number % self.plan.policy_every == 0:
+            self.extras.policy.round(self.average)
+        batch, epsilon = self.batch(done), self.plan.push(done)
+        self.net.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            texts = model.text_embeddings(self.net, batch.tokens)
+        images = self.moved(batch, texts, epsilon) if epsilon > 0 else batch.images
+        loss = self.loss(images, batch, texts)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.follow(min(0.995, (number + 1) / (number + 10)))
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """Moves the average toward the raw model, running statistics included."""
+        for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)
+
+
+def train(trainer: Trainer, report: Report) -> dict[str, Tensor]:
+    """The stage's tensors after all its steps."""
+    for number in range(trainer.plan.steps):
+        report(number, trainer.step(number))
+    return trainer.state()

@@ -1,0 +1,138 @@
+"""
+From trained tensors to packs: fp16 safetensors and `pack.json`, which names every file with its size and digest.
+
+Two things change on the way, neither of them visible in a picture. The latent space is scaled so that the codebook's
+deviation is 0.25: with Adam, whose steps do not depend on the gradient's size, that makes the learning rate that
+everybody writes for VQGAN+CLIP (0.1) the right one here too. And every token that no caption uses gets the trained
+row of the unknown word, so that words from outside the vocabulary are filler instead of noise.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from packs.shapes import captions, first_stage, model
+
+API_VERSION: Final = "packs.videojobs.dev/v1"
+LICENCE: Final = "Apache-2.0"
+CODEBOOK_DEVIATION: Final = 0.25
+GUIDANCE: Final = {"start": "gray", "lr": 0.1, "lrFinal": 0.01, "cuts": 8, "iterations": 250}
+"""Defaults of guidance that fit these weights, for the runner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What `pack.json` says beside the files."""
+
+    name: str
+    kind: str
+    architecture: Mapping[str, object]
+    defaults: Mapping[str, object]
+    training: Mapping[str, object]
+    card: Mapping[str, object]
+
+
+def rescaled(tensors: Mapping[str, Tensor], *, deviation: float = CODEBOOK_DEVIATION) -> dict[str, Tensor]:
+    """A first stage with the given codebook deviation and the same reconstructions."""
+    result = {name: tensor.clone() for name, tensor in tensors.items()}
+    factor = float(result["quantize.embedding.weight"].std()) / deviation
+    for name in ("quantize.embedding.weight", "quant_conv.weight", "quant_conv.bias"):
+        result[name] /= factor
+    result["post_quant_conv.weight"] *= factor
+    return result
+
+
+def with_unknown_words(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A CLIP in which every token outside the captions' vocabulary has the unknown word's row."""
+    result = {name: tensor.clone() for name, tensor in tensors.items()}
+    table = result["token_embedding.weight"]
+    known = captions.vocabulary_tokens() | {captions.START, captions.END, 0}
+    unknown = torch.ones(len(table), dtype=torch.bool)
+    unknown[list(known)] = False
+    table[unknown] = table[captions.UNKNOWN].clone()
+    return result
+
+
+def clip_tensors(stage: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The CLIP of a training stage, ready for export."""
+    mine = {name.removeprefix("clip."): tensor for name, tensor in stage.items() if name.startswith("clip.")}
+    return with_unknown_words(mine)
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floating tensors as fp16; counters keep their type."""
+    return {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors.items()}
+
+
+def digest(content: bytes) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_pack(folder: Path, about: Description, tensors: Mapping[str, Tensor]) -> None:
+    """Writes `weights.safetensors` and `pack.json` into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "weights.safetensors"
+    save_file(halved(tensors), weights)
+    content = weights.read_bytes()
+    document = {
+        "apiVersion": API_VERSION,
+        "name": about.name,
+        "kind": about.kind,
+        "licence": LICENCE,
+        "architecture": about.architecture,
+        "defaults": about.defaults,
+        "files": {weights.name: {"size": len(content), "sha256": digest(content)}},
+        "training": about.training,
+        "card": about.card,
+    }
+    write_description(folder, document)
+
+
+def write_description(folder: Path, document: Mapping[str, object]) -> None:
+    """Writes `pack.json`."""
+    (folder / "pack.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def export(
+    out: Path, vqgan: Mapping[str, Tensor], clip: Mapping[str, Tensor], *, training: Mapping[str, object]
+) -> None:
+    """Both packs below `out`, with empty cards; `clip` is a training stage's tensors."""
+    shape = model.SHIPPED
+    seen = {
+        "inputResolution": shape.input_resolution,
+        "contextLength": shape.context_length,
+        "embedDim": shape.embed_dim,
+    }
+    drawing = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GUIDANCE, training, {})
+    write_pack(out / drawing.name, drawing, rescaled(vqgan))
+    seeing = Description("shapes-clip", "clip", seen, {}, training, {})
+    write_pack(out / seeing.name, seeing, clip_tensors(clip))
+
+
+def code_digest(folders: Iterable[Path]) -> str:
+    """Digest of the programs in the folders, blind to comments, docstrings and layout."""
+    total = hashlib.sha256()
+    for path in sorted(file for folder in folders for file in folder.glob("*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if (
+                isinstance(body, list)
+                and body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(body[0].value, ast.Constant)
+            ):
+                del body[0]
+        total.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
+    return total.hexdigest()
