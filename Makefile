@@ -43,6 +43,9 @@ generate: $(VENV)/ok  ## write anew what follows from the models: the CRD, its c
 verify: $(VENV)/ok  ## fail when generated files are not what the models say
 	@$(PY) -m scripts.generate --check
 
+pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on two cores; goes on where it was stopped)
+	@$(PY) -W ignore -m packs.shapes.train --out runner/videojob_runner/models/builtin
+
 lock:  ## write locks/*.txt anew from pyproject.toml
 	@sh scripts/lock.sh
 

@@ -1,84 +1,165 @@
 """
 Trains the shapes packs from nothing and exports them: `make pack`.
 
-Stages, each kept in the work folder: pictures → (vqgan ∥ learn) → bank → harden → ground → export. `--only` runs a
-single stage in this process; without it the two independent stages run as processes of their own.
+Stages, each kept in the work folder: pictures → (vqgan ∥ learn → distinguish) → bank → harden → ground → export.
+Every stage is bounded by steps and seeded. The two branches run as two processes with one torch thread each; what
+follows them takes two threads.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import torch
 
-from packs.shapes import clip_stages, dataset, negatives, vqgan
+from packs.shapes import clip_stages, dataset, export, negatives, vqgan
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.progress import shown
 from packs.shapes.stages import State, Work
 
-PICTURES = 28_000
+PARALLEL: Final = ("learn", "distinguish")
+"""CLIP stages that need nothing of the VQGAN."""
 
 
-def load_first_stage(work: Work) -> FirstStage:
-    """The trained first stage, frozen."""
-    first_stage = FirstStage()
-    first_stage.load_state_dict(work.load("vqgan"))
-    return first_stage.eval().requires_grad_(False)
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the weights, apart from the programs."""
+
+    pictures: int = 28_000
+    vqgan: vqgan.Plan = field(default_factory=vqgan.Plan)
+    bank: negatives.BankPlan = field(default_factory=negatives.BankPlan)
+    clip: tuple[clip_stages.Plan, ...] = clip_stages.STAGES
+
+    def key(self, stage: str) -> tuple[object, ...]:
+        """What a stage's tensors depend on."""
+        if stage == "vqgan":
+            return (self.pictures, self.vqgan)
+        if stage == "bank":
+            return (self.pictures, self.vqgan, self.bank)
+        past = self.clip[: self.names.index(stage) + 1]
+        return (self.pictures, *past) if stage in PARALLEL else (self.pictures, self.vqgan, self.bank, *past)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the CLIP stages in order."""
+        return [plan.name for plan in self.clip]
 
 
-def run_vqgan(work: Work, pictures: dataset.Pictures, plan: vqgan.Plan) -> None:
-    """The stage `vqgan`."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recipe at work in a folder."""
 
-    def make() -> State:
-        with shown("vqgan", plan.steps) as report:
-            return dict(vqgan.train(plan, pictures, report).state_dict())
+    recipe: Recipe
+    work: Work
 
-    work.finish("vqgan", plan, make)
+    def pictures(self) -> dataset.Pictures:
+        """The training pictures, drawn on first use."""
+        self.work.folder.mkdir(parents=True, exist_ok=True)
+        return dataset.training_pictures(self.work.folder, self.recipe.pictures)
 
+    def first_stage(self) -> FirstStage:
+        """The trained first stage, frozen."""
+        model = FirstStage()
+        model.load_state_dict(self.work.load("vqgan"))
+        return model.eval().requires_grad_(False)
 
-def run_bank(work: Work, pictures: dataset.Pictures, plan: negatives.BankPlan) -> None:
-    """The stage `bank`."""
-    work.finish("bank", plan, lambda: negatives.make_bank(plan, load_first_stage(work), pictures))
+    def stage(self, name: str) -> None:
+        """Finishes one stage, or finds it finished."""
+        self.work.finish(name, self.recipe.key(name), lambda: self.make(name))
 
+    def make(self, name: str) -> State:
+        """The tensors of one stage."""
+        if name == "vqgan":
+            with shown(name, self.recipe.vqgan.steps) as report:
+                return dict(vqgan.train(self.recipe.vqgan, self.pictures(), report).state_dict())
+        if name == "bank":
+            return negatives.make_bank(self.recipe.bank, self.first_stage(), self.pictures())
+        return self.make_clip(self.recipe.names.index(name))
 
-def run_clip(work: Work, pictures: dataset.Pictures, plan: clip_stages.Plan, *, after: str | None) -> None:
-    """One CLIP stage, from nothing or from the stage `after`."""
-
-    def make() -> State:
+    def make_clip(self, index: int) -> State:
+        """The tensors of one CLIP stage, from nothing or from the stage before it."""
+        plan, pictures = self.recipe.clip[index], self.pictures()
         trainer = clip_stages.Trainer(plan, pictures)
-        if after:
-            trainer.start_from(work.load(after))
-            policy = negatives.OnPolicy(load_first_stage(work), pictures, rates=plan.policy_rates, seed=plan.seed)
-            trainer.extras = clip_stages.Extras(work.load("bank"), policy)
+        if index:
+            trainer.start_from(self.work.load(self.recipe.clip[index - 1].name))
+        if plan.name not in PARALLEL:
+            policy = negatives.OnPolicy(self.first_stage(), pictures, rates=plan.policy_rates, seed=plan.seed)
+            trainer.extras = clip_stages.Extras(self.work.load("bank"), policy)
         with shown(plan.name, plan.steps) as report:
             return clip_stages.train(trainer, report)
 
-    work.finish(plan.name, plan, make)
+    def export(self, out: Path) -> None:
+        """Writes both packs below `out`."""
+        export.export(out, self.work.load("vqgan"), self.work.load(self.recipe.names[-1]), training=self.training())
+
+    def training(self) -> dict[str, object]:
+        """The record of this run for `pack.json`."""
+        stages = ["vqgan", "bank", *self.recipe.names]
+        steps = {"vqgan": self.recipe.vqgan.steps} | {plan.name: plan.steps for plan in self.recipe.clip}
+        return {
+            "recipe": "make pack",
+            "pictures": self.recipe.pictures,
+            "seeds": {"vqgan": self.recipe.vqgan.seed} | {plan.name: plan.seed for plan in self.recipe.clip},
+            "steps": steps,
+            "seconds": {name: int(self.work.about(name)["seconds"]) for name in stages},
+            "codeDigest": export.code_digest([Path(__file__).parent]),
+            "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "openai-clip")},
+            "date": datetime.now(UTC).date().isoformat(),
+        }
 
 
-def run(stage: str, work: Work) -> None:
-    """One stage by name."""
-    pictures = dataset.training_pictures(work.folder, PICTURES)
-    match stage:
-        case "vqgan":
-            run_vqgan(work, pictures, vqgan.Plan())
-        case "bank":
-            run_bank(work, pictures, negatives.BankPlan())
-        case "learn":
-            run_clip(work, pictures, clip_stages.LEARN, after=None)
-        case "harden":
-            run_clip(work, pictures, clip_stages.HARDEN, after="learn")
-        case _:
-            run_clip(work, pictures, clip_stages.GROUND, after="harden")
+def beside(stages: Sequence[str], work: Path) -> subprocess.Popen[bytes]:
+    """Another process that finishes the given stages with one torch thread."""
+    command = [sys.executable, "-m", "packs.shapes.train", "--work", str(work), "--only", ",".join(stages)]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
+
+
+def both_branches(run: Run) -> None:
+    """Trains the VQGAN and the first CLIP stages side by side. Raises RuntimeError when one of them fails."""
+    run.pictures()
+    branches = [beside(["vqgan"], run.work.folder), beside(PARALLEL, run.work.folder)]
+    ends = [branch.wait() for branch in branches]
+    if any(ends):
+        raise RuntimeError(
+            "a training branch failed; its output stands above, a new `make pack` goes on where it stopped"
+        )
+
+
+def default_work() -> Path:
+    """The work folder in the user's cache."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "videojob" / "packs" / "shapes"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Train and export the shapes packs.")
+    parser.add_argument("--out", type=Path, help="folder that gets shapes-vqgan/ and shapes-clip/")
+    parser.add_argument("--work", type=Path, default=default_work(), help="folder that keeps finished stages")
+    parser.add_argument("--only", default="", help="comma-separated stages to finish in this process, without export")
+    args = parser.parse_args()
+    run = Run(Recipe(), Work(args.work))
+    if args.only:
+        torch.set_num_threads(1 if set(args.only.split(",")) <= {"vqgan", *PARALLEL} else 2)
+        for name in args.only.split(","):
+            run.stage(name)
+        return
+    both_branches(run)
+    torch.set_num_threads(2)
+    for name in ("bank", *run.recipe.names[len(PARALLEL) :]):
+        run.stage(name)
+    if args.out:
+        run.export(args.out)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--only")
-    parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
-    for s in a.only.split(","):
-        run(s, Work(a.work))
+    main()

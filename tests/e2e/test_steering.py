@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.judges.classical import Verdict, judge
 
 from tests.e2e.kube import has_succeeded
 from tests.e2e.lab import Lab, Run
 from tests.e2e.manifests import videojob
+from tests.judges.classical import Verdict, judge
 
 FRAMES = 12
 PROMPTS = "a red circle on a white background ^ a blue square on a yellow background"
