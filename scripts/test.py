@@ -1,7 +1,7 @@
 """
 `make test`: every level of the tests, one after the other, with the seconds of each step.
 
-A level that this machine cannot run is reported as skipped with the reason, never as passed. The exit code is 1 when any
+A level that this machine cannot run is reported as skipped with the reason, never as passed. The exit code is 1 when a
 step failed; later levels still run, so one run tells everything.
 """
 
