@@ -38,34 +38,6 @@ def shell(script: str, *, image: str, **runner: Any) -> Manifest:
     }
 
 
-def volume(name: str, *, claim: str, namespace: str, folder: str, node: str) -> list[Manifest]:
-    """A folder of the node as a volume with its claim, both ways bound."""
-    term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": name}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": name},
-            "spec": {
-                "capacity": {"storage": "10Gi"},
-                "accessModes": ["ReadWriteOnce"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                "storageClassName": "",
-                "local": {"path": folder},
-                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}},
-                "claimRef": {"namespace": namespace, "name": claim},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": claim, "namespace": namespace},
-            "spec": common | {"resources": {"requests": {"storage": "1Gi"}}},
-        },
-    ]
-
-
 def s3_secret(name: str, *, access: str, secret: str) -> Manifest:
     """The Secret with the fixed keys."""
     keys = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}

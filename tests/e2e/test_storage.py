@@ -22,7 +22,7 @@ def bucket(lab: Lab) -> Any:
     """The tests' own view of the bucket."""
     return boto3.client(
         "s3",
-        endpoint_url=lab.s3["endpoint"],
+        endpoint_url=lab.s3["endpoint_on_host"],
         aws_access_key_id=lab.s3["access"],
         aws_secret_access_key=lab.s3["secret"],
         region_name="us-east-1",

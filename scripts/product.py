@@ -1,0 +1,123 @@
+"""The product on a devcluster node: its images, its chart, a volume to publish to. Shared by the demo and the tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devcluster.node import Node
+from devcluster.runtime import NODE_NAME
+
+from devcluster.build import binary
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMESPACE = "videojob-system"
+RELEASE = "videojob"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@dataclass(frozen=True)
+class Images:
+    """References by digest."""
+
+    operator: str
+    runner: str
+
+
+def light_images(node: Node) -> Images:
+    """The operator's image, and the runner's without torch: enough for TEST jobs, built in seconds."""
+    return Images(operator_image(node), runner_image(node, target="contract"))
+
+
+def full_images(node: Node) -> Images:
+    """Both images whole; the first build brings torch and takes minutes."""
+    return Images(operator_image(node), runner_image(node, target="runner"))
+
+
+def operator_image(node: Node) -> str:
+    """Operator, agent and command line."""
+    return node.images.build(ROOT / "Dockerfile.operator", "videojob-operator")
+
+
+def runner_image(node: Node, *, target: str) -> str:
+    """The runner, whole (`runner`) or TEST only (`contract`)."""
+    return node.images.build(ROOT / "Dockerfile.runner", f"videojob-{target}", target=target)
+
+
+def install(node: Node, images: Images, *, waits: dict[str, int] | None = None) -> None:
+    """Installs or upgrades the chart and waits until the operator is ready."""
+    repository, _, digest = images.operator.partition("@")
+    values: dict[str, Any] = {
+        "image": {"repository": repository, "digest": digest},
+        "runner": {"image": images.runner},
+        "s3": {"allowedEndpoints": [node.s3.endpoint]},
+        "waits": waits or {},
+    }
+    ensure_namespace(node, NAMESPACE)
+    helm(
+        node,
+        "upgrade",
+        "--install",
+        RELEASE,
+        str(ROOT / "helm" / "videojob"),
+        "--wait",
+        "--timeout=120s",
+        values=values,
+    )
+
+
+def uninstall(node: Node) -> None:
+    """Removes the release; its CRD, and with it every VideoJob, stays."""
+    helm(node, "uninstall", RELEASE, "--wait", "--ignore-not-found")
+
+
+def helm(node: Node, *arguments: str, values: dict[str, Any] | None = None) -> str:
+    """Runs helm on the node's cluster; what it complains about becomes the error."""
+    command = [str(binary("helm")), f"--kubeconfig={node.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
+    if values is not None:
+        command += ["--values", "-"]
+    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"helm {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def ensure_namespace(node: Node, name: str) -> None:
+    """A namespace under the restricted Pod Security profile."""
+    metadata = {"name": name, "labels": RESTRICTED}
+    node.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+def volume(node: Node, *, namespace: str, claim: str) -> Path:
+    """A claim in `namespace` bound to a folder of this machine, which is returned."""
+    ensure_namespace(node, namespace)
+    folder = node.folder / "volumes" / namespace / claim
+    folder.mkdir(parents=True, exist_ok=True)
+    node.kubectl.apply(*volume_manifests(f"{namespace}-{claim}", namespace=namespace, claim=claim, folder=folder))
+    return folder
+
+
+def volume_manifests(name: str, *, namespace: str, claim: str, folder: Path) -> list[dict[str, Any]]:
+    """A local volume and its claim, bound to each other from both ends."""
+    term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
+    shared = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    disk = shared | {
+        "capacity": {"storage": "10Gi"},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "local": {"path": str(folder)},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}},
+        "claimRef": {"namespace": namespace, "name": claim},
+    }
+    asked = shared | {"volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": disk},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim, "namespace": namespace},
+            "spec": asked,
+        },
+    ]

@@ -1,0 +1,103 @@
+"""The workbench of the whole-node tests: one node, one installed product, one namespace for each run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+from devcluster.node import Node
+
+from devcluster.build import binary
+from scripts import product
+from tests.e2e.kube import Kube, Manifest
+from tests.e2e.lab import Lab
+
+CLAIM = "videos"
+WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
+"""Seconds; the defaults are made for people, not for tests."""
+ASSETS = "assets"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the node."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def images(node: Node) -> product.Images:
+    """Both images, whole."""
+    return product.full_images(node)
+
+
+@pytest.fixture(scope="session")
+def lab(node: Node, images: product.Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The product installed, and a namespace under the restricted profile with a claim and a bucket."""
+    product.install(node, images, waits=WAITS)
+    namespace = f"videos-{secrets.token_hex(3)}"
+    volume = product.volume(node, namespace=namespace, claim=CLAIM)
+    kube = Kube((str(binary("kubectl")), f"--kubeconfig={node.kubeconfig}"), namespace)
+    user = node.s3.user("alice", secret="alice-secret-key", bucket="videos")
+    yield Lab(
+        kube=kube,
+        volume=volume,
+        images=other_images(node, tmp_path_factory.mktemp("images"))
+        | {"operator": images.operator, "runner": images.runner},
+        s3={
+            "endpoint": node.s3.endpoint,
+            "endpoint_on_host": node.s3.endpoint_on_host,
+            "bucket": user.bucket,
+            "access": user.access_key,
+            "secret": user.secret_key,
+        },
+    )
+    if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
+        kube.run("delete", "namespace", namespace, "--wait=false")
+
+
+def other_images(node: Node, folder: Path) -> dict[str, str]:
+    """Images that are not ours: a shell that runs as nobody, and one that insists on root."""
+    shell = node.images.ensure_basics()["busybox"]
+    made = {}
+    for name, user in (("busybox", "65532"), ("root", "0")):
+        dockerfile = folder / f"Dockerfile.{name}"
+        dockerfile.write_text(f"FROM {shell}\nUSER {user}\n")
+        made[name] = node.images.build(dockerfile, f"test-{name}", context=folder)
+    return made
+
+
+@pytest.fixture(scope="session")
+def kube(lab: Lab) -> Kube:
+    """kubectl in the tests' namespace."""
+    return lab.kube
+
+
+@pytest.fixture
+def node_with_one_gpu(node: Node) -> Iterator[str]:
+    """The name of the fake device, of which the node has exactly one."""
+    node.set_extended({"example.com/gpu": 1})
+    yield "example.com/gpu"
+
+
+@pytest.fixture(scope="session")
+def film(lab: Lab) -> list[Manifest]:
+    """Inputs of the shell runner, which can draw nothing itself: a frame and a film on the claim."""
+    folder = lab.volume / ASSETS
+    folder.mkdir(exist_ok=True)
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=6:duration=1"]
+    subprocess.run([ffmpeg, "-y", *source, "-pix_fmt", "yuv420p", folder / "film.mp4"], check=True, capture_output=True)
+    subprocess.run([ffmpeg, "-y", *source, "-frames:v", "1", folder / "frame.png"], check=True, capture_output=True)
+    for path in (folder, *folder.iterdir()):
+        shutil.chown(path, 65532, 65532)
+    return [
+        {"path": name, "pvc": {"claimName": CLAIM, "subPath": f"{ASSETS}/{name}"}} for name in ("film.mp4", "frame.png")
+    ]
