@@ -2,9 +2,9 @@
 `make demo`: the product from nothing to a video, on a real cluster on this machine.
 
 A node comes up, both images are built and pushed, the chart is installed, the examples are applied, and their live
-status is drawn as it moves: first simulated frames (an mp4 within minutes, before there is a torch image), then
-the quickstart with the shapes packs. mp4, contact sheet and the final resource land in `demo-output/`. Where no node can
-be had, the reason is said and the same manifest is rendered by `videojob run`.
+status is drawn as it moves: first simulated frames (an mp4 within minutes, before there is a torch image), then the
+quickstart with the shapes packs. mp4, contact sheet and the final resource land in `demo-output/`. Where no node can be
+had, the reason is said and the same manifest is rendered by `videojob run`.
 """
 
 from __future__ import annotations
