@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,26 @@ class Kubectl:
         where = [f"--namespace={namespace}"] if namespace else []
         return self("apply", *where, "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in documents))
 
+    def watch(self, *arguments: str, timeout: float) -> Iterator[dict[str, Any]]:
+        """Every version of the objects that `kubectl get ARGUMENTS` names, as they change, for at most `timeout` s."""
+        command = [
+            str(binary("kubectl")),
+            f"--kubeconfig={self.kubeconfig}",
+            "get",
+            *arguments,
+            "--watch",
+            "-o",
+            "json",
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            limit = threading.Timer(timeout, process.kill)
+            limit.start()
+            try:
+                yield from _documents(process.stdout or ())
+            finally:
+                limit.cancel()
+                process.kill()
+
     @contextmanager
     def namespace(self, prefix: str = "test") -> Iterator[str]:
         """A fresh namespace for the length of a `with` block; its deletion is asked for, not waited for."""
@@ -55,3 +76,13 @@ class Kubectl:
             yield name
         finally:
             self("delete", "namespace", name, "--wait=false")
+
+
+def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The JSON documents that kubectl writes one after the other while it watches."""
+    document: list[str] = []
+    for line in lines:
+        document.append(line)
+        if line == "}\n":  # kubectl indents everything but the outermost brace
+            yield json.loads("".join(document))
+            document = []

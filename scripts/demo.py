@@ -21,16 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from devcluster.node import Node, the_node
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from videojob_runner.media.contact_sheet import contact_sheet
 
 from devcluster.build import build
 from devcluster.errors import NotPossibleHere
+from devcluster.node import Node, the_node
 from devcluster.versions import Group
 from scripts import product
 
@@ -69,7 +67,7 @@ def follow(node: Node, name: str, *, timeout: float) -> dict[str, Any]:
     last: dict[str, Any] = {}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"vj/{name}", total=100, status="")
-        for last in node.kubectl.watch("vj", name, namespace=NAMESPACE, timeout=timeout):
+        for last in node.kubectl.watch("vj", name, f"--namespace={NAMESPACE}", timeout=timeout):
             draw(progress, task, last)
             if condition(last, "Succeeded").get("status") in ("True", "False"):
                 return last
@@ -95,14 +93,8 @@ def bring_home(job: dict[str, Any], folder: Path) -> None:
     (OUTPUT / f"{name}.yaml").write_text(yaml.safe_dump(job, sort_keys=False))
     for video in folder.glob("*.mp4"):
         shutil.copy(video, OUTPUT / f"{name}.mp4")
-    sheet(folder / "frames", OUTPUT / f"{name}.png")
+    contact_sheet(sorted((folder / "frames").glob("*.png")), OUTPUT / f"{name}.png")
     console.print(f"[bold]demo-output/{name}.mp4, demo-output/{name}.png, demo-output/{name}.yaml")
-
-
-def sheet(frames: Path, target: Path) -> None:
-    """A contact sheet of all frames of a folder."""
-    pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(frames.glob("*.png"))]
-    Image.fromarray(contact_sheet(pictures)).save(target)
 
 
 def on_a_node() -> None:
@@ -137,7 +129,7 @@ def without_a_node(reason: str) -> None:
     with step("videojob run examples/quickstart.yaml"):
         subprocess.run(command, cwd=ROOT, check=True)
     frames = next(OUTPUT.rglob("manifest.json")).parent / "frames"
-    sheet(frames, OUTPUT / "quickstart.png")
+    contact_sheet(sorted(frames.glob("*.png")), OUTPUT / "quickstart.png")
 
 
 def main() -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devcluster.build import binary
 from devcluster.node import Node
 from devcluster.runtime import NODE_NAME
-
-from devcluster.build import binary
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "videojob-system"

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
-from devcluster.node import Node
 
-from devcluster.build import binary
+from devcluster.node import Node
 from scripts import product
 from tests.e2e.kube import Kube, Manifest
 from tests.e2e.lab import Lab
@@ -44,7 +43,7 @@ def lab(node: Node, images: product.Images, tmp_path_factory: pytest.TempPathFac
     product.install(node, images, waits=WAITS)
     namespace = f"videos-{secrets.token_hex(3)}"
     volume = product.volume(node, namespace=namespace, claim=CLAIM)
-    kube = Kube((str(binary("kubectl")), f"--kubeconfig={node.kubeconfig}"), namespace)
+    kube = Kube(node.kubectl, namespace)
     user = node.s3.user("alice", secret="alice-secret-key", bucket="videos")
     yield Lab(
         kube=kube,

@@ -54,13 +54,13 @@ class Intruder:
         path = f"/v1/namespaces/{meta['namespace']}/videojobs/{meta['name']}/progress"
         url = f"https://videojob.{SYSTEM}.svc.cluster.local:8443{path}"
         command = ("exec", "-i", NAME, "--", "python3", "-c", POST, url, token)
-        return int(self.kube.run(*command, stdin=body).stdout)
+        return int(self.kube.run(*command, stdin=body))
 
     def token_of(self, job: Manifest) -> str:
         """The honest token of a job's agent, taken by somebody who may exec."""
         pod = self.kube.items("pods", selector=f"videojobs.dev/name={job['metadata']['name']}")[0]
         path = "/var/run/secrets/videojob/token"
-        return self.kube.run("exec", pod["metadata"]["name"], "-c", "agent", "--", "cat", path).stdout.strip()
+        return self.kube.run("exec", pod["metadata"]["name"], "-c", "agent", "--", "cat", path).strip()
 
     def home_made(self, audience: str) -> str:
         """A token bound to the intruder's own pod, which anybody who may create tokens gets."""
@@ -76,9 +76,9 @@ class Intruder:
 
     def _bound(self, pod: str, audience: str) -> str:
         binding = ("--bound-object-kind", "Pod", "--bound-object-name", pod)
-        return self.kube.run("create", "token", "default", "--audience", audience, *binding).stdout.strip()
+        return self.kube.run("create", "token", "default", "--audience", audience, *binding).strip()
 
     def metrics(self) -> str:
         """The operator's metrics."""
         path = f"/api/v1/namespaces/{SYSTEM}/services/videojob:metrics/proxy/metrics"
-        return self.kube.run("get", "--raw", path).stdout
+        return self.kube.run("get", "--raw", path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+
+from devcluster.kubectl import Kubectl
 
 Manifest = dict[str, Any]
 
@@ -19,22 +19,18 @@ class Timeout(AssertionError):
 
 @dataclass(frozen=True)
 class Kube:
-    """kubectl with a prefix (network namespace, kubeconfig), bound to one namespace of the cluster."""
+    """kubectl, bound to one namespace of the cluster."""
 
-    command: tuple[str, ...]
+    kubectl: Kubectl
     namespace: str = "default"
 
     def at(self, namespace: str) -> Kube:
         """The same cluster, another namespace."""
         return replace(self, namespace=namespace)
 
-    def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """One kubectl call; its error text becomes the assertion's."""
-        command = [*self.command, "--namespace", self.namespace, *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
+        """What one kubectl call prints; raises KubectlFailed with what it complains about."""
+        return self.kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)
 
     def apply(self, *manifests: Manifest) -> None:
         """Server-side apply of all manifests."""
@@ -43,16 +39,16 @@ class Kube:
 
     def get(self, kind: str, name: str) -> Manifest:
         """One object."""
-        return dict(json.loads(self.run("get", kind, name, "-o", "json").stdout))
+        return dict(json.loads(self.run("get", kind, name, "-o", "json")))
 
     def find(self, kind: str, name: str) -> Manifest | None:
         """One object, or None when there is none."""
-        text = self.run("get", kind, name, "-o", "json", "--ignore-not-found").stdout
+        text = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
         return dict(json.loads(text)) if text.strip() else None
 
     def items(self, kind: str, *, selector: str = "") -> list[Manifest]:
         """All objects of a kind with these labels."""
-        return list(json.loads(self.run("get", kind, "-l", selector, "-o", "json").stdout)["items"])
+        return list(json.loads(self.run("get", kind, "-l", selector, "-o", "json"))["items"])
 
     def patch(self, kind: str, name: str, patch: Manifest) -> None:
         """A merge patch."""
@@ -64,15 +60,7 @@ class Kube:
 
     def watch(self, kind: str, *arguments: str, timeout: float) -> Iterator[Manifest]:
         """Every version of the objects as they change, for at most `timeout` seconds."""
-        command = [*self.command, "--namespace", self.namespace, "get", kind, *arguments, "--watch", "-o", "json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            limit = threading.Timer(timeout, process.kill)
-            limit.start()
-            try:
-                yield from documents(process)
-            finally:
-                limit.cancel()
-                process.kill()
+        return self.kubectl.watch(kind, *arguments, f"--namespace={self.namespace}", timeout=timeout)
 
     def until(self, kind: str, name: str, true: Callable[[Manifest], bool], *, timeout: float) -> Manifest:
         """The first version of an object for which `true` holds."""
@@ -95,18 +83,6 @@ class Kube:
             yield self.at(name)
         finally:
             self.run("delete", "namespace", name, "--wait=false")
-
-
-def documents(process: subprocess.Popen[str]) -> Iterator[Manifest]:
-    """The JSON documents that kubectl writes one after the other while it watches."""
-    if process.stdout is None:
-        raise ValueError("the process must be started with a pipe")
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if line == "}\n":  # kubectl indents everything but the outermost brace
-            yield json.loads("".join(lines))
-            lines = []
 
 
 def condition(resource: Manifest, kind: str) -> Manifest:

@@ -77,7 +77,7 @@ def test_the_manifest_lists_every_file_with_its_digest(run: Run) -> None:
 
 
 def test_kubectl_get_tells_the_truth_at_a_glance(run: Run, kube: Kube) -> None:
-    line = kube.run("get", "vj", "first-light", "--no-headers").stdout.split()
+    line = kube.run("get", "vj", "first-light", "--no-headers").split()
     assert line[:4] == ["first-light", "Succeeded", "100", f"{FRAMES}/{FRAMES}"]
 
 
