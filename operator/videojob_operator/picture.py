@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.events import failed_create
 from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.notes import Notes
@@ -28,7 +28,7 @@ EVENTS_EVERY = 10.0
 class Picture:
     """All caches side by side."""
 
-    client: Client
+    client: Api
     videojobs: VideoJobs
     jobs: Informer[JobSeen]
     pods: Informer[PodSeen]

@@ -17,7 +17,7 @@ from typing import Any
 from videojob_api.base import API_VERSION, KIND
 from videojob_api.status import VideoJobStatus
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound, SchemaRejected
 from videojob_operator.cluster.events import Events
 from videojob_operator.cluster.informer import Informer
@@ -40,7 +40,7 @@ TOLD_BY_PODS = frozenset({"progress", "output"})
 class Hand:
     """Everything it takes to carry a decision out."""
 
-    client: Client
+    client: Api
     videojobs: VideoJobs
     jobs: Informer[JobSeen]
     events: Events

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from videojob_operator import tls
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError, Conflict
 from videojob_operator.cluster.kinds import SECRETS
 
@@ -32,7 +32,7 @@ class Keeper:
 
     def __init__(
         self,
-        client: Client,
+        client: Api,
         context: ssl.SSLContext,
         *,
         namespace: str,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from videojob_operator.cluster.api import Api, Query, Raw, Reply
 from videojob_operator.cluster.errors import Unreachable, error_of
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.metrics import Metrics
@@ -32,17 +33,6 @@ PAGE = 500
 """Objects per LIST request; 20 pages of 500 peak at a seventh of one page of 10,000."""
 CALL_SECONDS = 20.0
 """Longest time of one ordinary call."""
-
-Raw = Mapping[str, Any]
-Query = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The decoded body of an answer, and the texts of its `Warning` headers."""
-
-    body: dict[str, Any]
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ class Request:
         return f"{self.verb} {self.path}"
 
 
-class Client:
+class Client(Api):
     """Raw JSON calls through the official client; every failure is a `ClusterError`."""
 
     def __init__(self, api: ApiClient, metrics: Metrics) -> None:
@@ -69,38 +59,33 @@ class Client:
         self._metrics = metrics
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> dict[str, Any]:
-        """One object as it stands now; NotFound when there is none."""
+        """See `Api`."""
         return (await self._call(Request("GET", kind, kind.path(namespace=namespace, name=name)))).body
 
     async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> Reply:
-        """The stored object and the server's warnings (Pod Security says there what it will refuse)."""
+        """See `Api`."""
         return await self._call(Request("POST", kind, kind.path(namespace=namespace), body=body))
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
-        """Writes a whole object back; its `resourceVersion` guards against lost updates."""
+        """See `Api`."""
         meta = body["metadata"]
         path = kind.path(namespace=meta.get("namespace"), name=meta["name"])
         return (await self._call(Request("PUT", kind, path, body=body))).body
 
     async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
-        """A JSON merge patch; a `metadata.uid` or `metadata.resourceVersion` in it is a precondition (409)."""
+        """See `Api`."""
         path = kind.path(namespace=namespace, name=name)
         return (await self._call(Request("PATCH", kind, path, body=body, content_type=MERGE_PATCH))).body
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
-        """
-        Server-side apply to `/status`; `metadata.resourceVersion` must be in `body`.
-
-        The server ignores a wrong `metadata.uid` here and would write to a re-created object of the same name; a stale
-        resourceVersion is what it does refuse (Conflict).
-        """
+        """See `Api`."""
         meta = body["metadata"]
         path = kind.path(namespace=meta["namespace"], name=meta["name"], subresource="status")
         query = (("fieldManager", manager), ("force", "true"))
         return (await self._call(Request("PATCH", kind, path, query, body, content_type=APPLY))).body
 
     async def delete(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
-        """Deletes the object of this uid (Conflict for another) with its dependents in the background; gone is fine."""
+        """See `Api`."""
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -112,7 +97,7 @@ class Client:
     async def pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
-        """A LIST in pages of 500, each a raw list object; Expired when the server forgot where we were."""
+        """See `Api`."""
         token = ""
         while True:
             parameters = {"limit": str(PAGE), **(query or {})} | ({"continue": token} if token else {})
@@ -126,12 +111,8 @@ class Client:
 
     async def watch(
         self, kind: Kind, *, namespace: str | None, query: Query, silence: float
-    ) -> AsyncIterator[dict[str, Any]]:
-        """
-        Watch events, raw, until the server ends the stream.
-
-        `silence` is the longest time in seconds without any event or bookmark; then, and on a broken line, Unreachable.
-        """
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """See `Api`."""
         parameters = {"watch": "true", "allowWatchBookmarks": "true", **query}
         request = Request("GET", kind, kind.path(namespace=namespace), tuple(parameters.items()))
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS, sock_read=silence)

@@ -10,7 +10,7 @@ from typing import Any
 
 from videojob_api.base import GROUP, PLURAL, VERSION
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import NotFound, Unreachable
 from videojob_operator.cluster.kinds import CRDS
 
@@ -26,7 +26,7 @@ class UnfitCluster(RuntimeError):
     """The operator cannot work here; the text says what to do."""
 
 
-async def require_crd(client: Client, *, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+async def require_crd(client: Api, *, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
     """Waits up to `patience` seconds for a fitting definition; UnfitCluster when there is none."""
     end = clock() + patience
     while True:

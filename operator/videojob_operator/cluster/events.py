@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError
 from videojob_operator.cluster.kinds import EVENTS, JOBS, VIDEOJOBS
 from videojob_operator.domain.decision import RecordEvent
@@ -47,7 +47,7 @@ class Events:
     """Writes events in the background; `record` never waits and never fails."""
 
     def __init__(
-        self, client: Client, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
+        self, client: Api, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client, self._metrics, self._instance, self._clock = client, metrics, instance, clock
         self._told: OrderedDict[str, Told] = OrderedDict()
@@ -67,6 +67,10 @@ class Events:
         told.notes.add((event.reason, event.note))
         return self._waiting.put_nowait(manifest(about, event, instance=self._instance))
 
+    async def flush(self) -> None:
+        """Until everything recorded so far is written or given up."""
+        await self._waiting.join()
+
     async def run(self) -> None:
         """Writes what was recorded, without end."""
         while True:
@@ -77,6 +81,8 @@ class Events:
             except ClusterError as error:
                 self._count("failed")
                 log.warning("event %s not written: %s", body["reason"], error)
+            finally:
+                self._waiting.task_done()
 
     def _count(self, result: str) -> None:
         self._metrics.events.labels(result).inc()
@@ -106,7 +112,7 @@ def manifest(about: VideoJobSeen, event: RecordEvent, *, instance: str) -> dict[
     }
 
 
-async def failed_create(client: Client, *, namespace: str, job_uid: str) -> tuple[str, ...]:
+async def failed_create(client: Api, *, namespace: str, job_uid: str) -> tuple[str, ...]:
     """Texts of a Job's FailedCreate events, oldest first, at most five; none when they may not be read."""
     selector = f"regarding.kind={JOBS.name},regarding.uid={job_uid},reason=FailedCreate"
     found: list[dict[str, Any]] = []

@@ -17,10 +17,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError, Expired
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL
@@ -130,7 +131,7 @@ class Informer(Generic[T]):
 
     def __init__(
         self,
-        client: Client,
+        client: Api,
         kind: Kind,
         *,
         project: Callable[[Mapping[str, Any]], T],
@@ -203,15 +204,18 @@ class Informer(Generic[T]):
     async def _watch(self, namespace: str | None, stream: Stream) -> None:
         query = {"labelSelector": self.watching.selector, "resourceVersion": stream.version}
         events = self._client.watch(self.kind, namespace=namespace, query=query, silence=self.watching.silence)
-        async for event in events:
-            stream.last = self._clock()
-            raw = event["object"]
-            if event["type"] == "DELETED":
-                self._remove(raw["metadata"]["uid"], stream, last=self._kept(raw))
-            elif event["type"] != "BOOKMARK":
-                self._put(raw, stream)
-            stream.version = raw["metadata"]["resourceVersion"]
-            self._count()
+        async with aclosing(events):
+            async for event in events:
+                stream.last = self._clock()
+                self._take(event["type"], event["object"], stream)
+                self._count()
+
+    def _take(self, kind: str, raw: Mapping[str, Any], stream: Stream) -> None:
+        if kind == "DELETED":
+            self._remove(raw["metadata"]["uid"], stream, last=self._kept(raw))
+        elif kind != "BOOKMARK":
+            self._put(raw, stream)
+        stream.version = raw["metadata"]["resourceVersion"]
 
     def put(self, raw: Mapping[str, Any]) -> None:
         """Takes an object that the caller has just written, so that its next look does not miss it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError
 from videojob_operator.cluster.kinds import TOKEN_REVIEWS
 from videojob_operator.reports.rejections import Rejected
@@ -16,7 +16,7 @@ from videojob_operator.reports.rejections import Rejected
 class ApiReviewer:
     """A Reviewer over the real API."""
 
-    client: Client
+    client: Api
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
         """The `status` of a TokenReview; 503 when the API server cannot be asked."""

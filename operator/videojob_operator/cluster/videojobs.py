@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError, NotFound
 from videojob_operator.cluster.kinds import VIDEOJOBS
 from videojob_operator.domain.observed import VideoJobSeen
@@ -44,7 +44,7 @@ class VideoJobs:
 
     def __init__(
         self,
-        client: Client,
+        client: Api,
         changed: Callable[[Key], None],
         *,
         namespaces: tuple[str | None, ...] = (None,),
