@@ -1,1 +1,1 @@
-"""The sidecar: fetches inputs, reads STATUS, publishes output, reports progress."""
+"""Stands between a runner and the world: brings inputs, watches STATUS, publishes, reports."""

@@ -1,0 +1,27 @@
+"""Waiting longer after each failure, with full jitter, so that many pods do not come back at the same moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+FIRST, LONGEST = 1.0, 60.0
+"""Seconds."""
+
+
+class Backoff:
+    """Counts failures in a row. `draw` gives numbers in [0, 1)."""
+
+    def __init__(self, *, draw: Callable[[], float] = random.random) -> None:
+        self._draw = draw
+        self._failures = 0
+
+    def failed(self) -> float:
+        """Seconds to wait after one more failure: anything up to 1, 2, 4 … 60."""
+        longest = min(LONGEST, FIRST * 2.0 ** min(self._failures, 16))
+        self._failures += 1
+        return longest * self._draw()
+
+    def reset(self) -> None:
+        """It worked."""
+        self._failures = 0

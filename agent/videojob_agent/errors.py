@@ -1,0 +1,117 @@
+"""
+Everything the agent raises on purpose; the class's name is the reason that stands in the VideoJob's conditions.
+
+AgentError
+├── Refused              the spec, its data or its rights must change; fetch ends with 65
+│   ├── InputNotFound
+│   ├── SizeMismatch
+│   ├── DigestMismatch
+│   ├── UnsafePath
+│   ├── CredentialsRefused
+│   ├── BucketNotFound
+│   ├── OutputOccupied
+│   ├── OutputNotWritable
+│   ├── OutputNotReadable
+│   ├── ScratchFull
+│   ├── StorageRefused
+│   └── NoVideo
+├── Trouble              the world is away; tried again, then fetch ends with 70
+│   ├── EndpointUnreachable
+│   └── ScratchFailed
+└── AlreadyCommitted     a manifest lies at the destination
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from videojob_api.exit_codes import ExitCode
+from videojob_api.report import Failure
+
+MESSAGE_LIMIT = 1024
+"""Characters of a failure's message."""
+
+
+class AgentError(Exception):
+    """Base of the tree. `exit_code` is what fetch ends with."""
+
+    exit_code = ExitCode.INTERNAL
+
+    @property
+    def failure(self) -> Failure:
+        """The error as it travels in reports and termination messages."""
+        return Failure(reason=type(self).__name__, message=str(self)[:MESSAGE_LIMIT])
+
+    def about(self, subject: str) -> Self:
+        """The same error, its message beginning with what it is about."""
+        return type(self)(f"{subject}: {self}")
+
+
+class Refused(AgentError):
+    """Trying again cannot help."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class Trouble(AgentError):
+    """Trying again may help."""
+
+
+class AlreadyCommitted(AgentError):
+    """A manifest lies at the destination and is never replaced."""
+
+
+class InputNotFound(Refused):
+    """An input's object, file or mount is not there."""
+
+
+class SizeMismatch(Refused):
+    """An input has another size than its `sizeBytes`."""
+
+
+class DigestMismatch(Refused):
+    """An input has another digest than its `sha256`."""
+
+
+class UnsafePath(Refused):
+    """A name that would leave its folder, or that is a link or a device."""
+
+
+class CredentialsRefused(Refused):
+    """The store knows the caller and says no, or there are no credentials to show."""
+
+
+class BucketNotFound(Refused):
+    """There is no such bucket."""
+
+
+class OutputOccupied(Refused):
+    """Another job's manifest lies at the destination."""
+
+
+class OutputNotWritable(Refused):
+    """The destination takes no files: no right, no space, read-only."""
+
+
+class OutputNotReadable(Refused):
+    """The runner has left a file that the agent may not read."""
+
+
+class ScratchFull(Refused):
+    """The IO folder has no room for the inputs."""
+
+
+class StorageRefused(Refused):
+    """The service refuses a request for a reason of its own."""
+
+
+class NoVideo(Refused):
+    """The runner says COMPLETED and has left no mp4."""
+
+
+class EndpointUnreachable(Trouble):
+    """No answer, or only answers that ask to come back later."""
+
+
+class ScratchFailed(Trouble):
+    """The IO folder fails in a way that another node may not."""

@@ -1,0 +1,29 @@
+"""The agent's log: one JSON line for each event, with the job it is about. Never a token, never a prompt."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import TextIO
+
+from videojob_api.plan import JobRef
+
+Value = str | int | float | bool | None
+
+
+class Events:
+    """Writes events of one job to `stream`; may be shared by threads. `part` is `fetch`, `agent` or `local`."""
+
+    def __init__(self, job: JobRef, *, part: str, stream: TextIO = sys.stdout) -> None:
+        self._always: dict[str, Value] = {"part": part, "namespace": job.namespace, "name": job.name, "uid": job.uid}
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def __call__(self, event: str, **facts: Value) -> None:
+        """One line: the time, the event as a short phrase, the job, and the facts."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": time, "event": event} | self._always | facts)
+        with self._lock:
+            print(line, file=self._stream, flush=True)

@@ -1,0 +1,148 @@
+"""
+What happens before the runner: the destination is tried, the inputs are brought, config.json is written.
+
+The destination comes first, so that a job which could not be published never holds a device. Each input is checked
+while it streams and gets its name only when it is right; config.json comes last, so a runner that finds it finds
+everything.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+from videojob_api.layout import CONFIG, INPUT
+from videojob_api.manifest import Manifest
+from videojob_api.plan import InputPlan, Plan
+from videojob_api.report import FetchResult
+from videojob_api.storage import Input
+
+from videojob_agent.errors import (
+    AgentError,
+    DigestMismatch,
+    OutputOccupied,
+    ScratchFailed,
+    ScratchFull,
+    SizeMismatch,
+    Trouble,
+    UnsafePath,
+)
+from videojob_agent.events import Events
+from videojob_agent.folder import Folder
+from videojob_agent.names import safe_name
+from videojob_agent.sources import Stream, streams
+from videojob_agent.stores import Store
+
+Result = TypeVar("Result")
+
+PAUSES = (1.0, 5.0)
+"""Seconds between the tries of one input; each try has the S3 client's own retries inside."""
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def fetch(plan: Plan, store: Store, *, events: Events, sleep: Callable[[float], object]) -> FetchResult:
+    """Does everything, and says how much was brought. Raises AgentError."""
+    _retrying(partial(check_destination, plan, store), sleep=sleep)
+    with Folder.open(Path(plan.io_path), create=True) as io, io.below(INPUT, create=True) as folder:
+        sizes: list[int] = []
+        for item in plan.inputs:
+            brought = _retrying(partial(bring, item, folder, root=_root(plan)), sleep=sleep)
+            events("input brought", path=item.input.path, files=len(brought), bytes=sum(brought))
+            sizes.extend(brought)
+        with _scratch(), io.replacing(CONFIG) as file:
+            file.write(plan.config.encode())
+    return FetchResult(files=len(sizes), bytes=sum(sizes))
+
+
+def check_destination(plan: Plan, store: Store) -> None:
+    """Raises AgentError when the output could not be published, or lies where another job's manifest is."""
+    store.probe()
+    content = store.manifest() if plan.output.exclusive else None
+    if content is not None and owner(content) != plan.job.uid:
+        raise OutputOccupied(
+            f"{plan.output.url} already holds the manifest of another job; choose another prefix, or layout PerRun"
+        )
+
+
+def bring(plan: InputPlan, folder: Folder, *, root: Path | None) -> Sequence[int]:
+    """Brings one input below `folder`; sizes of its files in bytes. A mounted input is only checked."""
+    item = plan.input
+    try:
+        if safe_name(item.path) == CONFIG.removeprefix(f"{INPUT}/"):
+            raise UnsafePath("the name config.json belongs to the job's configuration; choose another")
+        if item.access == "Mount":
+            _check_mount(plan)
+            return []
+        return [_write(item, name, stream, folder) for name, stream in streams(plan, credentials_root=root)]
+    except AgentError as error:
+        raise error.about(f"input {item.path!r}") from error
+
+
+def _write(item: Input, name: str, stream: Stream, folder: Folder) -> int:
+    with _scratch(), folder.replacing(name) as file:
+        return sum(file.write(chunk) for chunk in checked(stream, item, name=name))
+
+
+def checked(stream: Stream, item: Input, *, name: str) -> Stream:
+    """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what `item` promises."""
+    if name != item.path and (item.sha256 or item.size_bytes is not None):
+        raise DigestMismatch("sha256 and sizeBytes are for one file, and this input is a folder; leave them out")
+    digest, size = hashlib.sha256(), 0
+    for chunk in stream:
+        digest.update(chunk)
+        size += len(chunk)
+        if item.size_bytes is not None and size > item.size_bytes:
+            break
+        yield chunk
+    if item.size_bytes is not None and size != item.size_bytes:
+        raise SizeMismatch(f"sizeBytes says {item.size_bytes}, found {'more' if size > item.size_bytes else size}")
+    if item.sha256 is not None and digest.hexdigest() != item.sha256.removeprefix("sha256:"):
+        raise DigestMismatch(f"sha256 says {item.sha256.removeprefix('sha256:')}, found {digest.hexdigest()}")
+
+
+def _check_mount(plan: InputPlan) -> None:
+    """A mounted input must be there, and be right when it promises a size or a digest."""
+    if plan.mount_path is None or (plan.input.sha256 is None and plan.input.size_bytes is None):
+        return
+    for name, stream in streams(plan, credentials_root=None):
+        for _chunk in checked(stream, plan.input, name=name):
+            pass
+
+
+def owner(manifest: bytes) -> str | None:
+    """The uid of the job whose manifest this is; None for a manifest of something else."""
+    try:
+        return Manifest.model_validate_json(manifest).job.uid
+    except ValidationError:
+        return None
+
+
+def _root(plan: Plan) -> Path | None:
+    return Path(plan.credentials_root) if plan.credentials_root else None
+
+
+def _retrying(action: Callable[[], Result], *, sleep: Callable[[float], object]) -> Result:
+    """The result of `action`, tried again after each of PAUSES while it meets Trouble."""
+    for pause in PAUSES:
+        try:
+            return action()
+        except Trouble:
+            sleep(pause)
+    return action()
+
+
+@contextmanager
+def _scratch() -> Iterator[None]:
+    """The IO folder's errors in the agent's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise ScratchFull("the IO folder is full; raise pod.scratch.size") from error
+        raise ScratchFailed(f"the IO folder: {error.strerror or error}") from error

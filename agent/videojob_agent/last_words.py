@@ -1,0 +1,71 @@
+"""
+What the kubelet finds when a container of ours has ended: its termination message.
+
+The file is a mount, so it cannot be replaced by renaming, and the process may be killed at any moment. So each message
+goes out in one write from the beginning, padded to the length of the longest before it: JSON takes trailing spaces,
+and there is no moment at which the file holds half of one message and half of another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from videojob_api.report import Failure, FetchResult, Report
+
+LIMIT = 2048
+"""Bytes; the kubelet cuts at 4096 for each container and 12 KiB for the pod."""
+
+
+class LastWords:
+    """The message file of this container."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._longest = 0
+        self._written: str | None = None
+
+    def say(self, message: Report | FetchResult) -> None:
+        """Replaces the message, unless it says the same already. Raises OSError when the file cannot be written."""
+        text = fitted(message)
+        if text == self._written:
+            return
+        content = text.encode().ljust(self._longest)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(descriptor, content, 0)
+        finally:
+            os.close(descriptor)
+        self._longest, self._written = len(content), text
+
+
+def fitted(message: Report | FetchResult) -> str:
+    """`message` as JSON of at most LIMIT bytes: texts are cut before facts are lost."""
+    text = _json(message)
+    for smaller in _shrunk(message):
+        if len(text.encode()) <= LIMIT:
+            break
+        text = _json(smaller)
+    return text
+
+
+def _shrunk(message: Report | FetchResult) -> Iterator[Report | FetchResult]:
+    """Ever smaller forms of a message; the last one always fits."""
+    if isinstance(message, Report):
+        message = message.model_copy(update={"message": message.message[:64]})
+        yield message
+    for characters in (512, 128):
+        if failure := message.failure:
+            short = Failure(reason=failure.reason, message=failure.message[:characters])
+            message = message.model_copy(update={"failure": short})
+            yield message
+    if isinstance(message, Report) and (published := message.published):
+        for url, videos in ((published.url, published.videos[:1]), (None, [])):
+            smaller = published.model_copy(update={"url": url, "videos": videos})
+            message = message.model_copy(update={"published": smaller})
+            yield message
+
+
+def _json(message: Report | FetchResult) -> str:
+    return message.model_dump_json(by_alias=True, exclude_none=True)

@@ -1,0 +1,50 @@
+"""
+Names that others chose, before they touch a file system or a bucket (VJ-72).
+
+Names come from the spec, from volumes and from the runner; all of them are data. A safe name is relative, made of plain
+components separated by `/`, and can be shown to people without turning their terminal around.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from videojob_agent.errors import UnsafePath
+
+NAME_BYTES = 255
+"""Of one component, as Linux file systems have it; the whole name may be four times that (an S3 key's limit)."""
+
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Controls, surrogates (bytes that are no UTF-8), separators of lines and paragraphs."""
+
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of what follows; joiners, which scripts and emoji need, are none of them."""
+
+
+def safe_name(name: str) -> str:
+    """`name` itself when it is safe below any folder or prefix. Raises UnsafePath saying what is wrong."""
+    if wrong := _fault(name):
+        raise UnsafePath(f"the name {printable(name)!r} {wrong}; rename it")
+    return name
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, bidirectional marks and broken encoding."""
+    return "".join(character for character in text if not _is_hidden(character))
+
+
+def _is_hidden(character: str) -> bool:
+    return character in _BIDIRECTIONAL or unicodedata.category(character) in _HIDDEN_CATEGORIES
+
+
+def _fault(name: str) -> str | None:
+    if printable(name) != name:
+        return "holds a control or bidirectional character"
+    if name.startswith("/"):
+        return "is absolute"
+    parts = name.split("/")
+    if not all(part not in ("", ".", "..") for part in parts):
+        return "holds an empty component, `.` or `..`"
+    if max(len(part.encode()) for part in parts) > NAME_BYTES or len(name.encode()) > 4 * NAME_BYTES:
+        return f"is longer than {NAME_BYTES} bytes in one component, or {4 * NAME_BYTES} in all"
+    return None

@@ -1,0 +1,140 @@
+"""
+One S3 client, made the way clones of S3 need it, and its errors in the agent's words.
+
+Keys are read from the Secret's files whenever a client is made, so a rotated Secret is picked up by making a new one.
+With an endpoint: path-style addresses, signature v4 with the body's digest in it (many clones refuse the newer
+checksums, and the signed digest checks every part just as well). Without keys anywhere requests go unsigned, for
+public inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+from videojob_api.storage import S3Location
+
+from videojob_agent.errors import (
+    AgentError,
+    AlreadyCommitted,
+    BucketNotFound,
+    CredentialsRefused,
+    EndpointUnreachable,
+    InputNotFound,
+    StorageRefused,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
+_NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
+_EXISTS = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_COME_BACK = frozenset({"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "Throttling", "ThrottlingException"})
+_FORBIDDEN = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidSecurity"}
+)
+NOT_SUPPORTED = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
+"""Codes of a clone that lacks a request or a header."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How long one request may take and how often it is tried; seconds."""
+
+    attempts: int = 8
+    connect: float = 5
+    read: float = 30
+
+
+def s3_client(location: S3Location, *, credentials_root: Path | None, patience: Patience | None = None) -> S3Client:
+    """A new client for the bucket's service. Raises CredentialsRefused when the Secret's files are not there."""
+    named = location.credentials if credentials_root else None  # a local run has its own identity instead
+    keys = _keys(credentials_root / named.secret_name) if credentials_root and named else {}
+    session = boto3.session.Session(
+        aws_access_key_id=keys.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=keys.get("AWS_SESSION_TOKEN"),
+        region_name=location.region,
+    )
+    region = session.region_name or "us-east-1"
+    return session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=location.endpoint,
+        config=_config(patience or Patience(), clone=bool(location.endpoint), signed=bool(session.get_credentials())),
+    )
+
+
+def _keys(folder: Path) -> dict[str, str]:
+    """The Secret's keys by name."""
+    names = {"AWS_ACCESS_KEY_ID": True, "AWS_SECRET_ACCESS_KEY": True, "AWS_SESSION_TOKEN": False}
+    keys: dict[str, str] = {}
+    for name, required in names.items():
+        try:
+            keys[name] = (folder / name).read_text().strip()
+        except OSError as error:
+            if required:
+                message = f"secret {folder.name!r} must hold {name}: {error.strerror}"
+                raise CredentialsRefused(message) from error
+    return keys
+
+
+def _config(patience: Patience, *, clone: bool, signed: bool) -> Config:
+    common: dict[str, Any] = {
+        "connect_timeout": patience.connect,
+        "read_timeout": patience.read,
+        "retries": {"mode": "standard", "total_max_attempts": patience.attempts},
+        "signature_version": "s3v4" if signed else UNSIGNED,
+    }
+    if not clone:
+        return Config(**common)
+    return Config(
+        **common,
+        s3={"addressing_style": "path", "payload_signing_enabled": True},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
+@contextmanager
+def in_our_words(location: S3Location, key: str) -> Iterator[None]:
+    """Turns boto3's errors inside the block into AgentErrors that name bucket and key (or prefix)."""
+    where = f"s3://{location.bucket}/{key} at {location.endpoint or 'AWS'}"
+    try:
+        yield
+    except ClientError as error:
+        raise translated(error, where) from error
+    except CredentialRetrievalError as error:
+        raise CredentialsRefused(f"{where}: {error}") from error
+    except BotoCoreError as error:
+        raise EndpointUnreachable(f"{where}: {error}") from error
+
+
+def translated(error: ClientError, where: str) -> AgentError:
+    """The AgentError for an answer of the service."""
+    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    said = error.response.get("Error", {}).get("Message") or code
+    if code in _NO_BUCKET:
+        return BucketNotFound(f"{where}: {said}; make the bucket or correct its name")
+    if code in _EXISTS:
+        return AlreadyCommitted(f"{where}: {said}")
+    if code in _NOT_FOUND:
+        return InputNotFound(f"{where}: {said}")
+    if code in _COME_BACK or status == 429 or (status >= 500 and code not in NOT_SUPPORTED):
+        return EndpointUnreachable(f"{where}: {said} (HTTP {status})")
+    if code in _FORBIDDEN or status in (401, 403):
+        return CredentialsRefused(f"{where}: {code}: {said}; check the Secret's keys and the rights behind them")
+    return StorageRefused(f"{where}: {code}: {said} (HTTP {status})")
+
+
+def code_of(error: ClientError) -> str:
+    """The service's own word for an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))

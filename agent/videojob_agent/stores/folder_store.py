@@ -1,0 +1,100 @@
+"""
+Output on a volume claim: a folder of this pod's file system.
+
+Each file is written beside its name, synced and renamed. The manifest is written the same way but *linked* to its name,
+which fails when the name is taken: the one exclusive create that also works on NFS.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from videojob_api.layout import MANIFEST
+
+from videojob_agent.errors import AlreadyCommitted, EndpointUnreachable, OutputNotWritable, UnsafePath
+from videojob_agent.folder import Folder
+
+CHUNK = 1 << 20
+_MAY_PASS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EBUSY})
+"""What a network file system says when its server is away."""
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What a file system without hard links says; there, two commits at the same instant are not told apart."""
+
+
+class FolderStore:
+    """The folder `path`, made at the first use."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def probe(self) -> None:
+        """Writes, syncs and removes a small file."""
+        with self._open() as folder:
+            name = f".probe-{os.urandom(6).hex()}"
+            with folder.replacing(name, durable=True) as file:
+                file.write(b"probe")
+            folder.remove(name)
+
+    def put(self, source: BinaryIO, *, name: str, size: int) -> None:
+        """Copies `source`; `size` is not needed here."""
+        with self._open() as folder, folder.replacing(name, durable=True) as file:
+            shutil.copyfileobj(source, file, CHUNK)
+
+    def manifest(self) -> bytes | None:
+        """The manifest's bytes."""
+        if not self._path.is_dir():
+            return None
+        with self._open() as folder:
+            try:
+                with folder.read(MANIFEST) as file:
+                    return file.read()
+            except FileNotFoundError:
+                return None
+
+    def commit(self, manifest: bytes) -> None:
+        """Writes the manifest under its name unless the name is taken."""
+        part = f".{MANIFEST}-{os.urandom(6).hex()}"
+        with self._open() as folder:
+            with folder.replacing(part, durable=True) as file:
+                file.write(manifest)
+            try:
+                _name_exclusively(folder, part)
+            except FileExistsError:
+                raise AlreadyCommitted(f"{self._path / MANIFEST} exists") from None
+            finally:
+                folder.remove(part)
+
+    @contextmanager
+    def _open(self) -> Iterator[Folder]:
+        """The folder, with the file system's errors in the agent's words."""
+        try:
+            with Folder.open(self._path, create=True) as folder:
+                yield folder
+        except UnsafePath as error:
+            raise OutputNotWritable(str(error)) from error
+        except OSError as error:
+            kind = EndpointUnreachable if error.errno in _MAY_PASS else OutputNotWritable
+            reason = error.strerror or str(error)
+            raise kind(
+                f"{self._path}: {reason}; the volume must be mounted read-write, have room, and be writable for the pod"
+            ) from error
+
+
+def _name_exclusively(folder: Folder, part: str) -> None:
+    """Gives the file `part` the manifest's name. Raises FileExistsError when the name is taken."""
+    here = folder.descriptor
+    try:
+        os.link(part, MANIFEST, src_dir_fd=here, dst_dir_fd=here)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if any(entry.name == MANIFEST for entry in os.scandir(here)):
+            raise FileExistsError from None
+        os.rename(part, MANIFEST, src_dir_fd=here, dst_dir_fd=here)
+    os.fsync(here)

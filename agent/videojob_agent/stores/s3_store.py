@@ -1,0 +1,122 @@
+"""
+Output in an S3 bucket: objects below a prefix.
+
+There is no rename in S3, but an object appears only when it is whole. The manifest is put on the condition that its key
+is free; services that do not know the condition are asked for the key first. Permission is tried out by beginning a
+multipart upload and aborting it: that needs the same right as writing and leaves nothing to see.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+from videojob_api.layout import MANIFEST
+from videojob_api.storage import S3Prefix
+
+from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, InputNotFound
+from videojob_agent.s3_client import NOT_SUPPORTED, Patience, code_of, in_our_words, s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SMALLEST_PART = 16 * 1024**2
+MOST_PARTS = 9000
+"""S3 allows 10,000."""
+PARALLEL_PARTS = 4
+_HIDDEN = frozenset({"AccessDenied"})
+"""What AWS says of a missing key to somebody who may not list the bucket."""
+_CONDITION_UNKNOWN = NOT_SUPPORTED | {"InvalidArgument", "InvalidRequest", "400"}
+
+
+class S3Store:
+    """The prefix of a bucket. Keys come from files below `credentials_root`, or from the process's own identity."""
+
+    def __init__(self, prefix: S3Prefix, *, credentials_root: Path | None, patience: Patience | None = None) -> None:
+        self._prefix = prefix
+        self._credentials_root = credentials_root
+        self._patience = patience
+        self._client: S3Client | None = None
+        self._lock = threading.Lock()
+
+    def probe(self) -> None:
+        """Begins an upload and aborts it."""
+        bucket, key = self._prefix.bucket, self._prefix.prefix + ".probe"
+        with self._talk() as client:
+            try:
+                upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+            except ClientError as error:
+                if code_of(error) in NOT_SUPPORTED:
+                    return
+                raise
+            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+
+    def put(self, source: BinaryIO, *, name: str, size: int) -> None:
+        """Uploads in parts when `size` asks for it; a failed upload is aborted."""
+        part = part_size(size)
+        config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=PARALLEL_PARTS)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        with self._talk() as client:
+            client.upload_fileobj(
+                source, self._prefix.bucket, self._prefix.prefix + name, ExtraArgs={"ContentType": kind}, Config=config
+            )
+
+    def manifest(self) -> bytes | None:
+        """The manifest's bytes; None also when the rights do not reach to see it."""
+        try:
+            with self._talk() as client:
+                answer = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + MANIFEST)
+                return answer["Body"].read()
+        except InputNotFound:
+            return None
+        except CredentialsRefused as error:
+            if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in _HIDDEN:
+                return None
+            raise
+
+    def commit(self, manifest: bytes) -> None:
+        """Puts the manifest if its key is free."""
+        if self.manifest() is not None:
+            raise AlreadyCommitted(f"s3://{self._prefix.bucket}/{self._prefix.prefix}{MANIFEST} exists")
+        with self._talk() as client:
+            try:
+                self._put_manifest(client, manifest, only_if_free=True)
+            except ClientError as error:
+                if code_of(error) not in _CONDITION_UNKNOWN:
+                    raise
+                self._put_manifest(client, manifest, only_if_free=False)
+
+    def _put_manifest(self, client: S3Client, manifest: bytes, *, only_if_free: bool) -> None:
+        key, bucket = self._prefix.prefix + MANIFEST, self._prefix.bucket
+        if only_if_free:
+            client.put_object(
+                Bucket=bucket, Key=key, Body=BytesIO(manifest), ContentType="application/json", IfNoneMatch="*"
+            )
+        else:
+            client.put_object(Bucket=bucket, Key=key, Body=BytesIO(manifest), ContentType="application/json")
+
+    @contextmanager
+    def _talk(self) -> Iterator[S3Client]:
+        """The client; forgotten when its keys are refused, so that the next call reads them anew."""
+        with in_our_words(self._prefix, self._prefix.prefix):
+            with self._lock:
+                client = self._client = self._client or s3_client(
+                    self._prefix, credentials_root=self._credentials_root, patience=self._patience
+                )
+            try:
+                yield client
+            except ClientError:
+                self._client = None
+                raise
+
+
+def part_size(size: int) -> int:
+    """Bytes of each part of an upload of `size` bytes: as few parts as S3's limit and memory allow."""
+    return max(SMALLEST_PART, -(-size // MOST_PARTS))

@@ -1,0 +1,106 @@
+"""
+The agent beside the runner: looks at STATUS twice a second, publishes, reports, and leaves last words.
+
+Publishing and reporting have a thread each, so that a slow bucket does not hide progress and a lost operator does not
+hold up a video. An error that none of them expects ends the whole watch. The runner has ended when `gone` is set: by
+the kubelet's SIGTERM, which comes to a native sidecar only then, or by whoever started the runner locally.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from videojob_api.plan import Plan
+from videojob_api.report import Failure, Report
+
+from videojob_agent.board import Board, Known
+from videojob_agent.events import Events
+from videojob_agent.folder import Folder
+from videojob_agent.publisher import Publisher
+from videojob_agent.publishing import Publishing
+from videojob_agent.reporting import Endpoint, Reporting
+from videojob_agent.status_file import StatusReader
+from videojob_agent.stores import Store
+
+POLL_SECONDS = 0.5
+LATE_SECONDS = 5.0
+"""How much longer than its time publishing may take before the last words say so."""
+
+_TOO_SLOW = "publishing did not end within {} s after the runner; raise pod.terminationGracePeriodSeconds"
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """One job's watch. `say` takes each new state as a report, for last words or a terminal."""
+
+    plan: Plan
+    store: Store
+    gone: Event
+    events: Events
+    say: Callable[[Report], object]
+    endpoint: Endpoint | None = None
+
+    def run(self) -> Report:
+        """Watches until the runner has ended and all is published or given up; the last report."""
+        board, clock = Board(), time.monotonic
+        publisher = Publisher(self.plan, self.store, clock=clock, now=utc_now)
+        publishing = Publishing(self.plan, publisher, board, events=self.events)
+        reporting = self._reporting(board)
+        with ThreadPoolExecutor(2) as threads, Folder.open(Path(self.plan.io_path)) as io:
+            tasks = [threads.submit(publishing.run)]
+            if reporting:
+                tasks.append(threads.submit(reporting.run))
+            try:
+                for known in self._moments(StatusReader(io), board, publishing.over):
+                    raise_what_failed(tasks)
+                    self.say(self._report(known, reporting))
+            finally:
+                board.close()
+        return self._report(board.known, reporting)
+
+    def _moments(self, reader: StatusReader, board: Board, over: Event) -> Iterator[Known]:
+        """What is known, twice a second, until the runner is gone and publishing over or late."""
+        late = math.inf
+        while True:
+            gone = self.gone.is_set()  # asked first: what is read after it is the runner's last word
+            if sight := reader.look():
+                board.saw(sight)
+            if gone and late == math.inf:
+                board.left()
+                late = time.monotonic() + self.plan.flush_seconds + LATE_SECONDS
+            if gone and time.monotonic() > late and not over.is_set():
+                board.gave_up(Failure(reason="PublishingTooSlow", message=_TOO_SLOW.format(self.plan.flush_seconds)))
+                over.set()
+            ended = gone and over.is_set()  # asked before the board is read: publishing speaks before it is over
+            yield board.known
+            if ended:
+                return
+            (over if gone else self.gone).wait(POLL_SECONDS)
+
+    def _reporting(self, board: Board) -> Reporting | None:
+        if self.endpoint is None:
+            return None
+        return Reporting(self.plan.job.uid, board, self.endpoint, events=self.events, now=utc_now)
+
+    def _report(self, known: Known, reporting: Reporting | None) -> Report:
+        sequence = reporting.sequence + 1 if reporting else 0
+        return known.report(self.plan.job.uid, sequence=sequence, time=utc_now())
+
+
+def raise_what_failed(tasks: Iterable[Future[None]]) -> None:
+    """Raises the error that has ended one of the threads."""
+    for task in tasks:
+        if task.done():
+            task.result()
