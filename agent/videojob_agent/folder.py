@@ -89,6 +89,11 @@ class Folder:
             raise UnsafePath(f"{self.path / name} is no regular file")
         return os.fdopen(descriptor, "rb")
 
+    def is_file(self, name: str) -> bool:
+        """Whether `name` is a regular file."""
+        with self._parent(name, create=False) as (parent, last):
+            return stat.S_ISREG(os.stat(last, dir_fd=parent.descriptor, follow_symlinks=False).st_mode)
+
     @contextmanager
     def replacing(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
         """A new file that gets its name when the block ends well; `durable` also survives a power cut."""

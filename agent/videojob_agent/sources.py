@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from videojob_api.plan import InputPlan
@@ -35,8 +35,8 @@ def streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple
         yield item.path, iter([item.inline.encode()])
     elif item.s3 is not None:
         yield item.path, _object(item.s3, credentials_root=credentials_root)
-    elif plan.mount_path is not None:
-        yield from _mounted(Path(plan.mount_path), name=item.path)
+    elif item.pvc is not None and plan.mount_path is not None:
+        yield from _mounted(Path(plan.mount_path), item.pvc.sub_path, name=item.path)
     else:
         raise InputNotFound("holds neither s3 nor inline, and no claim is mounted for it")
 
@@ -47,13 +47,13 @@ def _object(source: S3Object, *, credentials_root: Path | None) -> Stream:
         yield from client.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(CHUNK)
 
 
-def _mounted(root: Path, *, name: str) -> Iterator[tuple[str, Stream]]:
-    with _file_system_words(root):
-        if root.is_file():
-            with Folder.open(root.parent) as parent:
-                yield name, _file(parent, root.name)
+def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[str, Stream]]:
+    """The file or folder `sub_path` of the claim mounted at `root`, or the whole claim."""
+    with _file_system_words(root / (sub_path or "")), Folder.open(root) as claim:
+        if sub_path and claim.is_file(sub_path):
+            yield name, _file(claim, sub_path)
             return
-        with Folder.open(root) as folder:
+        with claim.below(sub_path) if sub_path else nullcontext(claim) as folder:
             for below in _names(folder):
                 yield f"{name}/{below}", _file(folder, below)
 
