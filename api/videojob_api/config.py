@@ -1,40 +1,129 @@
-"""`input/config.json`, what the runner reads: our form, and the flat form of the original container (DESIGN §4)."""
+"""
+`input/config.json`, what the runner reads, in its two forms (DESIGN §4).
 
-from typing import Annotated, Literal
+Ours repeats the pipeline object of the resource. The flat form is that of the original container (specification
+vqgan-clip §1.4), read tolerantly: the names of before 2021-09-15 are known, a number may stand for the id, and there is
+no start picture when `init_image` is missing, null, empty or the text `None`.
+"""
 
-from pydantic import Field
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
 
 from videojob_api.base import Document, OpenDocument
 from videojob_api.pipelines import Pipeline
-from videojob_api.spec import Encoding, ModelSource
+from videojob_api.problems import BadDocument, Problem, problems
+from videojob_api.rules import Refuses
+from videojob_api.spec import Encoding, Models
+from videojob_api.storage import CONTROL, RelativePath
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
+NOTHING = ("", "None")
+"""How the original container's users write that there is no picture."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+Uid = Annotated[
+    str,
+    StringConstraints(max_length=253),
+    Refuses(rf"^\s*$|{CONTROL}", "must be a text of one line, as it goes into STATUS"),
+]
+FileName = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    Refuses(rf"^$|^[-.]|[/\\]|{CONTROL}", "must be a plain file name that begins with neither '-' nor '.'"),
+]
+
+
+class BadConfig(BadDocument):
+    """config.json cannot be used; the message names the field, its value and what would be right."""
 
 
 class RunnerConfig(Document):
     """Our form: the same pipeline object as in the resource."""
 
     api_version: Literal["runner.videojobs.dev/v1"] = RUNNER_API_VERSION
-    uid: Annotated[str, Field(min_length=1, max_length=253)]
+    uid: Uid
     """Goes into STATUS; with its spaces as `_` also the video's base name unless `name` is given."""
-    name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    name: FileName | None = None
+    """Base name of the video."""
     pipeline: Pipeline
-    models: list[ModelSource] | None = None
+    """What to make: the object of the same name in the resource."""
+    models: Models | None = None
+    """Packs by role; absent: the pipeline's built-in ones."""
     encoding: Encoding = Encoding()
+    """The mp4."""
+
+
+def number_as_id(value: Any) -> Any:
+    """A whole number as its digits, as the original container took it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def picture_or_none(value: Any) -> Any:
+    """None for the words that mean no picture."""
+    return None if value in NOTHING else value
+
+
+def pictures(value: Any) -> Any:
+    """The empty text for the words that mean no picture."""
+    return "" if value in NOTHING else value
 
 
 class FlatConfig(OpenDocument):
-    """The original container's flat form (specification vqgan-clip §1.4), snake_case, old names accepted."""
+    """The original container's flat form, snake_case; fields it does not know are ignored, as there."""
 
-    prompt: str
-    unique_id: str
-    num_frames: Annotated[int, Field(ge=1)]
-    width: int = 480
-    height: int = 480
-    init_image: str | None = None
-    target_images: str = ""
-    seed: int = -1
-    fps: Annotated[float, Field(gt=0)] = 24
-    lr: Annotated[float, Field(gt=0)] = 0.02
-    title_time: float = 3.5
-    init_rest_time: float = 2.5
+    model_config = ConfigDict(alias_generator=None, strict=True)
+
+    prompt: Annotated[
+        str,
+        StringConstraints(max_length=4096),
+        Refuses(r"^[\s|]*$", "holds no prompt, so there is nothing to steer towards"),
+    ] = Field(validation_alias=AliasChoices("prompt", "prompts"))
+    """`text[:weight[:stop]]`, several joined by `|`."""
+    unique_id: Annotated[Uid, BeforeValidator(number_as_id)]
+    """Goes into STATUS, and with its spaces as `_` into the video's name."""
+    num_frames: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("num_frames", "max_iterations"))]
+    """How many frames, one iteration each."""
+    width: Annotated[int, Field(ge=1, le=8192)] = 480
+    """Pixels."""
+    height: Annotated[int, Field(ge=1, le=8192)] = 480
+    """Pixels."""
+    init_image: Annotated[RelativePath | None, BeforeValidator(picture_or_none)] = None
+    """A picture below `input/` to start from."""
+    target_images: Annotated[str, Field(max_length=4096), BeforeValidator(pictures)] = ""
+    """Pictures to steer towards, joined by `|`."""
+    seed: Annotated[int, Field(ge=-1, le=2**53 - 1)] = -1
+    """-1: drawn anew."""
+    fps: Annotated[float, Field(gt=0, le=240)] = 24
+    """Frames in a second."""
+    lr: Annotated[float, Field(gt=0, le=10)] = 0.02
+    """First learning rate."""
+    title_time: Annotated[float, Field(ge=0, le=3600)] = 3.5
+    """Seconds of the title card."""
+    init_rest_time: Annotated[float, Field(ge=0, le=3600)] = 2.5
+    """Seconds of each fade."""
+
+
+def read_config(text: str | bytes) -> RunnerConfig | FlatConfig:
+    """config.json in either form: `apiVersion` or `pipeline` makes it ours. Raises BadConfig, and nothing else."""
+    document = _json_object(text)
+    form = RunnerConfig if "apiVersion" in document or "pipeline" in document else FlatConfig
+    try:
+        return form.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise BadConfig(*problems(error)) from None
+
+
+def _json_object(text: str | bytes) -> dict[str, Any]:
+    # As bytes in any case: from_json calls a text with lone surrogates a TypeError.
+    raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    try:
+        document = from_json(raw.removeprefix(BYTE_ORDER_MARK))
+    except ValueError as error:
+        raise BadConfig(Problem("", f"config.json must be JSON: {error}")) from None
+    if not isinstance(document, dict):
+        raise BadConfig(Problem("", "config.json must hold one JSON object", document))
+    return document

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from videojob_api.base import OpenDocument
 from videojob_api.report import Failure
@@ -49,20 +49,22 @@ class StatusLine:
 
 
 # The uid may hold spaces, so the fixed fields are matched from the right (quirk Q-08).
+_UID = r"(?P<uid>[^\x00-\x1f\x7f]+)"
 _FORMS = {
-    StatusWord.STARTING: re.compile(r"(?P<uid>.+)"),
-    StatusWord.IN_PROGRESS: re.compile(r"(?P<uid>.+) (?P<percent>\d{1,3})% (?P<eta>unknown|-?\d{1,12}s)"),
-    StatusWord.COMPLETED: re.compile(r"(?P<uid>.+) (?P<video>[^ /\\]+\.mp4)"),
-    StatusWord.FAILED: re.compile(r"(?P<uid>.+)"),
+    StatusWord.STARTING: re.compile(_UID),
+    StatusWord.IN_PROGRESS: re.compile(_UID + r" (?P<percent>[0-9]{1,3})% (?P<eta>unknown|-?[0-9]{1,12}s)"),
+    StatusWord.COMPLETED: re.compile(_UID + r" (?P<video>[^ /\\\x00-\x1f\x7f]+\.mp4)"),
+    StatusWord.FAILED: re.compile(_UID),
 }
 
 
-def parse_status(text: str) -> StatusLine:
-    """The line in `text`; percent clamped to 100, a negative eta to 0. Raises BadStatusLine."""
-    word, _, rest = text.strip("\n").partition(" ")
+def parse_status(text: str | bytes) -> StatusLine:
+    """The line in `text`, its end or none; percent clamped to 100, a negative eta to 0. Raises BadStatusLine."""
+    line = _decoded(text)
+    word, _, rest = line.partition(" ")
     form = _FORMS[StatusWord(word)].fullmatch(rest) if word in StatusWord.__members__ else None
-    if form is None:
-        raise BadStatusLine(f"STATUS must be one line of the contract's grammar, not {text[:80]!r}")
+    if form is None or not form["uid"].strip():
+        raise BadStatusLine(f"STATUS must be one line of the contract's grammar, not {line[:80]!r}")
     found = form.groupdict()
     eta = found.get("eta")
     return StatusLine(
@@ -72,6 +74,16 @@ def parse_status(text: str) -> StatusLine:
         eta_seconds=None if eta in (None, "unknown") else max(0, int(eta[:-1])),
         video=found.get("video"),
     )
+
+
+def _decoded(text: str | bytes) -> str:
+    if len(text) > LINE_LIMIT:
+        raise BadStatusLine(f"STATUS must be at most {LINE_LIMIT} bytes, not {len(text)}")
+    try:
+        line = text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError as error:
+        raise BadStatusLine(f"STATUS must be UTF-8: {error}") from None
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 class StatusDetails(OpenDocument):
@@ -90,3 +102,12 @@ class StatusDetails(OpenDocument):
     versions: dict[str, str] = {}
     """What made the frames: torch, threads, device, seed, ffmpeg …; copied into the manifest."""
     failure: Failure | None = None
+
+
+def read_details(text: str | bytes, *, line: StatusLine) -> StatusDetails | None:
+    """STATUS.json beside `line`; None when it cannot be read or speaks of another uid or state."""
+    try:
+        details = StatusDetails.model_validate_json(text)
+    except ValidationError:
+        return None
+    return details if (details.uid, details.state) == (line.uid, line.word) else None

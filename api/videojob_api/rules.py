@@ -152,6 +152,28 @@ class TotalBytes(ValueRule):
 
 
 @dataclass(frozen=True)
+class EachAmong(ValueRule):
+    """In a list's items, a field that is given has one of the `choices`."""
+
+    field: str
+    choices: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The choices."""
+        return f"{wire(self.field)} must be one of {', '.join(self.choices)}"
+
+    def cel(self) -> str:
+        """Items without the field are fine."""
+        name = wire(self.field)
+        return f"self.all(item, !has(item.{name}) || item.{name} in {list(self.choices)})"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        return all(getattr(item, self.field) in (None, *self.choices) for item in value)
+
+
+@dataclass(frozen=True)
 class UniqueBy:
     """A list map: items are known by `field`, and none comes twice (`x-kubernetes-list-type: map`)."""
 

@@ -9,9 +9,12 @@ from videojob_api.object_rules import ExactlyOne, Immutable, Requires
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
 from videojob_api.quantity import Quantity
-from videojob_api.rules import Rule, UniqueBy
+from videojob_api.rules import EachAmong, Rule, UniqueBy
 from videojob_api.spec_rules import AmongInputs, NamesAccelerator
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
+
+BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip")
+"""The packs that ship in the runner's image; a runner by itself takes any that it finds."""
 
 Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(without_nulls)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", max_length=63)]
@@ -24,12 +27,15 @@ class ModelSource(Document):
     rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("builtin", "input"),)
     role: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]*$", max_length=63)]
     """What the pipeline uses it for; vqganClip knows generator and perceptor. No two packs share a role."""
-    builtin: Literal["shapes-vqgan", "shapes-clip"] | None = None
-    """A pack that ships in the runner's image."""
+    builtin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
+    """A pack that ships in the runner's image: shapes-vqgan or shapes-clip."""
     input: RelativePath | None = None
     """A pack folder among the inputs, below `/video_io/input`."""
     digest: Sha256 | None = None
     """sha256 of the pack's pack.json. The job fails when it differs."""
+
+
+Models = Annotated[list[ModelSource], Field(max_length=8), UniqueBy("role")]
 
 
 class Encoding(Document):
@@ -158,7 +164,7 @@ class VideoJobSpec(Document):
     )
     pipeline: Pipeline
     """What makes the pictures: exactly one of its fields."""
-    models: Annotated[list[ModelSource], Field(max_length=8), UniqueBy("role")] | None = None
+    models: Annotated[Models, EachAmong("builtin", BUILTIN_PACKS)] | None = None
     """Weights by role. Absent: the pipeline's built-in packs."""
     inputs: Inputs | None = None
     """Files that lie below `/video_io/input` when the runner starts."""
