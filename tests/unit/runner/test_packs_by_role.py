@@ -12,10 +12,10 @@ from videojob_runner.contract.packs import PackFolders, built_in_folder
 
 @pytest.fixture
 def roots(tmp_path: Path) -> Path:
-    for place in ("packs/shapes-vqgan", "packs/other", "input/mine"):
+    for place in ("packs/shapes-vqgan", "packs/shapes-clip", "input/mine"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "pack.json").write_text(f'{{"name": "{place}"}}')
-    (tmp_path / "packs/empty").mkdir()
+    (tmp_path / "input/empty").mkdir()
     return tmp_path
 
 
@@ -26,22 +26,27 @@ def folder(roots: Path, role: str = "generator", **source: Any) -> Path:
 
 def test_a_role_nobody_speaks_of_gets_the_engines_default(roots: Path) -> None:
     assert folder(roots) == roots / "packs/shapes-vqgan"
-    assert folder(roots, "perceptor", builtin="other") == roots / "packs/shapes-vqgan"
+    assert folder(roots, "perceptor", builtin="shapes-clip") == roots / "packs/shapes-vqgan"
 
 
 def test_a_job_may_name_another_built_in_pack_or_one_among_its_inputs(roots: Path) -> None:
-    assert folder(roots, builtin="other") == roots / "packs/other"
+    assert folder(roots, builtin="shapes-clip") == roots / "packs/shapes-clip"
     assert folder(roots, input="mine") == roots / "input/mine"
 
 
-@pytest.mark.parametrize("source", [{"builtin": "empty"}, {"builtin": "nothing"}, {"input": "nothing"}])
+@pytest.mark.parametrize("source", [{"input": "empty"}, {"input": "nothing"}])
 def test_a_folder_without_a_pack_is_a_bad_input_that_names_the_role(roots: Path, source: dict[str, str]) -> None:
     with pytest.raises(BadInput, match=r"models\.generator: there is no pack in .*pack\.json is missing"):
         folder(roots, **source)
 
 
+def test_an_image_without_built_in_packs_says_which_one_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"there is no pack in .*packs/shapes-vqgan"):
+        folder(tmp_path)
+
+
 def test_a_path_out_of_the_input_folder_is_refused(roots: Path) -> None:
-    (roots / "input/way-out").symlink_to(roots / "packs/other")
+    (roots / "input/way-out").symlink_to(roots / "packs/shapes-clip")
     with pytest.raises(BadConfig, match="outside the input folder"):
         folder(roots, input="way-out")
 
