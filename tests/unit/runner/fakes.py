@@ -116,6 +116,8 @@ class Bench:
 
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
+        if len(self.sleeps) > 1000:
+            raise AssertionError("it waits for a word that never comes")
         self.on_sleep()
 
     def run(self, mode: Mode = Mode.TEST, *, seconds: int = 9, engine: Engine[Any] | None = None) -> int:

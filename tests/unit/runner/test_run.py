@@ -33,6 +33,18 @@ def test_test_mode_says_exactly_what_the_contract_says(tmp_path: Path) -> None:
     assert bench.clock.now == pytest.approx(9.0), "spread over the duration asked for"
 
 
+def test_test_mode_keeps_its_duration_though_drawing_takes_time(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FLAT)
+
+    def drawing_takes_time() -> None:
+        bench.clock.now += 0.05
+
+    bench.clock.on_look = drawing_takes_time
+    assert bench.run(Mode.TEST, seconds=9) == 0
+    looks_outside_the_frames = 8 * 0.05
+    assert bench.clock.now == pytest.approx(9.0, abs=looks_outside_the_frames)
+
+
 def test_test_fail_makes_the_same_frames_and_ends_with_failed_and_0(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
     assert bench.run(Mode.TEST_FAIL, seconds=9) == 0
