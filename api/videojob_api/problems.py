@@ -41,8 +41,8 @@ class BadDocument(ValueError):
 def problems(error: ValidationError) -> Iterator[Problem]:
     """Every problem pydantic found, in the order of the document."""
     for details in error.errors(include_url=False, include_context=False):
-        missing = details["type"] == "missing"
-        yield Problem(path(details["loc"]), phrase(details), None if missing else details["input"])
+        shown = None if details["type"] in ("missing", "too_long") else details["input"]
+        yield Problem(path(details["loc"]), phrase(details), shown)
 
 
 def path(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,22 @@
+"""The real API server with our CustomResourceDefinition, and its judgement of manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import devcluster
+from tests.apiserver.api.judge import Judge
+
+CRD = Path(__file__).resolve().parents[3] / "crds/videojobs.yaml"
+
+
+@pytest.fixture(scope="session")
+def judge(api_server: devcluster.ApiServer) -> Iterator[Judge]:
+    """Tells what the API server says of manifests, in a namespace of its own."""
+    api_server.kubectl("apply", "--server-side", "--filename", str(CRD))
+    api_server.kubectl("wait", "--for=condition=Established", "crd/videojobs.videojobs.dev", "--timeout=30s")
+    with api_server.kubectl.namespace() as namespace:
+        yield Judge(api_server.kubeconfig, namespace=namespace)

@@ -1,0 +1,308 @@
+"""
+Manifests, good and bad, each with a sentence as its name: the models and the real API server must judge them alike.
+
+A case shows only what differs from `BASE`: paths into the manifest and their new values, `ABSENT` for a field to leave
+out. A bad case also names the field that must be blamed, and a word that the message must hold.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+ABSENT = object()
+"""In the place of a value: the field is left out."""
+
+Manifest = dict[str, Any]
+
+BASE: Manifest = {
+    "apiVersion": "videojobs.dev/v1alpha1",
+    "kind": "VideoJob",
+    "metadata": {"name": "sunset"},
+    "spec": {
+        "pipeline": {"vqganClip": {"video": {"prompts": "sunset over the sea", "frames": 120}}},
+        "output": {"s3": {"bucket": "art"}},
+        "runner": {"resources": {"limits": {"nvidia.com/gpu": 1}}},
+    },
+}
+
+
+def edited(manifest: Manifest, edits: dict[str, Any]) -> Manifest:
+    """A copy of `manifest` with each path of `edits`, like `spec.encoding.fps`, set to its value; parents are made."""
+    new = copy.deepcopy(manifest)
+    for path, value in edits.items():
+        *parents, last = path.split(".")
+        place: Any = new
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+        if value is ABSENT:
+            del place[last]
+        else:
+            place[last] = copy.deepcopy(value)
+    return new
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is wrong, whom to blame for it, and a word of the message."""
+
+    edits: dict[str, Any]
+    field: str
+    says: str
+
+
+CUSTOM = {"spec.pipeline": {"custom": {}}, "spec.runner.image": "example.com/mine:1"}
+CPU = {"spec.runner": {"accelerator": "None"}}
+NOTE = {"path": "note.txt", "inline": "hello"}
+CLIP = "spec.pipeline.vqganClip"
+VIDEO = f"{CLIP}.video"
+
+GOOD: dict[str, dict[str, Any]] = {
+    "the shortest video": {},
+    "one picture": {CLIP: {"image": {"prompts": "a red circle", "saveEvery": 10}}},
+    "every knob of a video": {
+        f"{CLIP}.width": 4096,
+        f"{CLIP}.seed": 0,
+        f"{CLIP}.start": "gray",
+        f"{CLIP}.cutMethod": "original",
+        f"{CLIP}.cutPower": 0.5,
+        f"{VIDEO}.changePromptsOnFrame": [1, 60, 120],
+        f"{VIDEO}.zoom": 1,
+        f"{VIDEO}.shiftX": -4096,
+    },
+    "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
+    "any container on the CPU": {
+        "spec.pipeline": {
+            "custom": {
+                "command": ["/bin/sh", "-c"],
+                "args": ["make it"],
+                "env": [{"name": "COLOUR", "value": "red"}, {"name": "_EMPTY"}],
+                "config": {"style": {"deep": [1, None, {"er": True}]}, "none": None, "": 0.5},
+            }
+        },
+        "spec.runner": {"image": "example.com/mine:1", "accelerator": "None"},
+    },
+    "an accelerator of another maker": {"spec.runner.resources.limits": {"example.com/gpu": "2", "memory": "20Gi"}},
+    "a test needs no accelerator": {"spec.runner": ABSENT, "spec.test": {"durationSeconds": 30}},
+    "a test that must fail": {"spec.test": {"fail": True}},
+    "inputs of all three kinds": {
+        "spec.inputs": [
+            {"path": "init.png", "s3": {"bucket": "art", "key": "seeds/init.png"}, "sha256": "0" * 64, "sizeBytes": 7},
+            {"path": "data", "pvc": {"claimName": "ssv2", "subPath": "v2/…"}, "access": "Mount"},
+            NOTE,
+        ],
+        f"{CLIP}.initImage": "init.png",
+    },
+    "thirty-two KiB of text": {"spec.inputs": [NOTE | {"inline": "x" * 32767}, {"path": "b", "inline": "x"}]},
+    "an own service with a Secret": {
+        "spec.output.s3": {
+            "endpoint": "https://minio.example.com:9000",
+            "region": "eu-central-1",
+            "bucket": "art",
+            "prefix": "videos/2026/",
+            "credentials": {"secretName": "art-s3"},
+        }
+    },
+    "http, which the operator may refuse later": {"spec.output.s3.endpoint": "http://10.99.0.1:7070"},
+    "a claim, flat": {"spec.output": {"pvc": {"claimName": "videos", "subPath": "2026/may"}, "layout": "Flat"}},
+    "packs of both origins": {
+        "spec.inputs": [{"path": "packs", "pvc": {"claimName": "packs"}}],
+        "spec.models": [
+            {"role": "generator", "input": "packs/mine", "digest": "sha256:" + "a" * 64},
+            {"role": "perceptor", "builtin": "shapes-clip"},
+        ],
+    },
+    "everything of the pod": {
+        "spec.pod": {
+            "imagePullSecrets": ["registry"],
+            "serviceAccountName": "painter",
+            "nodeSelector": {"example.com/pool": "gpu", "empty": ""},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+            "affinity": {"nodeAffinity": {"anything": [1]}},
+            "priorityClassName": "low",
+            "runtimeClassName": "nvidia",
+            "schedulerName": "other",
+            "runAsUser": 1000,
+            "scratch": {"size": "20Gi"},
+            "shm": {"size": 1073741824},
+            "terminationGracePeriodSeconds": 5,
+        }
+    },
+    "limits of time and patience": {
+        "spec.retry": {"limit": 0, "maxDisruptions": 0},
+        "spec.deadlines": {"startSeconds": 10, "activeSeconds": 86400, "progressSeconds": 600},
+        "spec.suspend": True,
+        "spec.managedBy": "example.com/other",
+    },
+    "null is the same as nothing": {
+        "spec.suspend": None,
+        "spec.encoding": None,
+        "spec.test": None,
+        f"{CLIP}.seed": None,
+        "spec.pod": {"nodeSelector": {"a": None}},
+    },
+    "the longest name": {"metadata.name": "a" * 52},
+}
+
+_TWO_NOTES = [NOTE, NOTE | {"inline": "again"}]
+_MOUNTED_NOTE = NOTE | {"access": "Mount"}
+
+BAD: dict[str, Bad] = {
+    # names
+    "a name without room for suffixes": Bad({"metadata.name": "a" * 53}, "metadata.name", "52"),
+    "a name with a dot": Bad({"metadata.name": "sun.set"}, "metadata.name", "match"),
+    "a field nobody knows": Bad({"spec.colour": "red"}, "spec.colour", "unknown field"),
+    "a field nobody knows, deep down": Bad({f"{VIDEO}.frame": 3}, f"{VIDEO}.frame", "unknown field"),
+    # pipeline
+    "no pipeline": Bad({"spec.pipeline": ABSENT}, "spec.pipeline", "equired"),
+    "a pipeline of nothing": Bad({"spec.pipeline": {}}, "spec.pipeline", "vqganClip"),
+    "two pipelines": Bad(CUSTOM | {CLIP: BASE["spec"]["pipeline"]["vqganClip"]}, "spec.pipeline", "exactly one"),
+    "a pipeline without a form": Bad({CLIP: {"width": 64}}, CLIP, "exactly one"),
+    "a picture and a video": Bad({f"{CLIP}.image": {"prompts": "x"}}, CLIP, "image, video"),
+    "a picture too narrow for any generator": Bad({f"{CLIP}.width": 8}, f"{CLIP}.width", "16"),
+    "a picture too high for any memory": Bad({f"{CLIP}.height": 4097}, f"{CLIP}.height", "4096"),
+    "a width in words": Bad({f"{CLIP}.width": "256"}, f"{CLIP}.width", "integer"),
+    "a seed below zero": Bad({f"{CLIP}.seed": -1}, f"{CLIP}.seed", "0"),
+    "a start nobody knows": Bad({f"{CLIP}.start": "blue"}, f"{CLIP}.start", "gray"),
+    "a learning rate of zero": Bad({f"{CLIP}.learningRate": 0}, f"{CLIP}.learningRate", "greater than 0"),
+    "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
+    "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
+    "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),
+    "zero frames": Bad({f"{VIDEO}.frames": 0}, f"{VIDEO}.frames", "1"),
+    "two and a half frames": Bad({f"{VIDEO}.frames": 2.5}, f"{VIDEO}.frames", "integer"),
+    "a zoom that turns the picture inside out": Bad({f"{VIDEO}.zoom": 0.1}, f"{VIDEO}.zoom", "0.5"),
+    "prompts that change backwards": Bad(
+        {f"{VIDEO}.changePromptsOnFrame": [9, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"
+    ),
+    "prompts that change twice at once": Bad(
+        {f"{VIDEO}.changePromptsOnFrame": [3, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"
+    ),
+    "prompts that change after the end": Bad(
+        {f"{VIDEO}.changePromptsOnFrame": [121]}, f"{VIDEO}.changePromptsOnFrame", "frames"
+    ),
+    "prompts that change before the first frame": Bad(
+        {f"{VIDEO}.changePromptsOnFrame": [0]}, f"{VIDEO}.changePromptsOnFrame[0]", "1"
+    ),
+    "a start picture outside the inputs": Bad({f"{CLIP}.initImage": "../init.png"}, f"{CLIP}.initImage", "relative"),
+    "a foreign program without its image": Bad({"spec.pipeline": {"custom": {}}}, "spec.runner.image", "needs"),
+    "a variable with a dash": Bad(
+        CUSTOM | {"spec.pipeline.custom.env": [{"name": "NO-GO"}]}, "spec.pipeline.custom.env[0].name", "match"
+    ),
+    "a variable twice": Bad(
+        CUSTOM | {"spec.pipeline.custom.env": [{"name": "A"}, {"name": "A"}]}, "spec.pipeline.custom.env[1]", "A"
+    ),
+    "too many arguments": Bad(CUSTOM | {"spec.pipeline.custom.args": ["x"] * 65}, "spec.pipeline.custom.args", "64"),
+    "a config that is no object": Bad(
+        CUSTOM | {"spec.pipeline.custom.config": [1]}, "spec.pipeline.custom.config", "object"
+    ),
+    # models
+    "a pack from nowhere": Bad({"spec.models": [{"role": "generator"}]}, "spec.models[0]", "builtin, input"),
+    "a built-in pack nobody built": Bad(
+        {"spec.models": [{"role": "generator", "builtin": "imagenet"}]}, "spec.models", "shapes-vqgan"
+    ),
+    "two packs in one role": Bad(
+        {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan"}, {"role": "generator", "input": "x"}]}
+        | {"spec.inputs": [NOTE | {"path": "x"}]},
+        "spec.models[1]",
+        "generator",
+    ),
+    "a pack that is no input": Bad(
+        {"spec.models": [{"role": "generator", "input": "pack"}], "spec.inputs": [NOTE | {"path": "packs"}]},
+        "spec.models",
+        "inputs",
+    ),
+    "a digest in capitals": Bad(
+        {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan", "digest": "A" * 64}]},
+        "spec.models[0].digest",
+        "match",
+    ),
+    # inputs
+    "an input from nowhere": Bad({"spec.inputs": [{"path": "a"}]}, "spec.inputs[0]", "s3, pvc, inline"),
+    "an input from two places": Bad(
+        {"spec.inputs": [NOTE | {"pvc": {"claimName": "a"}}]}, "spec.inputs[0]", "exactly one"
+    ),
+    "an input without a path": Bad({"spec.inputs": [{"inline": "x"}]}, "spec.inputs[0].path", "equired"),
+    "two inputs at one path": Bad({"spec.inputs": _TWO_NOTES}, "spec.inputs[1]", "note.txt"),
+    "an input in the place of config.json": Bad(
+        {"spec.inputs": [NOTE | {"path": "config.json"}]}, "spec.inputs[0].path", "config.json"
+    ),
+    "an input at an absolute path": Bad({"spec.inputs": [NOTE | {"path": "/etc"}]}, "spec.inputs[0].path", "relative"),
+    "an input that climbs": Bad({"spec.inputs": [NOTE | {"path": "a/../b"}]}, "spec.inputs[0].path", "'..'"),
+    "an input with an empty part": Bad({"spec.inputs": [NOTE | {"path": "a//b"}]}, "spec.inputs[0].path", "empty"),
+    "an input with an end of line": Bad({"spec.inputs": [NOTE | {"path": "a\nb"}]}, "spec.inputs[0].path", "control"),
+    "an input whose name turns round": Bad(
+        {"spec.inputs": [NOTE | {"path": "a\u202egnp.exe"}]}, "spec.inputs[0].path", "control"
+    ),
+    "a mounted text": Bad({"spec.inputs": [_MOUNTED_NOTE]}, "spec.inputs[0].access", "pvc"),
+    "a wrong sort of access": Bad({"spec.inputs": [NOTE | {"access": "Link"}]}, "spec.inputs[0].access", "Copy"),
+    "more text than fits": Bad({"spec.inputs": [NOTE | {"inline": "é" * 16385}]}, "spec.inputs", "32768"),
+    "more inputs than fit": Bad({"spec.inputs": [NOTE | {"path": str(i)} for i in range(65)]}, "spec.inputs", "64"),
+    "a size below zero": Bad({"spec.inputs": [NOTE | {"sizeBytes": -1}]}, "spec.inputs[0].sizeBytes", "0"),
+    "a digest too short": Bad({"spec.inputs": [NOTE | {"sha256": "abc"}]}, "spec.inputs[0].sha256", "match"),
+    "a key that climbs": Bad(
+        {"spec.inputs": [{"path": "a", "s3": {"bucket": "art", "key": "../secret"}}]}, "spec.inputs[0].s3.key", "'..'"
+    ),
+    "an object without a key": Bad(
+        {"spec.inputs": [{"path": "a", "s3": {"bucket": "art"}}]}, "spec.inputs[0].s3.key", "equired"
+    ),
+    "an input that is nothing": Bad({"spec.inputs": [None]}, "spec.inputs[0]", "object"),
+    # output
+    "no output": Bad({"spec.output": ABSENT}, "spec.output", "equired"),
+    "an output of null": Bad({"spec.output": None}, "spec.output", "equired"),
+    "an output to nowhere": Bad({"spec.output": {}}, "spec.output", "s3, pvc"),
+    "an output to two places": Bad({"spec.output.pvc": {"claimName": "a"}}, "spec.output", "exactly one"),
+    "a layout nobody knows": Bad({"spec.output.layout": "Deep"}, "spec.output.layout", "PerRun"),
+    "a bucket in capitals": Bad({"spec.output.s3.bucket": "Art"}, "spec.output.s3.bucket", "match"),
+    "a prefix that begins with a slash": Bad({"spec.output.s3.prefix": "/videos"}, "spec.output.s3.prefix", "relative"),
+    "a prefix that climbs": Bad({"spec.output.s3.prefix": "videos/../"}, "spec.output.s3.prefix", "'..'"),
+    "an endpoint without a scheme": Bad({"spec.output.s3.endpoint": "minio:9000"}, "spec.output.s3.endpoint", "match"),
+    "an endpoint with a password": Bad(
+        {"spec.output.s3.endpoint": "https://me:pw@minio"}, "spec.output.s3.endpoint", "match"
+    ),
+    "a claim with a wrong name": Bad(
+        {"spec.output": {"pvc": {"claimName": "My Claim"}}}, "spec.output.pvc.claimName", "match"
+    ),
+    "a folder of the claim that climbs": Bad(
+        {"spec.output": {"pvc": {"claimName": "a", "subPath": ".."}}}, "spec.output.pvc.subPath", "'..'"
+    ),
+    # runner and pod
+    "real work without an accelerator": Bad({"spec.runner": {}}, "spec.runner.resources.limits", "accelerator"),
+    "only a CPU where an accelerator is required": Bad(
+        {"spec.runner.resources.limits": {"cpu": 4}}, "spec.runner.resources.limits", "nvidia.com/gpu"
+    ),
+    "an accelerator of another word": Bad({"spec.runner.accelerator": "Maybe"}, "spec.runner.accelerator", "Required"),
+    "an amount in words": Bad(
+        {"spec.runner.resources.limits.memory": "much"}, "spec.runner.resources.limits.memory", "match"
+    ),
+    "an amount below zero": Bad(
+        CPU | {"spec.runner.resources": {"requests": {"cpu": -1}}}, "spec.runner.resources.requests.cpu", ""
+    ),
+    "half a processor as a number": Bad(
+        {"spec.runner.resources.limits.cpu": 0.5}, "spec.runner.resources.limits.cpu", "string"
+    ),
+    "root as the user": Bad({"spec.pod": {"runAsUser": 0}}, "spec.pod.runAsUser", "1"),
+    "a label that is a number": Bad({"spec.pod": {"nodeSelector": {"a": 1}}}, "spec.pod.nodeSelector.a", "string"),
+    "a label no node can have": Bad({"spec.pod": {"nodeSelector": {"a": "-"}}}, "spec.pod.nodeSelector.a", "match"),
+    "a toleration that is a word": Bad({"spec.pod": {"tolerations": ["gpu"]}}, "spec.pod.tolerations[0]", "object"),
+    "scratch without a size": Bad({"spec.pod": {"scratch": {}}}, "spec.pod.scratch.size", "equired"),
+    # the rest
+    "sixty frames too many in a second": Bad({"spec.encoding": {"fps": 300}}, "spec.encoding.fps", "240"),
+    "a quality beyond the scale": Bad({"spec.encoding": {"crf": 52}}, "spec.encoding.crf", "51"),
+    "suspended by a word": Bad({"spec.suspend": "yes"}, "spec.suspend", "boolean"),
+    "more retries than sense": Bad({"spec.retry": {"limit": 21}}, "spec.retry.limit", "20"),
+    "a deadline before anything can start": Bad(
+        {"spec.deadlines": {"startSeconds": 1}}, "spec.deadlines.startSeconds", "10"
+    ),
+    "managed by nobody": Bad({"spec.managedBy": ""}, "spec.managedBy", "1"),
+}
+
+
+def good(name: str) -> Manifest:
+    """The manifest of a good case."""
+    return edited(BASE, GOOD[name])
+
+
+def bad(name: str) -> Manifest:
+    """The manifest of a bad case."""
+    return edited(BASE, BAD[name].edits)
