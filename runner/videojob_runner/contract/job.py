@@ -1,8 +1,8 @@
 """
 config.json in either form, read once into what the rest of the runner works with.
 
-Reading goes in two steps: `peek_uid` takes the uid from anything that is JSON, so that even a bad configuration fails
-under its own name; `read_job` then checks the whole document, without importing any engine.
+Reading goes in two steps: `peek_uid` takes the uid from anything that looks like it, so that even a bad configuration
+fails under its own name; `read_job` then checks the whole document, without importing any engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from videojob_api.config import FlatConfig, RunnerConfig
+from videojob_api import config as documents
+from videojob_api.config import FlatConfig, RunnerConfig, read_config
+from videojob_api.problems import problems
 from videojob_api.spec import ModelSource
 
 from videojob_runner.contract import flat
@@ -25,7 +27,6 @@ from videojob_runner.contract.errors import BadConfig
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 DEFAULT_SIZE = 480
-LARGEST_SIDE = 8192
 LONGEST_UID = 253
 LONGEST_NAME = 200
 """Bytes of the video's base name; file systems take 255 with the ending and our temporary prefix."""
@@ -55,40 +56,36 @@ class Job:
     """sha256 of what was asked for: a checkpoint of another question is of no use."""
 
 
-def load_document(path: Path) -> dict[str, Any]:
-    """config.json as a dictionary. Raises BadConfig when there is none or it is no JSON object."""
+def load_text(path: Path) -> bytes:
+    """config.json as it lies there. Raises BadConfig when there is none."""
     try:
-        document = json.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise BadConfig(f"there is no {path}; put the configuration there") from None
-    except (ValueError, RecursionError) as error:
-        raise BadConfig(f"{path} is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise BadConfig(f"{path} must hold a JSON object, not {type(document).__name__}")
-    return document
 
 
-def peek_uid(document: Mapping[str, Any]) -> str:
-    """The uid that a configuration of either form claims. Raises BadConfig when it has none that fits into STATUS."""
-    field = "uid" if "apiVersion" in document else "unique_id"
-    uid = document.get(field)
-    if isinstance(uid, int) and not isinstance(uid, bool):
-        uid = str(uid)
-    if not isinstance(uid, str) or not uid.strip():
-        raise BadConfig(f"is required and must be a text, not {uid!r}", field=field)
-    if len(uid) > LONGEST_UID or not uid.isprintable():
-        raise BadConfig(f"must be at most {LONGEST_UID} printable characters, not {uid[:40]!r}", field=field)
-    return uid
+def peek_uid(text: bytes) -> str | None:
+    """The uid that a configuration of either form claims, right or wrong otherwise; None without a usable one."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    claimed = [document.get(field) for field in ("uid", "unique_id")] if isinstance(document, dict) else []
+    return next((str(uid) for uid in claimed if isinstance(uid, str | int) and _fits_into_status(str(uid))), None)
 
 
-def read_job(document: Mapping[str, Any]) -> Job:
+def read_job(text: bytes) -> Job:
     """The job that config.json describes. Raises BadConfig with the field, the value and what would be right."""
-    read = _read_ours if "apiVersion" in document else _read_flat
-    job = read(document)
-    for field, side in zip(("width", "height"), job.size, strict=True):
-        if not 1 <= side <= LARGEST_SIDE:
-            raise BadConfig(f"must be within 1…{LARGEST_SIDE}, not {side}", field=field)
-    return job
+    try:
+        config = read_config(text)
+    except documents.BadConfig as error:
+        raise BadConfig(str(error)) from None
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
+
+
+def _fits_into_status(uid: str) -> bool:
+    return bool(uid.strip()) and uid.isprintable() and len(uid) <= LONGEST_UID
 
 
 def video_name(name: str) -> str:
@@ -99,27 +96,15 @@ def video_name(name: str) -> str:
 
 
 def checked(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
-    """What `validate` returns; a ValidationError becomes a BadConfig that names its first field, after `prefix`."""
+    """What `validate` returns; a ValidationError becomes a BadConfig that names each field, after `prefix`."""
     try:
         return validate()
     except ValidationError as error:
-        first = error.errors()[0]
-        field = prefix + ".".join(str(part) for part in first["loc"])
-        value = "" if first["type"] == "missing" else f", not {str(first['input'])[:80]!r}"
-        raise BadConfig(f"{first['msg']}{value}", field=field) from None
+        raise BadConfig("; ".join(f"{prefix}{problem}" for problem in problems(error))) from None
 
 
-def digest_of(document: Mapping[str, Any]) -> str:
-    """sha256 of a JSON document, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _read_ours(document: Mapping[str, Any]) -> Job:
-    config = checked(lambda: RunnerConfig.model_validate(document))
-    arms = config.pipeline.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if len(arms) != 1:
-        raise BadConfig(f"must hold exactly one pipeline, not {len(arms)}", field="pipeline")
-    [(arm, options)] = arms.items()
+def _ours(config: RunnerConfig, digest: str) -> Job:
+    [(arm, options)] = config.pipeline.model_dump(mode="json", by_alias=True, exclude_none=True).items()
     return Job(
         uid=config.uid,
         video=video_name(config.name or config.uid),
@@ -131,12 +116,11 @@ def _read_ours(document: Mapping[str, Any]) -> Job:
         crf=config.encoding.crf,
         seed=options.get("seed"),
         models=tuple(config.models or ()),
-        digest=digest_of(document),
+        digest=digest,
     )
 
 
-def _read_flat(document: Mapping[str, Any]) -> Job:
-    config = checked(lambda: FlatConfig.model_validate(flat.renamed(document)))
+def _flat(config: FlatConfig, digest: str) -> Job:
     options = flat.engine_options(config)
     return Job(
         uid=config.unique_id,
@@ -148,7 +132,7 @@ def _read_flat(document: Mapping[str, Any]) -> Job:
         fps=config.fps,
         seed=options.get("seed"),
         is_flat=True,
-        digest=digest_of(document),
+        digest=digest,
     )
 
 

@@ -17,11 +17,11 @@ from videojob_runner.contract.engine import RunContext, WarmsUp
 from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
 from videojob_runner.contract.folders import IoFolder
-from videojob_runner.contract.job import Job, checked, load_document, peek_uid, read_job
+from videojob_runner.contract.job import Job, checked, load_text, peek_uid, read_job
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.packs import PackFolders, built_in_folder
 from videojob_runner.contract.simulate import frames_to_simulate, simulate
-from videojob_runner.contract.status import StatusWriter
+from videojob_runner.contract.status import NO_UID, StatusWriter
 from videojob_runner.contract.versions import program_versions
 from videojob_runner.contract.world import World
 from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
@@ -38,12 +38,11 @@ MOST_FRAMES = 100_000
 
 def work(options: Options, world: World, folder: IoFolder, status: StatusWriter) -> None:
     """One run of PROD, TEST or TEST_FAIL up to its final STATUS. Raises RunnerError, Interrupted, and surprises."""
-    document = load_document(folder.config)
-    uid = peek_uid(document)
+    text = load_text(folder.config)
     folder.forget_acknowledgement()
-    status.starting(uid)
+    status.starting(peek_uid(text) or NO_UID)
     status.versions.update(program_versions(world.environment))
-    job = read_job(document)
+    job = read_job(text)
     if options.mode is Mode.PROD:
         frames = _generate(job, world, folder, status)
     else:
