@@ -48,7 +48,8 @@ class Signs:
 class LoopLag:
     """How late the event loop wakes: the delay now running, or the last one seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, every: float = LAG_EVERY) -> None:
+        self._every = every
         self._due = asyncio.get_running_loop().time()
         self._last = 0.0
 
@@ -60,8 +61,8 @@ class LoopLag:
         """Measures without end."""
         loop = asyncio.get_running_loop()
         while True:
-            self._due = loop.time() + LAG_EVERY
-            await asyncio.sleep(LAG_EVERY)
+            self._due = loop.time() + self._every
+            await asyncio.sleep(self._every)
             self._last = max(0.0, loop.time() - self._due)
 
 

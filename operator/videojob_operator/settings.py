@@ -63,6 +63,8 @@ class Settings(BaseModel):
     """Port of /metrics, /healthz and /readyz (http); 0: any."""
     instance: str = "videojob-operator"
     """Who writes the events: the pod's name."""
+    version: str = "0"
+    """What this build calls itself; the image sets it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
     sweep_seconds: Seconds = 600

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -39,8 +40,8 @@ def settings(*, silence: float) -> kopf.OperatorSettings:
     return chosen
 
 
-def registry(videojobs: VideoJobs) -> kopf.OperatorRegistry:
-    """The one handler, and the way to log in."""
+def registry(videojobs: VideoJobs, *, stopping: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+    """The one handler, the way to log in, and the word that all ends: kopf cancels every task that began after it."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -51,6 +52,10 @@ def registry(videojobs: VideoJobs) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def changed(event: kopf.RawEvent, **_: Any) -> None:
         videojobs.watched(event["object"], deleted=event["type"] == "DELETED")
+
+    @kopf.on.cleanup(registry=handlers)
+    async def stop(**_: Any) -> None:
+        await stopping()
 
     return handlers
 
@@ -63,10 +68,17 @@ def at_given_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
     return dataclasses.replace(connection, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-async def run(videojobs: VideoJobs, *, namespaces: tuple[str, ...], silence: float, stop: asyncio.Event) -> None:
-    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster."""
+async def run(
+    videojobs: VideoJobs,
+    *,
+    namespaces: tuple[str, ...],
+    silence: float,
+    stop: asyncio.Event,
+    stopping: Callable[[], Awaitable[None]],
+) -> None:
+    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster; `stopping` is called once."""
     await kopf.operator(
-        registry=registry(videojobs),
+        registry=registry(videojobs, stopping=stopping),
         settings=settings(silence=silence),
         clusterwide=not namespaces,
         namespaces=namespaces,

@@ -64,10 +64,10 @@ BY_STATUS: dict[int, type[ClusterError]] = {
 
 def error_of(*, status: int, body: bytes, what: str, applying: bool = False) -> ClusterError:
     """The typed error of an answer; `what` is the request in words, `applying` says it was a server-side apply."""
-    kind = BY_STATUS.get(status, Unreachable)
-    if applying and status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    kind, message = BY_STATUS.get(status, Unreachable), message_of(body)
+    if applying and status == HTTPStatus.INTERNAL_SERVER_ERROR and "typed patch" in message:
         kind = SchemaRejected
-    return kind(f"{what}: {status} {message_of(body)}", status=status)
+    return kind(f"{what}: {status} {message}", status=status)
 
 
 def message_of(body: bytes) -> str:

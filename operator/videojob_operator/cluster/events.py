@@ -93,7 +93,7 @@ def manifest(about: VideoJobSeen, event: RecordEvent, *, instance: str) -> dict[
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.name,
-        "metadata": {"generateName": f"{about.name}.", "namespace": about.namespace},
+        "metadata": {"generateName": f"{about.name}-", "namespace": about.namespace},
         "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": CONTROLLER,
         "reportingInstance": instance[:128],
