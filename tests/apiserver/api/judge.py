@@ -14,7 +14,7 @@ from typing import Any
 
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration, CustomObjectsApi
-from videojob_api.base import GROUP, PLURAL, VERSION
+from videojob_api.base import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
 from tests.verdicts import Verdict
 
@@ -38,9 +38,13 @@ class Judge:
         """One verdict for each manifest that would be created."""
         return self._verdicts([partial(self._create, body=each, dry_run="All") for each in manifests])
 
-    def changes(self, pairs: Iterable[tuple[Manifest, Manifest]]) -> list[Verdict]:
-        """One verdict for each change of a VideoJob, which is really created first, to another manifest."""
-        return self._verdicts([partial(self._change, old=old, new=new) for old, new in pairs])
+    def changes(self, pairs: Sequence[tuple[Manifest, Manifest]]) -> list[Verdict]:
+        """One verdict for each change of a VideoJob, which is really created first, to another manifest's spec."""
+        names = {json.dumps(old["spec"]): f"job-{number}" for number, (old, _) in enumerate(pairs)}
+        olds = [manifest(json.loads(spec), {"name": name}) for spec, name in names.items()]
+        made = asyncio.run(self._all([partial(self._create, body=each, dry_run=None) for each in olds]))
+        kept = {json.dumps(old["spec"]): reply for old, reply in zip(olds, made, strict=True)}
+        return self._verdicts([partial(self._change, old=kept[json.dumps(old["spec"])], new=new) for old, new in pairs])
 
     def created(self, manifest: Manifest) -> Manifest:
         """What the API server makes of a good manifest, defaults and all."""
@@ -76,18 +80,22 @@ class Judge:
         )
 
     async def _change(self, api: CustomObjectsApi, *, old: Manifest, new: Manifest) -> Any:
-        kept = await self._create(api, body=old, dry_run=None)
-        version = {"resourceVersion": kept["metadata"]["resourceVersion"]}
+        wanted = {key: old["metadata"][key] for key in ("name", "resourceVersion")}
         return await api.replace_namespaced_custom_object(
             GROUP,
             VERSION,
             self.namespace,
             PLURAL,
-            old["metadata"]["name"],
-            new | {"metadata": old["metadata"] | version},
+            wanted["name"],
+            manifest(new["spec"], wanted),
             dry_run="All",
             field_validation="Strict",
         )
+
+
+def manifest(spec: Manifest, metadata: Manifest) -> Manifest:
+    """A VideoJob of these two parts."""
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
 
 
 def verdict_of(answer: Any) -> Verdict:

@@ -1,0 +1,47 @@
+"""
+The resource's fields are a promise: this list changes only on purpose, together with SCHEMA_REVISION and the change log.
+
+Adding a field is fine. Renaming or removing one breaks everybody's manifests.
+"""
+
+from pathlib import Path
+
+from videojob_api.crd.render import definition, render
+
+from tests import spec_fields
+
+FIELDS = Path(__file__).parent / "frozen_fields.txt"
+
+
+def test_the_fields_of_a_spec_are_those_that_were_promised() -> None:
+    assert [path for path, _ in spec_fields.fields()] == FIELDS.read_text().split()
+
+
+def test_names_columns_and_selectors_are_those_that_were_promised() -> None:
+    spec = definition()["spec"]
+    [version] = spec["versions"]
+    assert (spec["group"], spec["scope"], version["name"]) == ("videojobs.dev", "Namespaced", "v1alpha1")
+    assert spec["names"] == {
+        "kind": "VideoJob",
+        "listKind": "VideoJobList",
+        "plural": "videojobs",
+        "singular": "videojob",
+        "shortNames": ["vj"],
+        "categories": ["videojobs"],
+    }
+    columns = [(column["name"], column.get("priority", 0)) for column in version["additionalPrinterColumns"]]
+    assert columns == [
+        ("State", 0),
+        ("Progress", 0),
+        ("Frames", 0),
+        ("Attempt", 1),
+        ("Reason", 1),
+        ("Output", 1),
+        ("Age", 0),
+    ]
+    assert version["selectableFields"] == [{"jsonPath": ".status.state"}]
+    assert version["subresources"] == {"status": {}}
+
+
+def test_the_definition_stays_below_the_limit_of_what_a_chart_can_carry() -> None:
+    assert len(render().encode()) < 200_000
