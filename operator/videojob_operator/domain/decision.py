@@ -42,6 +42,15 @@ class SetSuspend:
 
 
 @dataclass(frozen=True, slots=True)
+class SetActiveDeadline:
+    """Make `spec.activeDeadlineSeconds` of the child Job this value; None removes it (precondition `uid`)."""
+
+    name: str
+    uid: str
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordEvent:
     """Tell people once; only emitted beside the status change that makes it true."""
 
@@ -51,7 +60,7 @@ class RecordEvent:
     """At most 1024 characters."""
 
 
-Action = CreateJob | DeleteJob | SetSuspend | RecordEvent
+Action = CreateJob | DeleteJob | SetSuspend | SetActiveDeadline | RecordEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from videojob_api.status import VideoJobStatus
 AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
 """Names of the containers in a job's pod; failure policy, projections and people rely on them."""
 
+OURSELVES = "videojobs.dev/controller"
+"""`spec.managedBy` of the VideoJobs that are ours to run."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConditionSeen:
@@ -93,6 +96,7 @@ class JobSeen:
     created: datetime
     owner_kind: str = ""
     suspend: bool = False
+    active_deadline_seconds: int | None = None
     deleting: bool = False
     active: int = 0
     terminating: int = 0
@@ -164,6 +168,7 @@ class VideoJobSeen:
     generation: int = 1
     resource_version: str = ""
     deleting: bool = False
+    managed_by: str = OURSELVES
 
 
 @dataclass(frozen=True, slots=True)

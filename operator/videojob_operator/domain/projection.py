@@ -9,6 +9,7 @@ from videojob_api.spec import VideoJobSpec
 from videojob_api.status import Condition, VideoJobStatus
 
 from videojob_operator.domain.observed import (
+    OURSELVES,
     ConditionSeen,
     ContainerSeen,
     Exit,
@@ -49,6 +50,7 @@ def project_videojob(raw: Raw) -> VideoJobSeen:
         generation=meta.get("generation", 1),
         resource_version=meta.get("resourceVersion", ""),
         deleting="deletionTimestamp" in meta,
+        managed_by=(raw.get("spec") or {}).get("managedBy") or OURSELVES,
     )
 
 
@@ -80,7 +82,7 @@ def _readable(conditions: object) -> Iterable[Condition]:
 
 def project_job(raw: Raw) -> JobSeen:
     """A batch/v1 Job."""
-    meta, status = raw["metadata"], raw.get("status") or {}
+    meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     owner = _controller(meta)
     return JobSeen(
         uid=meta["uid"],
@@ -88,7 +90,8 @@ def project_job(raw: Raw) -> JobSeen:
         owner_uid=owner.get("uid", ""),
         owner_kind=owner.get("kind", ""),
         created=time(meta.get("creationTimestamp")) or EPOCH,
-        suspend=bool((raw.get("spec") or {}).get("suspend")),
+        suspend=bool(spec.get("suspend")),
+        active_deadline_seconds=spec.get("activeDeadlineSeconds"),
         deleting="deletionTimestamp" in meta,
         active=status.get("active") or 0,
         terminating=status.get("terminating") or 0,

@@ -1,0 +1,84 @@
+"""
+Conditions: what was found out, as Kubernetes keeps it.
+
+A `Fact` is a finding without history; `kept` merges findings into the conditions that stand in the status. All types
+are there from the first sight, Unknown at worst, and the time of a condition changes only with its status.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from videojob_api.status import CONDITION_TYPES, Condition, VideoJobStatus
+
+MESSAGE_LIMIT = 1024
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""The time of conditions that only stand for "not seen yet" in the CRD's defaults."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_NO_REASON = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One finding: status, a CamelCase reason, a sentence."""
+
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+
+
+PENDING = Fact("Unknown", "Pending")
+
+
+def kept(before: Iterable[Condition], facts: Mapping[str, Fact], *, generation: int, now: datetime) -> list[Condition]:
+    """All condition types in their order: new findings, else what stood there, else Unknown."""
+    old = {condition.type: condition for condition in before}
+    return [
+        _merged(kind, facts.get(kind), old=old.get(kind), generation=generation, now=now) for kind in CONDITION_TYPES
+    ]
+
+
+def _merged(kind: str, fact: Fact | None, *, old: Condition | None, generation: int, now: datetime) -> Condition:
+    if fact is None:
+        fact = Fact(old.status, old.reason, old.message) if old else PENDING
+    same = old is not None and old.status == fact.status and old.last_transition_time != EPOCH
+    return Condition(
+        type=kind,
+        status=fact.status,
+        reason=fact.reason[:128],
+        message=clean(fact.message, MESSAGE_LIMIT),
+        observed_generation=generation,
+        last_transition_time=old.last_transition_time if old and same else now.replace(microsecond=0),
+    )
+
+
+def clean(text: str, limit: int) -> str:
+    """One line without control characters, cut to `limit`; text may come from anybody's container."""
+    line = _UNPRINTABLE.sub(" ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def word(text: str, *, otherwise: str) -> str:
+    """`text` as a condition's reason: letters and digits, beginning with a letter."""
+    bare = _NO_REASON.sub("", text)[:64]
+    return bare if bare[:1].isalpha() else otherwise
+
+
+def condition(status: VideoJobStatus, kind: str) -> Condition | None:
+    """The condition of that type, found by name and never by position."""
+    return next((item for item in status.conditions if item.type == kind), None)
+
+
+def since(status: VideoJobStatus, kind: str, value: Literal["True", "False"]) -> datetime | None:
+    """Since when a condition has had this status; None when it has another."""
+    found = condition(status, kind)
+    return found.last_transition_time if found and found.status == value else None
+
+
+def is_over(status: VideoJobStatus) -> bool:
+    """Whether there is a verdict; it is final."""
+    found = condition(status, "Succeeded")
+    return found is not None and found.status != "Unknown"

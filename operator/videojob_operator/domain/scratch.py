@@ -1,0 +1,54 @@
+"""Disk for `/video_io`, asked for in advance so that the scheduler knows and an eviction is ours, not the node's."""
+
+from dataclasses import dataclass
+
+from videojob_api.pipelines import VqganClip
+from videojob_api.spec import VideoJobSpec
+
+GI = 1024**3
+PNG_SHARE = 0.6
+"""A noisy picture as PNG, as a share of its raw size."""
+VIDEO_SHARE = 0.1
+"""An mp4, as a share of its raw frames; generous even for crf 0 noise of a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """`request` is what the scheduler sets aside, `limit` what the pod may fill; quantities, None for no limit."""
+
+    request: str
+    limit: str | None
+
+
+def scratch(spec: VideoJobSpec) -> Scratch:
+    """The user's size, else an estimate, without a limit where it would be a guess: foreign images, unknown inputs."""
+    if spec.pod and spec.pod.scratch:
+        return Scratch(spec.pod.scratch.size, spec.pod.scratch.size)
+    estimate = f"{_frames_bytes(spec.pipeline.vqgan_clip) + _known_inputs(spec) + GI}"
+    return Scratch(estimate, estimate if _all_known(spec) else None)
+
+
+def _frames_bytes(pipeline: VqganClip | None) -> int:
+    if pipeline is None:
+        return 0
+    raw = pipeline.width * pipeline.height * 3 * _frames(pipeline)
+    return int(raw * (PNG_SHARE + VIDEO_SHARE))
+
+
+def _frames(pipeline: VqganClip) -> int:
+    if pipeline.video:
+        return pipeline.video.frames
+    if pipeline.image and pipeline.image.save_every:
+        return pipeline.image.iterations // pipeline.image.save_every + 1
+    return 1
+
+
+def _known_inputs(spec: VideoJobSpec) -> int:
+    return sum(item.size_bytes or 0 for item in spec.inputs or [] if item.access == "Copy")
+
+
+def _all_known(spec: VideoJobSpec) -> bool:
+    sized = (
+        item.inline is not None or item.size_bytes is not None or item.access == "Mount" for item in spec.inputs or []
+    )
+    return spec.pipeline.custom is None and all(sized)
