@@ -24,7 +24,7 @@ from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.kinds import JOBS, VIDEOJOBS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.decision import CreateJob, Decision, DeleteJob, RecordEvent, SetSuspend
+from videojob_operator.domain.decision import CreateJob, Decision, DeleteJob, RecordEvent, SetActiveDeadline, SetSuspend
 from videojob_operator.domain.observed import CreationProblem, JobSeen, VideoJobSeen
 from videojob_operator.domain.projection import project_job, project_videojob
 from videojob_operator.metrics import Metrics
@@ -58,7 +58,9 @@ class Hand:
                 case DeleteJob():
                     await self._delete(seen, action)
                 case SetSuspend():
-                    await self._suspend(seen, action)
+                    await self._patch(seen, action, {"suspend": action.suspend})
+                case SetActiveDeadline():
+                    await self._patch(seen, action, {"activeDeadlineSeconds": action.seconds})
                 case RecordEvent():
                     self.events.record(seen, action)
 
@@ -128,12 +130,12 @@ class Hand:
         except (NotFound, Conflict):
             log.info("Job %s in %s was gone already", action.name, seen.namespace)
 
-    async def _suspend(self, seen: VideoJobSeen, action: SetSuspend) -> None:
-        body = {"metadata": {"uid": action.uid}, "spec": {"suspend": action.suspend}}
+    async def _patch(self, seen: VideoJobSeen, action: SetSuspend | SetActiveDeadline, spec: dict[str, Any]) -> None:
+        body = {"metadata": {"uid": action.uid}, "spec": spec}
         try:
             self.jobs.put(await self.client.merge(JOBS, action.name, namespace=seen.namespace, body=body))
         except (NotFound, Conflict):
-            log.info("Job %s in %s changed before it could be suspended", action.name, seen.namespace)
+            log.info("Job %s in %s was gone before %s reached it", action.name, seen.namespace, spec)
 
 
 def as_stored(status: VideoJobStatus) -> dict[str, Any]:

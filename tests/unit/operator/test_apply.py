@@ -14,7 +14,15 @@ from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.kinds import JOBS, VIDEOJOBS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.decision import Action, CreateJob, Decision, DeleteJob, RecordEvent, SetSuspend
+from videojob_operator.domain.decision import (
+    Action,
+    CreateJob,
+    Decision,
+    DeleteJob,
+    RecordEvent,
+    SetActiveDeadline,
+    SetSuspend,
+)
 from videojob_operator.domain.observed import CreationProblem, JobSeen, VideoJobSeen
 from videojob_operator.domain.projection import project_job, project_videojob
 from videojob_operator.queue import Key
@@ -199,6 +207,18 @@ async def test_suspending_names_the_job_by_uid_and_is_known_at_once() -> None:
     await bench.do(SetSuspend("sunset-1", "job-1", suspend=True))
     assert bench.api.bodies("merge") == [{"metadata": {"uid": "job-1"}, "spec": {"suspend": True}}]
     assert [job.suspend for job in bench.jobs.store.living("sunset-1")] == [True]
+
+
+async def test_a_changed_deadline_reaches_the_job_and_none_takes_it_away() -> None:
+    bench = Bench()
+    bench.api.add(JOBS, raw_job())
+    await bench.do(
+        SetActiveDeadline("sunset-1", "job-1", seconds=60), SetActiveDeadline("sunset-1", "job-1", seconds=None)
+    )
+    assert [body["spec"] for body in bench.api.bodies("merge")] == [
+        {"activeDeadlineSeconds": 60},
+        {"activeDeadlineSeconds": None},
+    ]
 
 
 async def test_suspending_a_job_that_is_gone_is_fine() -> None:

@@ -1,0 +1,230 @@
+"""
+Everything put together, and the order of starting and stopping.
+
+Starting: the definition must fit; certificates; kopf and the informers begin to look; once VideoJobs have been swept
+and Jobs and pods listed, the queue starts and the operator is ready. Nothing is decided before the picture is complete,
+because a Job that is not in an incomplete picture looks deleted. Stopping (SIGTERM): the queue first, then the doors,
+then the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from videojob_operator import shell
+from videojob_operator.cluster import crd
+from videojob_operator.cluster.access import connect
+from videojob_operator.cluster.apply import Hand
+from videojob_operator.cluster.certificates import Keeper
+from videojob_operator.cluster.client import Client
+from videojob_operator.cluster.errors import ClusterError
+from videojob_operator.cluster.events import Events
+from videojob_operator.cluster.informer import Informer, Kept, Watching
+from videojob_operator.cluster.kinds import JOBS, PODS
+from videojob_operator.cluster.notes import Notes
+from videojob_operator.cluster.review import ApiReviewer
+from videojob_operator.cluster.videojobs import VideoJobs
+from videojob_operator.domain.observed import JobSeen, PodSeen
+from videojob_operator.domain.projection import project_job, project_pod
+from videojob_operator.health import HealthServer, LoopLag, Signs
+from videojob_operator.loop import Loop
+from videojob_operator.metrics import Metrics
+from videojob_operator.picture import Picture
+from videojob_operator.queue import Key, WorkQueue
+from videojob_operator.reports.limits import PER_JOB, PER_SOURCE, Limiter
+from videojob_operator.reports.ownership import Desk
+from videojob_operator.reports.server import Gates, ReportServer, server_context
+from videojob_operator.reports.slots import Slots
+from videojob_operator.reports.tokens import Tokens
+from videojob_operator.settings import Settings
+from videojob_operator.stages import Stages
+
+log = logging.getLogger(__name__)
+
+CRD_PATIENCE = 60.0
+LAST_EVENTS = 2.0
+"""Seconds that recorded events may take to be written when the operator stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """The picture's sources and the queue they feed."""
+
+    queue: WorkQueue
+    videojobs: VideoJobs
+    jobs: Informer[JobSeen]
+    pods: Informer[PodSeen]
+
+    @classmethod
+    def make(cls, client: Client, settings: Settings, metrics: Metrics) -> Caches:
+        """Empty caches over a client."""
+        queue = WorkQueue(metrics)
+
+        def changed(kept: Kept[Any]) -> None:
+            if kept.videojob:
+                queue.add(Key(kept.namespace, kept.videojob))
+
+        common: dict[str, Any] = {
+            "changed": changed,
+            "metrics": metrics,
+            "namespaces": settings.namespaces,
+            "watching": Watching(silence=settings.watch_silence_seconds),
+        }
+        jobs: Informer[JobSeen] = Informer(
+            client, JOBS, project=project_job, index=lambda kept: (kept.namespace, kept.thing.name), **common
+        )
+        pods: Informer[PodSeen] = Informer(
+            client, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
+        )
+        return cls(queue, VideoJobs(client, queue.add, namespaces=settings.namespaces), jobs, pods)
+
+    async def complete(self) -> None:
+        """Until everything there is has been seen once."""
+        await asyncio.gather(self.jobs.wait_synced(), self.pods.wait_synced())
+        while not self.videojobs.swept:
+            try:
+                await self.videojobs.first_sweep()
+            except ClusterError as error:
+                log.warning("the first sweep of VideoJobs failed, again in 2 s: %s", error)
+                await asyncio.sleep(2)
+
+    def ready(self) -> bool:
+        """Whether decisions and reports can be judged."""
+        return self.videojobs.swept and self.jobs.synced and self.pods.synced
+
+    def silences(self) -> dict[str, float]:
+        """Seconds since each watch last proved that it lives."""
+        return {"Job": self.jobs.age(), "Pod": self.pods.age(), "VideoJob": self.videojobs.deaf_for()}
+
+
+class PartEnded(RuntimeError):
+    """A part that runs for ever has ended: half an operator helps nobody, so the whole of it goes."""
+
+
+class Operator:
+    """One operator process; `run` returns after SIGTERM."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics(version=settings.version)
+        self._stop, self._closing = asyncio.Event(), asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Starts, works until told to stop, cleans up; UnfitCluster or PartEnded when it cannot go on."""
+        async with AsyncExitStack() as stack:
+            api = await connect()
+            stack.push_async_callback(api.close)
+            client = Client(api, self.metrics)
+            await crd.require_crd(client, patience=CRD_PATIENCE)
+            stack.push_async_callback(self._end_tasks)
+            await self._work(client, stack)
+
+    async def _work(self, client: Client, stack: AsyncExitStack) -> None:
+        settings, caches = self.settings, Caches.make(client, self.settings, self.metrics)
+        slots, notes, context = Slots(), Notes(), server_context()
+        keeper = Keeper(
+            client, context, namespace=settings.namespace, secret=settings.tls_secret, names=settings.dns_names
+        )
+        events = Events(client, self.metrics, instance=settings.instance)
+        picture = Picture(client, caches.videojobs, caches.jobs, caches.pods, notes, slots)
+        hand = Hand(client, caches.videojobs, caches.jobs, events, notes, self.metrics)
+        stages = Stages(self.metrics, picture.forget)
+        lag = LoopLag()
+        await self._probes(caches, lag, stack)
+        await keeper.ensure()
+        await self._door(Desk(caches.videojobs, caches.jobs, caches.pods, slots, caches.queue), client, context, stack)
+        domain = settings.domain(authority=keeper.authority)
+        loop = Loop(caches.queue, picture, hand, lambda: domain, stages, self.metrics)
+        for part in (lag.run(), keeper.keep(), events.run(), caches.jobs.run(), caches.pods.run()):
+            self._begin(part)
+        self._begin(self._decide(caches, loop))
+        await shell.run(
+            caches.videojobs,
+            namespaces=settings.watch_namespaces,
+            silence=settings.watch_silence_seconds,
+            stop=self._stop,
+            stopping=lambda: self._close(events),
+        )
+        if self._failure is not None:
+            raise PartEnded(f"{type(self._failure).__name__}: {self._failure}") from self._failure
+
+    async def _decide(self, caches: Caches, loop: Loop) -> None:
+        """The queue's work, once the picture is complete."""
+        await caches.complete()
+        log.info("the picture is complete: %d VideoJobs", len(caches.videojobs))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(loop.run())
+            group.create_task(caches.videojobs.keep_sweeping(every=self.settings.sweep_seconds))
+            group.create_task(resync(caches, every=self.settings.sweep_seconds))
+
+    async def _probes(self, caches: Caches, lag: LoopLag, stack: AsyncExitStack) -> None:
+        signs = Signs(
+            watches=caches.silences,
+            oldest_key=caches.queue.oldest,
+            loop_lag=lag,
+            ready=caches.ready,
+            longest_silence=self.settings.health_watch_seconds,
+        )
+        server = HealthServer(signs, self.metrics, refresh=lambda: self._gauge(caches))
+        stack.push_async_callback(server.stop)
+        port = await server.start(host=self.settings.bind or None, port=self.settings.metrics_port)
+        log.info("probes and metrics on port %d", port)
+
+    async def _door(self, desk: Desk, client: Client, context: Any, stack: AsyncExitStack) -> None:
+        gates = Gates(
+            sources=Limiter(PER_SOURCE),
+            tokens=Tokens(ApiReviewer(client), self.metrics),
+            jobs=Limiter(PER_JOB),
+            ready=lambda: desk.videojobs.swept and desk.jobs.synced and desk.pods.synced,
+        )
+        server = ReportServer(desk, gates, self.metrics)
+        stack.push_async_callback(server.stop)
+        port = await server.start(host=self.settings.bind or None, port=self.settings.status_port, context=context)
+        log.info("reports on port %d", port)
+
+    def _gauge(self, caches: Caches) -> None:
+        self.metrics.jobs.clear()
+        for state, count in caches.videojobs.states().items():
+            self.metrics.jobs.labels(state).set(count)
+        self.metrics.queue_depth.set(len(caches.queue))
+
+    def _begin(self, part: Coroutine[Any, Any, None]) -> None:
+        """Runs a part beside the others; one that ends, ends the operator."""
+        task = asyncio.create_task(part)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self._closing.is_set():
+            self._failure = task.exception() or PartEnded("without an error")
+            log.critical("a part of the operator ended, stopping", exc_info=self._failure)
+            self._stop.set()
+
+    async def _close(self, events: Events) -> None:
+        """The last things that need the other parts alive."""
+        self._closing.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(events.flush(), LAST_EVENTS)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def resync(caches: Caches, *, every: float) -> None:
+    """Has every VideoJob looked at once in `every` seconds, spread over that time, without end."""
+    while True:
+        keys = list(caches.videojobs)
+        for key in keys:
+            caches.queue.resync(key)
+            await asyncio.sleep(every / len(keys))
+        if not keys:
+            await asyncio.sleep(every)
