@@ -22,6 +22,8 @@ Object = dict[str, Any]
 
 HELPER_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
 """Of agent and fetch: idle most of the time, a few parts of an upload in memory at worst."""
+AGENT_PARTS = {AGENT: "watch", FETCH: "fetch"}
+"""Which part of the agent each container runs."""
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -83,7 +85,7 @@ def _helper(name: str, plan: str, settings: Settings, *, found: Volumes, spec: V
         "name": name,
         "image": settings.agent_image,
         **_pull_policy(settings),
-        "command": ["python3", "-m", "videojob_agent", name],
+        "command": ["python3", "-m", "videojob_agent", AGENT_PARTS[name]],
         "env": _env(environment),
         "resources": HELPER_RESOURCES,
         "securityContext": CONTAINER_SECURITY | _user(run_as_user(spec, settings)) | {"readOnlyRootFilesystem": True},
