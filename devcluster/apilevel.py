@@ -73,14 +73,14 @@ class ApiServer:
         if controllers:
             plane.start_controllers()
 
-    def down(self) -> None:
+    def down(self, *, patience: float = 20.0) -> None:
         """Stops every process of this cluster and keeps its data."""
         for name in ("controllers", "apiserver", "etcd"):
-            self.daemons.stop(name)
+            self.daemons.stop(name, patience=patience)
 
     def purge(self) -> None:
         """Stops the cluster and removes its data."""
-        self.down()
+        self.down(patience=0)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _plane(self) -> ControlPlane:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import paths
@@ -87,11 +87,12 @@ def _go_lines(compiler: Path, source: Source) -> list[str]:
     lines = [f"go {theirs['Go']}", f"require {source.module} {source.version}"]
     if source.module == KUBERNETES_MODULE:
         staging = "v0." + source.version.removeprefix("v1.")
-        lines += [f"replace {path} => {path} {staging}" for path in _local_replacements(theirs)]
+        lines += [f"replace {path} => {path} {staging}" for path in local_replacements(theirs)]
     return lines
 
 
-def _local_replacements(go_mod: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
+def local_replacements(go_mod: Mapping[str, Sequence[Mapping[str, Mapping[str, str]]]]) -> list[str]:
+    """The modules that a parsed `go.mod` replaces by folders of its own repository."""
     replaced = go_mod.get("Replace") or []
     return [entry["Old"]["Path"] for entry in replaced if entry["New"]["Path"].startswith("./")]
 
@@ -101,11 +102,12 @@ def _compile(compiler: Path, module: Path, *, source: Source, command: str) -> N
     target = folder_of(source) / command
     partial = target.with_name(f".{command}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _run(compiler, "build", "-trimpath", "-ldflags", _link_flags(source), "-o", str(partial), package, within=module)
+    _run(compiler, "build", "-trimpath", "-ldflags", link_flags(source), "-o", str(partial), package, within=module)
     partial.rename(target)
 
 
-def _link_flags(source: Source) -> str:
+def link_flags(source: Source) -> str:
+    """What the linker is told about a source: no symbols, and for Kubernetes its version."""
     flags = ["-s", "-w"]
     if source.module == KUBERNETES_MODULE:
         # Without these the server calls itself v0.0.0-master, and clients draw conclusions from that.

@@ -50,10 +50,10 @@ class Buildah:
     def push(self, name: str, reference: str, *, prefix: tuple[str, ...]) -> str:
         """Pushes image `name` to the registry address `reference` from inside the network `prefix` enters."""
         digest = self.folder / "digest"
-        # Uncompressed: on loopback packing costs more than it saves.
-        plain = ("--tls-verify=false", "--disable-compression")
+        # A registry is always given packed layers; this way of packing takes the least time.
+        packed = ("--tls-verify=false", "--compression-format=zstd", "--compression-level=1")
         files = (f"--digestfile={digest}", f"--signature-policy={self._policy}")
-        self.run("push", "--quiet", *plain, *files, name, f"docker://{reference}", prefix=prefix)
+        self.run("push", "--quiet", *packed, *files, name, f"docker://{reference}", prefix=prefix)
         return digest.read_text().strip()
 
     def pull(self, name: str, *, seconds: float) -> None:

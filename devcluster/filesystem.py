@@ -18,10 +18,11 @@ def storage_driver(folder: Path) -> str:
     return "vfs" if _is_overlay(folder) else "overlay"
 
 
-def mounts_below(folder: Path) -> list[Path]:
-    """Every mount point at or below `folder`, the innermost first."""
+def mounts_below(folder: Path, *, table: str | None = None) -> list[Path]:
+    """Every mount point at or below `folder`, the innermost first; `table` is in the form of /proc/self/mounts."""
+    lines = (Path("/proc/self/mounts").read_text() if table is None else table).splitlines()
     # The kernel writes blanks in paths as octal numbers.
-    points = [line.split()[1].replace("\\040", " ") for line in Path("/proc/self/mounts").read_text().splitlines()]
+    points = [line.split()[1].replace("\\040", " ") for line in lines]
     inside = [Path(point) for point in points if Path(point).is_relative_to(folder)]
     return sorted(inside, key=lambda path: len(path.parts), reverse=True)
 

@@ -53,18 +53,18 @@ async def carry(target: str, reader: asyncio.StreamReader, writer: asyncio.Strea
         writer.close()
         return
     await asyncio.gather(pump(reader, their_writer), pump(their_reader, writer))
+    for each in (writer, their_writer):
+        each.close()
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copies one direction, and passes its end on: a half-closed connection stays half-closed."""
+    """Copies one direction, and passes its end on: a half-closed connection stays half-closed. A broken one ends."""
     with suppress(OSError):
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
-            return
-    writer.close()
 
 
 async def serve(doors: dict[str, socket.socket]) -> None:

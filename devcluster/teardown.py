@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -105,12 +105,12 @@ def remove_pod_cgroups(root: Path) -> None:
         _remove_cgroup(top)
 
 
-def note_strays(folder: Path) -> None:
+def note_strays(folder: Path, *, among: Sequence[str] = STRAYS) -> None:
     """Writes down which of the folders that kubelet and containerd use outside the state folder are not there yet."""
     file = folder / "strays.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([path for path in STRAYS if not Path(path).exists()]))
+        file.write_text(json.dumps([path for path in among if not Path(path).exists()]))
 
 
 def remove_strays(folder: Path) -> None:

