@@ -105,15 +105,22 @@ def _published_at_last(case: Case) -> Fact:
 
 
 def until_silent(case: Case) -> timedelta | None:
-    """When a pod that has not reported yet has had its time."""
-    started = case.live_pod.container(RUNNER).started if case.live_pod and not case.report else None
-    left = started + case.settings.report_wait - case.now if started else None
-    return left if left and left > timedelta(0) else None
+    """When a running pod that says nothing will have had its time."""
+    if case.live_pod is None:
+        return None
+    started = case.live_pod.container(RUNNER).started
+    end = started + case.settings.report_wait if started else None
+    if case.report:
+        end = case.report.received + case.settings.report_stale
+    return end - case.now if end and end > case.now else None
 
 
 def _reporting(case: Case) -> Mapping[str, Fact]:
     """Whether progress arrives; what was known of an earlier pod stands until this one has had its time."""
     pod = case.live_pod
+    if case.report and pod and case.now > case.report.received + case.settings.report_stale:
+        text = f"the last report came at {case.report.received:%Y-%m-%dT%H:%M:%SZ}"
+        return {"ProgressReporting": Fact("False", "Stale", text)}
     if case.report:
         return {"ProgressReporting": Fact("True", "Reporting")}
     started = pod.container(RUNNER).started if pod else None

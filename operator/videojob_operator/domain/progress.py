@@ -86,7 +86,8 @@ def merged(before: Progress | None, *, pushed: Report | None, last: Report | Non
         newest, source = last, "termination"
     if newest is None or (before and before.sequence >= newest.sequence):
         return before
-    return _progress(newest, before, source)
+    found = _progress(newest, before, source)
+    return before if before and _visible(before) == _visible(found) else found
 
 
 def _progress(report: Report, before: Progress | None, source: Literal["push", "termination"]) -> Progress:
@@ -104,6 +105,11 @@ def _progress(report: Report, before: Progress | None, source: Literal["push", "
         observed_time=report.observed_time,
         source=source,
     )
+
+
+def _visible(progress: Progress) -> Progress:
+    """What is worth a write: a heartbeat without news is not."""
+    return progress.model_copy(update={"sequence": 0, "observed_time": None, "source": "push"})
 
 
 def frames(done: int | None, total: int | None) -> str | None:

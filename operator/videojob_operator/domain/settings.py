@@ -44,6 +44,9 @@ class Settings:
     report_wait: timedelta = timedelta(seconds=60)
     """How long a running pod may be silent before ProgressReporting turns False."""
 
+    report_stale: timedelta = timedelta(minutes=2)
+    """How old the newest report of a running pod may be; agents send a heartbeat every half minute."""
+
     creation_retry: timedelta = timedelta(seconds=15)
     """Pause between two tries to create a Job that was refused for a reason that may pass."""
 

@@ -18,14 +18,18 @@ from videojob_operator.domain.observed import AGENT, RUNNER, ConditionSeen
 
 NOT_PUBLISHED = frozenset(
     {
+        "AgentFailed",
         "AlreadyCommitted",
         "BucketNotFound",
         "CredentialsRefused",
         "EndpointUnreachable",
         "NotPublished",
+        "OutputNotReadable",
         "OutputNotWritable",
         "OutputOccupied",
-        "SourceChanged",
+        "ScratchFailed",
+        "ScratchFull",
+        "StorageRefused",
     }
 )
 """The agent's own reasons: the pictures were made, but could not be stored."""

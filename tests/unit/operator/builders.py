@@ -1,0 +1,204 @@
+"""
+Builders for tests of the domain: a case shows what matters to it, everything else is an ordinary afternoon.
+
+The moment is `NOW`; `ago(30)` was half a minute before it. A VideoJob called `sunset` in namespace `art` runs as Job
+`sunset-1` in pods `sunset-1-a`, `sunset-1-b`, …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from videojob_api.report import FetchResult, ProgressState, Report
+from videojob_api.spec import VideoJobSpec
+from videojob_api.status import Condition, VideoJobStatus
+from videojob_operator.domain.decide import decide
+from videojob_operator.domain.decision import Decision
+from videojob_operator.domain.observed import (
+    ConditionSeen,
+    ContainerSeen,
+    CreationProblem,
+    Exit,
+    JobSeen,
+    Observed,
+    PodSeen,
+    ReportSeen,
+    VideoJobSeen,
+)
+from videojob_operator.domain.settings import Settings
+
+NOW = datetime(2026, 1, 2, 15, 0, 0, tzinfo=UTC)
+UID, JOB_UID = "11111111-2222-3333-4444-555555555555", "job-uid"
+DIGEST = "sha256:" + "a" * 64
+Truth = Literal["True", "False", "Unknown"]
+Containers = Iterable[ContainerSeen]
+Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"]
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def settings(**told: Any) -> Settings:
+    base: dict[str, Any] = {"agent_image": "agent:1", "runner_image": "runner:1", "endpoint": "https://reports:8443"}
+    return Settings(**(base | told))
+
+
+def spec(**told: Any) -> VideoJobSpec:
+    """Twelve small frames on a CPU to the claim `videos`; camelCase fields as in a manifest."""
+    base: dict[str, Any] = {
+        "pipeline": {"vqganClip": {"width": 64, "height": 64, "video": {"prompts": "a red circle", "frames": 12}}},
+        "output": {"pvc": {"claimName": "videos"}},
+        "runner": {"accelerator": "None"},
+    }
+    return VideoJobSpec.model_validate(base | told)
+
+
+def custom(**told: Any) -> dict[str, Any]:
+    """The parts of a spec that make it a foreign image's job."""
+    return {"pipeline": {"custom": told}, "runner": {"accelerator": "None", "image": "acme:1"}}
+
+
+def status(*, accepted: datetime | None = None, **told: Any) -> VideoJobStatus:
+    """A status in which the VideoJob was accepted, and its Job seen; `conditions` adds or replaces some."""
+    since = accepted or ago(600)
+    first = {"Accepted": condition("Accepted", "True", since), "Suspended": condition("Suspended", "False", since)}
+    more = {item.type: item for item in told.pop("conditions", ())}
+    return VideoJobStatus(**({"job_name": "sunset-1", "conditions": list((first | more).values())} | told))
+
+
+def condition(
+    kind: str, value: Literal["True", "False", "Unknown"], since: datetime, *, reason: str = "X"
+) -> Condition:
+    return Condition(type=kind, status=value, reason=reason, last_transition_time=since)
+
+
+def videojob(**told: Any) -> VideoJobSeen:
+    base: dict[str, Any] = {"namespace": "art", "name": "sunset", "uid": UID, "created": ago(600)}
+    return VideoJobSeen(**(base | {"status": status(), "spec": spec()} | told))
+
+
+def new_videojob(**told: Any) -> VideoJobSeen:
+    """One that nobody has looked at yet."""
+    return videojob(**({"status": VideoJobStatus(), "created": NOW} | told))
+
+
+def holds(kind: str, *, reason: str = "", message: str = "", since: datetime | None = None) -> dict[str, ConditionSeen]:
+    """One condition that is True, as a mapping to put together."""
+    return {kind: ConditionSeen(kind, "True", reason, message, since or NOW)}
+
+
+def fails(kind: str, *, reason: str = "", message: str = "", since: datetime | None = None) -> dict[str, ConditionSeen]:
+    """One condition that is False."""
+    return {kind: ConditionSeen(kind, "False", reason, message, since or NOW)}
+
+
+def job(**told: Any) -> JobSeen:
+    """The child Job, at work on its first pod."""
+    base: dict[str, Any] = {"uid": JOB_UID, "name": "sunset-1", "owner_uid": UID, "owner_kind": "VideoJob"}
+    return JobSeen(**(base | {"created": ago(600), "started": ago(600), "active": 1} | told))
+
+
+def complete_job(*, since: datetime = NOW, **told: Any) -> JobSeen:
+    return job(**({"active": 0, "succeeded": 1, "conditions": holds("Complete", since=since)} | told))
+
+
+def failed_job(reason: str = "BackoffLimitExceeded", *, since: datetime = NOW, **told: Any) -> JobSeen:
+    conditions = holds("Failed", reason=reason, message="the Job controller gave up", since=since)
+    return job(**({"active": 0, "failed": 1, "conditions": conditions} | told))
+
+
+def pod(letter: str = "a", *, phase: Phase = "Pending", containers: Containers = (), **told: Any) -> PodSeen:
+    """A pod of the Job on node `n1`; `a` is older than `b`."""
+    age = 500 - 100 * (ord(letter) - ord("a"))
+    base: dict[str, Any] = {"uid": f"pod-{letter}", "name": f"sunset-1-{letter}", "job_uid": JOB_UID}
+    base |= {"created": ago(age), "node": "n1", "phase": phase, "conditions": holds("PodScheduled", since=ago(age))}
+    return PodSeen(**(base | {"containers": {item.name: item for item in containers}} | told))
+
+
+def waits(name: str, reason: str, message: str = "") -> ContainerSeen:
+    return ContainerSeen(name, waiting_reason=reason, waiting_message=message)
+
+
+def runs(name: str, *, since: datetime | None = None) -> ContainerSeen:
+    return ContainerSeen(name, started=since or ago(300))
+
+
+def ended(
+    name: str, code: int = 0, *, reason: str = "", message: str = "", at: datetime | None = None
+) -> ContainerSeen:
+    return ContainerSeen(name, started=ago(300), exit=Exit(code, reason, message, at or ago(5)))
+
+
+def running_pod(letter: str = "a", *, since: datetime | None = None, **told: Any) -> PodSeen:
+    """A pod whose runner is at work."""
+    containers = (runs("agent"), ended("fetch"), runs("runner", since=since))
+    return pod(letter, phase="Running", containers=containers, **told)
+
+
+def succeeded_pod(letter: str = "a", *, words: str = "", **told: Any) -> PodSeen:
+    containers = (ended("agent", message=words), ended("fetch"), ended("runner"))
+    return pod(letter, phase="Succeeded", containers=containers, **told)
+
+
+def failed_pod(
+    letter: str = "a", *, code: int = 1, words: str = "", at: datetime | None = None, **told: Any
+) -> PodSeen:
+    """A pod whose runner ended with `code`; `words` are the agent's last."""
+    runner = ended("runner", code, reason=told.pop("why", "Error"), message=told.pop("log", ""), at=at)
+    return pod(letter, phase="Failed", containers=(ended("agent", message=words), ended("fetch"), runner), **told)
+
+
+def unfetched_pod(letter: str = "a", *, code: int = 65, reason: str = "Error", message: str = "") -> PodSeen:
+    """A pod whose fetch ended with `code`."""
+    fetch = ended("fetch", code, reason=reason, message=message)
+    return pod(letter, phase="Failed", containers=(ended("agent"), fetch, waits("runner", "PodInitializing")))
+
+
+def report(sequence: int = 1, *, state: ProgressState = ProgressState.RUNNING, **told: Any) -> Report:
+    return Report(uid=UID, sequence=sequence, state=state, **({"observed_time": NOW} | told))
+
+
+def pushed(what: Report | None = None, *, letter: str = "a", **told: Any) -> ReportSeen:
+    """A report that has come from a pod."""
+    sender = pod(letter)
+    base: dict[str, Any] = {"pod_uid": sender.uid, "pod_created": sender.created, "received": NOW, "changed": NOW}
+    return ReportSeen(report=what or report(), **(base | told))
+
+
+def published(**told: Any) -> dict[str, Any]:
+    """The part of a report that is evidence."""
+    return {"manifest_digest": DIGEST, "frames": 12, "bytes": 34567, "videos": ["sunset.mp4"]} | told
+
+
+def last_words(what: Report | None = None, **told: Any) -> str:
+    """The agent's termination message."""
+    return (what or report(**({"sequence": 9} | told))).model_dump_json(by_alias=True, exclude_none=True)
+
+
+def fetch_words(reason: str, message: str) -> str:
+    """The termination message of a fetch that failed."""
+    told = {"failure": {"reason": reason, "message": message}}
+    return FetchResult.model_validate(told).model_dump_json(by_alias=True)
+
+
+def observed(**told: Any) -> Observed:
+    base: dict[str, Any] = {"videojob": videojob(), "job": job()}
+    return Observed(**(base | told))
+
+
+def refusal(reason: str = "CreateFailed", *, message: str = "quota", permanent: bool = False) -> CreationProblem:
+    return CreationProblem(reason, message, permanent=permanent)
+
+
+def decided(*, now: datetime = NOW, told: Settings | None = None, **seen: Any) -> Decision:
+    """The decision about `observed(**seen)`."""
+    return decide(observed(**seen), now=now, settings=told or settings())
+
+
+def fact(decision: Decision, kind: str) -> tuple[str, str, str]:
+    """Status, reason and message of a condition."""
+    found = next(item for item in decision.status.conditions if item.type == kind)
+    return found.status, found.reason, found.message
