@@ -103,7 +103,7 @@ SOURCES = (
         module="github.com/versity/versitygw",
         version="v1.8.0",
         commands=_commands("versitygw"),
-        group=Group.NODE,
+        group=Group.API,  # the stores' tests need it, and no root
     ),
     Source(name="helm", module="helm.sh/helm/v3", version="v3.22.0", commands=_commands("helm"), group=Group.CHART),
     Source(

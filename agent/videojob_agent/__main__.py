@@ -78,7 +78,7 @@ def run_fetch(settings: Settings) -> int:
 def run_watch(settings: Settings) -> int:
     """Watches until SIGTERM and all is published or given up; the exit code."""
     plan, events, gone = settings.plan, Events(settings.plan.job, part="agent"), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: gone.set())
+    _set_on_signal(gone)
     try:
         endpoint = HttpsEndpoint(plan.report, authority=settings.authority) if plan.report else None
         store = store_for(plan.output, credentials_root=_credentials_root(plan))
@@ -115,6 +115,18 @@ def main() -> NoReturn:
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(ExitCode.INTERRUPTED)
+
+
+def _set_on_signal(gone: threading.Event) -> None:
+    """Sets `gone` on SIGTERM or SIGINT, from a thread: a handler may interrupt a wait that holds the event's lock."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # inherited by every thread started later
+
+    def wait() -> None:
+        signal.sigwait(ends)
+        gone.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def _credentials_root(plan: Plan) -> Path | None:

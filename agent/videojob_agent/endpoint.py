@@ -17,11 +17,11 @@ TIMEOUT = urllib3.Timeout(connect=5, read=10)
 class HttpsEndpoint:
     """POSTs reports. `authority` is the PEM of who signed the endpoint's certificate; None trusts the system's."""
 
-    def __init__(self, plan: ReportPlan, *, authority: str | None) -> None:
+    def __init__(self, plan: ReportPlan, *, authority: str | None, timeout: urllib3.Timeout = TIMEOUT) -> None:
         self._url = plan.url
         self._token = Path(plan.token_path)
         trust = ssl.create_default_context(cadata=authority)
-        self._pool = urllib3.PoolManager(ssl_context=trust, timeout=TIMEOUT, retries=False, maxsize=1)
+        self._pool = urllib3.PoolManager(ssl_context=trust, timeout=timeout, retries=False, maxsize=1)
 
     def post(self, body: bytes) -> Answer:
         """Sends one report with the token as it stands in its file now: the kubelet renews it."""

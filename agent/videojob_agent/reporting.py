@@ -86,11 +86,13 @@ class Reporting:
         """Sends a report if one is due; seconds until the next may be."""
         if self._is_unwanted:
             return math.inf
-        due = max(self._not_before, self._last + self._pause())
-        if (left := due - self._clock()) > 0:
-            return left
-        self._send()
-        return max(self._not_before - self._clock(), SOONEST_SECONDS)
+        if self._due() <= self._clock():
+            self._send()
+        return self._due() - self._clock()
+
+    def _due(self) -> float:
+        """When the next report may go out, as far as is known now."""
+        return math.inf if self._is_unwanted else max(self._not_before, self._last + self._pause())
 
     def _pause(self) -> float:
         """Seconds after the last report that the board's content is worth another."""

@@ -78,8 +78,9 @@ def _bounded(io: Folder, name: str, *, limit: int) -> str | None:
 
 
 def _line(text: str | None) -> StatusLine | None:
+    lines = (text or "").strip("\r\n").splitlines()
     try:
-        return parse_status(printable(text)) if text else None
+        return parse_status(printable(lines[0])) if len(lines) == 1 else None
     except BadStatusLine:
         return None
 
