@@ -30,7 +30,7 @@ PROGRAMS = {
 }
 """What the node level runs, and the package it comes from."""
 
-PACKAGES = tuple(PROGRAMS.values())
+PACKAGES = (*PROGRAMS.values(), "debian-archive-keyring")
 _PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 
 
@@ -115,7 +115,8 @@ def _download(folder: Path) -> Sequence[Path]:
         "Debug::NoLocking": "1",
     }
     apt_get = ["apt-get", "--quiet", *(f"--option={key}={value}" for key, value in options.items())]
-    _run(*apt_get, "update")
+    # A source that cannot be reached need not be one that we want something of: the next command knows.
+    subprocess.run([*apt_get, "update"], capture_output=True, check=False)
     # The machine's own packages may conflict with ours: apt then plans to remove them, and only ever downloads.
     _run(*apt_get, "install", "--yes", "--download-only", "--allow-change-held-packages", *PACKAGES)
     return sorted((apt / "archives").glob("*.deb"))

@@ -20,7 +20,7 @@ from devcluster import paths
 from devcluster.baseimage import BASE, ensure_base
 from devcluster.buildah import Buildah
 from devcluster.debian import program
-from devcluster.errors import BuildFailed
+from devcluster.errors import BuildFailed, NotPossibleHere
 from devcluster.filelock import exclusive
 from devcluster.network import REGISTRY, Network
 from devcluster.registry import Registry
@@ -112,7 +112,7 @@ class Images:
         if known and self.registry.holds(known):
             return known
         with exclusive(paths.cache() / "images.lock"):
-            if BASE in dockerfile.read_text():
+            if BASE in dockerfile.read_text() and "BASE" not in recipe.arguments:
                 ensure_base(self.buildah)
             self._build(recipe, name)
             return self._push(name, key)
@@ -137,6 +137,8 @@ class Images:
             )
 
     def _push(self, name: str, key: str) -> str:
+        if not self.network.exists:
+            raise NotPossibleHere(f"{name} cannot be pushed, the node is down: run `python -m devcluster up`")
         with step(f"image {name} pushed"):
             digest = self.buildah.push(name, f"{REGISTRY}/{name}", prefix=self.network.prefix)
         reference = f"{REGISTRY}/{name.partition(':')[0]}@{digest}"
