@@ -93,6 +93,8 @@ class Runtime:
             "kind": "KubeProxyConfiguration",
             "clientConnection": {"kubeconfig": str(login)},
             "mode": "nftables",
+            # Else an answer to a pod on the same bridge bypasses the address translation, where no module prevents it.
+            "nftables": {"masqueradeAll": True},
             "clusterCIDR": CLUSTER_RANGE,
             "hostnameOverride": NODE_NAME,
             # The limits of the connection table belong to the machine, not to this namespace.
