@@ -1,0 +1,81 @@
+"""
+CLIP from a pack: texts and pictures into one space.
+
+The classes and the tokenizer are those of openai-clip; its `build_model` finds the architecture in the tensors' shapes.
+It stores weights in half precision, which CPUs are slow at and which rounds what the pack may hold in full: here they
+are float32, and autocast decides on CUDA. Nothing in here is ever trained.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from videojob_runner.contract.errors import BadInput
+from videojob_runner.models.packs import Pack, as_float
+from videojob_runner.models.vqgan import frozen
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+    from clip import tokenize
+    from clip.model import CLIP, build_model
+
+MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
+"""The red, green and blue statistics that CLIP pictures are normalised with."""
+
+
+class TextTooLong(ValueError):
+    """A text has more tokens than the model can read."""
+
+
+class Clip(nn.Module):
+    """A frozen CLIP; embeddings ``[n, D]`` are not normalised."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: CLIP) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1))
+
+    @classmethod
+    def load(cls, pack: Pack, *, device: str = "cpu") -> Clip:
+        """The network of an opened pack in float32. Raises BadInput when the tensors are not those of a CLIP."""
+        tensors = as_float(pack.tensors())
+        try:
+            with torch.random.fork_rng(devices=[]):  # building draws initial weights only to overwrite them
+                network = build_model(dict(tensors)).float()
+        except (AssertionError, IndexError, KeyError, RuntimeError) as error:
+            raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
+        network.load_state_dict(tensors)  # `build_model` went through half precision
+        return frozen(cls(network), device)
+
+    @property
+    def side(self) -> int:
+        """Pixels per side of the pictures it sees (S)."""
+        return int(self.network.visual.input_resolution)
+
+    def encode_image(self, pictures: Tensor) -> Tensor:
+        """Embeddings of ``[n, 3, S, S]`` in 0…1."""
+        embeddings: Tensor = self.network.encode_image((pictures - self.mean) / self.deviation)
+        return embeddings
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Embeddings of texts. Raises TextTooLong."""
+        embeddings: Tensor = self.network.encode_text(self.tokens(texts).to(self.mean.device))
+        return embeddings
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Token ids ``[n, context length]`` of the stock tokenizer. Raises TextTooLong."""
+        limit = int(self.network.context_length)
+        try:
+            return torch.as_tensor(tokenize(list(texts), context_length=limit))
+        except RuntimeError as error:
+            raise TextTooLong(f"{error}; this CLIP reads {limit} tokens, start and end included") from error

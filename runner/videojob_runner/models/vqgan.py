@@ -1,0 +1,101 @@
+"""
+The VQGAN first stage from a pack: encoder, codebook, decoder.
+
+The networks are those of taming-transformers. They are built without memory or random numbers and then take the pack's
+tensors, all of them and no other. Nothing in here is ever trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Annotated, TypeVar
+
+import torch
+from pydantic import Field, ValidationError
+from taming.modules.diffusionmodules.model import Decoder, Encoder
+from taming.modules.vqvae.quantize import VectorQuantizer
+from torch import Tensor, nn
+from videojob_api.base import Document
+
+from videojob_runner.contract.errors import BadInput
+from videojob_runner.models.packs import Pack, as_float
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class VqganArchitecture(Document):
+    """`architecture` of a pack of kind `vqgan`, in the words of taming's configuration."""
+
+    ch: Width
+    """Channels of the first level; with every multiplier a multiple of 32 (group norm)."""
+    ch_mult: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, max_length=8)]
+    num_res_blocks: Annotated[int, Field(ge=1, le=16)]
+    attn_resolutions: list[Width] = []
+    """Nominal sides, counted from `resolution`, at which attention blocks stand."""
+    resolution: Width
+    z_channels: Width
+    embed_dim: Width
+    """Length C of a codebook vector."""
+    codebook_size: Width
+    """Number K of codebook vectors."""
+
+    @property
+    def factor(self) -> int:
+        """Pixels of the picture per position of the latent along one side (f)."""
+        return int(2 ** (len(self.ch_mult) - 1))
+
+    def taming(self) -> dict[str, object]:
+        """Keyword arguments of taming's Encoder and Decoder."""
+        own = self.model_dump(exclude={"embed_dim", "codebook_size"})
+        return {**own, "in_channels": 3, "out_ch": 3, "double_z": False}
+
+
+class Vqgan(nn.Module):
+    """Pictures ``[B, 3, H, W]`` in −1…1 to latents ``[B, C, H/f, W/f]`` and back; H and W multiples of f."""
+
+    def __init__(self, architecture: VqganArchitecture) -> None:
+        super().__init__()
+        self.factor = architecture.factor
+        options, z, c = architecture.taming(), architecture.z_channels, architecture.embed_dim
+        with contextlib.redirect_stdout(io.StringIO()):  # the decoder prints its shape
+            self.encoder, self.decoder = Encoder(**options), Decoder(**options)
+        self.quantize = VectorQuantizer(architecture.codebook_size, c, beta=1.0)
+        self.quant_conv, self.post_quant_conv = nn.Conv2d(z, c, 1), nn.Conv2d(c, z, 1)
+
+    @classmethod
+    def load(cls, pack: Pack, *, device: str = "cpu") -> Vqgan:
+        """The network of an opened pack, frozen, in float32. Raises BadInput when tensors and architecture differ."""
+        try:
+            architecture = VqganArchitecture.model_validate(pack.manifest.architecture)
+            with torch.device("meta"):
+                network = cls(architecture)
+            network.load_state_dict(as_float(pack.tensors()), assign=True)
+        except (ValidationError, RuntimeError, ValueError) as error:
+            raise BadInput(f"pack {pack.name!r} does not fit its architecture: {error}") from error
+        return frozen(network, device)
+
+    @property
+    def codebook(self) -> Tensor:
+        """The code vectors ``[K, C]``."""
+        weight: Tensor = self.quantize.embedding.weight
+        return weight
+
+    def encode(self, picture: Tensor) -> Tensor:
+        """The latent of a picture, not yet snapped to the codebook."""
+        latent: Tensor = self.quant_conv(self.encoder(picture))
+        return latent
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The picture of a (snapped) latent; about −1…1, not clamped."""
+        picture: Tensor = self.decoder(self.post_quant_conv(latent))
+        return picture
+
+
+def frozen(network: NetworkT, device: str) -> NetworkT:
+    """The network on `device`, never to be trained; channels-last on CUDA (on CPUs that measured slower)."""
+    network.requires_grad_(False).eval().to(device)
+    if device.startswith("cuda"):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
