@@ -1,0 +1,1 @@
+"""One folder for each engine; engines know the contract, media and models, never each other."""

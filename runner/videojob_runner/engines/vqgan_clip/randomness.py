@@ -1,0 +1,55 @@
+"""
+Every random number of a run comes from two generators made of its seed, never from the global state.
+
+`host` draws what is small and must be equal on every device (crops, augmentation parameters, start codes); `noise`
+lives on the compute device. Both states travel in checkpoints, so that a resumed run draws what it would have drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Randomness:
+    """The two streams of one run."""
+
+    host: torch.Generator
+    noise: torch.Generator
+
+    @classmethod
+    def of(cls, seed: int, *, device: str = "cpu") -> Randomness:
+        """Streams for a seed ≥ 0; they are independent of each other and of those of any other seed."""
+        host, noise = (int(word) for word in np.random.SeedSequence(seed).generate_state(2, np.uint64))
+        return cls(torch.Generator().manual_seed(host), torch.Generator(device).manual_seed(noise))
+
+    def state(self) -> dict[str, Tensor]:
+        """Both states as byte tensors."""
+        return {"random.host": self.host.get_state(), "random.noise": self.noise.get_state()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Takes both streams back to where `state` was read."""
+        self.host.set_state(state["random.host"])
+        self.noise.set_state(state["random.noise"])
+
+
+@contextmanager
+def global_draws_from(generator: torch.Generator) -> Iterator[None]:
+    """
+    Lends `generator` (a CPU one) to libraries that can only draw from torch's global CPU generator, as kornia does.
+
+    The global state afterwards is what it was before; `generator` has moved on by what was drawn.
+    """
+    before = torch.get_rng_state()
+    torch.set_rng_state(generator.get_state())
+    try:
+        yield
+        generator.set_state(torch.get_rng_state())
+    finally:
+        torch.set_rng_state(before)
