@@ -1,0 +1,52 @@
+"""
+VQGAN+CLIP: text-steered pictures and videos.
+
+The engine is `VqganClip`. For a notebook, the parts below it work alone:
+
+    generator = Vqgan.load(Pack.open(Path("packs/shapes-vqgan"), kind="vqgan"))
+    perceptor = Clip.load(Pack.open(Path("packs/shapes-clip"), kind="clip"))
+    cutouts = Cutouts(CutoutOptions(count=8), target=perceptor.side)
+    guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts)
+    latent = Latent(gray(generator, size=(64, 64)), generator.codebook)
+    targets, randomness = guidance.targets(parse("a red circle")[0]), Randomness.of(seed=7)
+    for _ in range(250):
+        latent.step(guidance, targets, rate=0.1, randomness=randomness)
+    Image.fromarray(to_pixels(guidance.show(latent.z)))
+"""
+
+from videojob_runner.engines.vqgan_clip.augment import Augmentation
+from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
+from videojob_runner.engines.vqgan_clip.engine import VqganClip
+from videojob_runner.engines.vqgan_clip.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes
+from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
+from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.prompts import Prompt, PromptFault, parse
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.models.clip import Clip
+from videojob_runner.models.packs import Pack
+from videojob_runner.models.vqgan import Vqgan
+
+__all__ = [
+    "Augmentation",
+    "Clip",
+    "CutoutOptions",
+    "Cutouts",
+    "Guidance",
+    "Iteration",
+    "Latent",
+    "Pack",
+    "Prompt",
+    "PromptFault",
+    "Randomness",
+    "Vqgan",
+    "VqganClip",
+    "VqganClipConfig",
+    "encoded",
+    "gray",
+    "parse",
+    "random_codes",
+    "to_pixels",
+    "to_tensor",
+]

@@ -1,0 +1,181 @@
+"""
+The engine `vqganClip`: a VQGAN's latent is optimised until CLIP finds its picture close to the prompts.
+
+A run resolves configuration and packs into settings, loads both networks, chooses a start, or the newest checkpoint,
+and then only follows its schedule: iterate, perhaps keep a frame, perhaps move the camera, report, offer a checkpoint.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from videojob_runner.contract.engine import Models, Outcome, RunContext
+from videojob_runner.contract.errors import BadConfig
+from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
+from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story
+from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes
+from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
+from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.prompts import Phrase
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.engines.vqgan_clip.schedule import Step
+from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings, form, resolve
+from videojob_runner.models.clip import Clip, TextTooLong
+from videojob_runner.models.packs import Pack
+from videojob_runner.models.vqgan import Vqgan
+
+DEFAULT_PACKS: Final = {"generator": "shapes-vqgan", "perceptor": "shapes-clip"}
+"""The built-in pack of each role."""
+LIBRARIES: Final = ("kornia", "openai-clip", "taming-transformers")
+LOSS_EVERY: Final = 10
+"""Iterations between two looks at the loss on devices where looking means waiting."""
+STATE_FILE, COUNTER_FILE = "state.safetensors", "counter.json"
+
+
+class VqganClip:
+    """Pictures and videos from text; see `contract.engine.Engine`."""
+
+    Config = VqganClipConfig
+
+    def run(self, config: VqganClipConfig, context: RunContext) -> Outcome:
+        """Makes all frames. Raises BadConfig, BadInput, UnsafeCheckpoint, and lets Interrupted pass."""
+        packs = {role: open_pack(context.models, role) for role in DEFAULT_PACKS}
+        record_versions(context.versions, packs)
+        generator = Vqgan.load(packs["generator"], device=context.device)
+        perceptor = Clip.load(packs["perceptor"], device=context.device)
+        settings = resolve(config, generator=packs["generator"], perceptor=packs["perceptor"], factor=generator.factor)
+        cutouts = Cutouts(settings.cutouts, target=perceptor.side)
+        guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts)
+        check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
+        return Run.begin(config, settings, guidance=guidance, context=context).finish()
+
+    def warm_up(self, models: Models, *, device: str) -> None:
+        """Loads both default networks once, which also checks every digest."""
+        Vqgan.load(open_pack(models, "generator"), device=device)
+        Clip.load(open_pack(models, "perceptor"), device=device)
+
+
+def open_pack(models: Models, role: str) -> Pack:
+    """The checked pack behind `role`. Raises BadInput or UnsafeCheckpoint."""
+    folder = models.folder(role, default=DEFAULT_PACKS[role])
+    return Pack.open(folder, kind="vqgan" if role == "generator" else "clip")
+
+
+def record_versions(versions: dict[str, str], packs: dict[str, Pack]) -> None:
+    """Notes which packs and libraries make the frames."""
+    versions.update({role: f"{pack.name}@{pack.digest}" for role, pack in packs.items()})
+    versions.update({name: importlib.metadata.version(name) for name in LIBRARIES})
+
+
+def check_texts(guidance: Guidance, settings: Settings, *, field: str) -> None:
+    """Raises BadConfig for a prompt that CLIP cannot read, before any work is done for the ones before it."""
+    try:
+        guidance.perceptor.tokens([prompt.text for phrase in settings.story for prompt in phrase])
+    except TextTooLong as error:
+        raise BadConfig(str(error), field=field) from error
+
+
+def in_words(phrase: Phrase) -> str:
+    """The texts of a phrase for people."""
+    return " | ".join(prompt.text for prompt in phrase)
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run under way: `done` iterations of the schedule are behind it."""
+
+    settings: Settings
+    guidance: Guidance
+    story: Story
+    latent: Latent
+    randomness: Randomness
+    context: RunContext
+    done: int = 0
+    loss: float | None = None
+
+    @classmethod
+    def begin(cls, config: VqganClipConfig, settings: Settings, *, guidance: Guidance, context: RunContext) -> Run:
+        """A run at its start or, when there is a checkpoint, where that was written."""
+        randomness = Randomness.of(context.seed, device=context.device)
+        generator = guidance.generator
+        if config.init_image is not None:
+            path = context.input_file(config.init_image, field=f"{FIELD}.initImage")
+            pixels = read_picture(path, size=settings.size, field=f"{FIELD}.initImage")
+            z = encoded(generator, to_tensor(pixels, device=context.device))
+        elif settings.start == "gray":
+            z = gray(generator, size=settings.size)
+        else:
+            z = random_codes(generator, size=settings.size, draws=randomness.host)
+        run = cls(
+            settings=settings,
+            guidance=guidance,
+            story=Story(guidance, settings.story),
+            latent=Latent(z, generator.codebook),
+            randomness=randomness,
+            context=context,
+        )
+        if folder := context.checkpoint.newest():
+            run.load(folder)
+        return run
+
+    def finish(self) -> Outcome:
+        """Does the iterations that are left."""
+        schedule = self.settings.schedule
+        while self.done < schedule.total:
+            step = schedule.step(self.done)
+            iteration = self.iterate(step)
+            self.done += 1
+            self.report(step, iteration)
+            self.context.checkpoint.visit(self.done, self.save)
+        metrics = {} if self.loss is None else {"loss": self.loss}
+        return Outcome(frames=schedule.frames, metrics=metrics)
+
+    def iterate(self, step: Step) -> Iteration:
+        """One iteration with its frame and camera movement, if it has any."""
+        targets = self.story.targets(step.phrase)
+        iteration = self.latent.step(self.guidance, targets, rate=step.rate, randomness=self.randomness)
+        moves = step.moves_camera and self.settings.camera.moves
+        if step.shows_start:
+            self.keep(step, iteration.picture)
+        if step.shows_end or moves:
+            picture = self.guidance.show(self.latent.z)
+            if step.shows_end:
+                self.keep(step, picture)
+            if moves:
+                moved = self.settings.camera(to_pixels(picture))
+                self.latent.restart(encoded(self.guidance.generator, to_tensor(moved, device=self.context.device)))
+        return iteration
+
+    def keep(self, step: Step, picture: torch.Tensor) -> None:
+        """Writes the frame of `step`."""
+        text = {"prompt": in_words(self.settings.story[step.phrase]), "seed": str(self.context.seed)}
+        self.context.frames.write(step.frame, to_pixels(picture), text=text)
+
+    def report(self, step: Step, iteration: Iteration) -> None:
+        """Tells the progress; the loss is read now and then where reading waits for the device."""
+        total = self.settings.schedule.total
+        if self.context.device == "cpu" or self.done % LOSS_EVERY == 0 or self.done == total:
+            self.loss = float(iteration.loss)
+        message = f"frame {step.frame + 1} of {self.settings.schedule.frames}"
+        self.context.progress(self.done, total, message, metrics=None if self.loss is None else {"loss": self.loss})
+
+    def save(self, folder: Path) -> None:
+        """Writes all that the rest of the run depends on into an empty folder."""
+        save_file({**self.latent.state(), **self.randomness.state()}, folder / STATE_FILE)
+        counter = {"done": self.done, "torch": torch.__version__, "threads": torch.get_num_threads()}
+        (folder / COUNTER_FILE).write_text(json.dumps(counter))
+
+    def load(self, folder: Path) -> None:
+        """Goes on where `save` was called."""
+        state = load_file(folder / STATE_FILE)
+        self.latent.restore(state)
+        self.randomness.restore(state)
+        self.done = int(json.loads((folder / COUNTER_FILE).read_text())["done"])

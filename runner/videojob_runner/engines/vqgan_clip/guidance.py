@@ -1,0 +1,88 @@
+"""
+What stays the same during a run: two frozen networks and the cutouts between them.
+
+A latent becomes a picture (snap to the codebook, decode, clamp), the picture becomes a loss (cut out, embed, compare
+with the prompts). On CUDA the networks run under autocast in bfloat16 where the device has it; the quantiser, the
+cutouts and the loss stay in float32. On CPUs everything is float32, so that results repeat bit by bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
+from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
+from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
+from videojob_runner.engines.vqgan_clip.prompts import Phrase
+from videojob_runner.engines.vqgan_clip.quantise import quantise
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.models.clip import Clip
+from videojob_runner.models.vqgan import Vqgan
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Autocast to bfloat16 where the device computes it natively, nothing elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.autocast("cuda", torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guidance:
+    """Generator, perceptor and cutouts, all on one device."""
+
+    generator: Vqgan
+    perceptor: Clip
+    cutouts: Cutouts
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.generator.codebook.device
+
+    def picture(self, z: Tensor) -> Tensor:
+        """The picture ``[1, 3, H, W]`` in 0…1 of a latent ``[1, C, h, w]``, with gradients to `z`."""
+        snapped = quantise(z, self.generator.codebook)
+        with half_precision(self.device):
+            decoded = self.generator.decode(snapped)
+        return clamp_with_gradient((decoded.float() + 1) / 2)
+
+    @torch.inference_mode()
+    def show(self, z: Tensor) -> Tensor:
+        """The same without gradients: what goes into frames."""
+        return self.picture(z)
+
+    def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
+        """How far random cutouts of the picture are from the targets, a scalar."""
+        views = self.cutouts(picture, randomness)
+        with half_precision(self.device):
+            embeddings = self.perceptor.encode_image(views)
+        return prompt_loss(embeddings.float(), targets)
+
+    def targets(self, phrase: Phrase) -> Targets:
+        """The phrase as the loss wants it. Raises TextTooLong."""
+        with torch.no_grad():
+            embeddings = self.perceptor.encode_text([prompt.text for prompt in phrase]).float()
+        numbers = torch.tensor([(prompt.weight, prompt.stop) for prompt in phrase], device=self.device)
+        return Targets(embeddings, weights=numbers[:, 0], stops=numbers[:, 1])
+
+
+@dataclass(slots=True)
+class Story:
+    """The phrases of a run; each is embedded once, when it is first needed."""
+
+    guidance: Guidance
+    phrases: Sequence[Phrase]
+    _embedded: dict[int, Targets] = field(default_factory=dict)
+
+    def targets(self, index: int) -> Targets:
+        """Phrase `index` (0-based) for the loss."""
+        if index not in self._embedded:
+            self._embedded[index] = self.guidance.targets(self.phrases[index])
+        return self._embedded[index]

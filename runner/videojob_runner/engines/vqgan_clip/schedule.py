@@ -1,0 +1,78 @@
+"""
+Which iteration does what.
+
+A run is `total` iterations: first `lead` ones that belong to the first frame, then `per_frame` for each frame. From its
+number alone an iteration knows its frame, its phrase, its learning rate and whether a frame is finished with it, so a
+run can go on anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The learning rate: linear from `start` to `end` over the first iterations, then `end`; or growing up to a cap."""
+
+    start: float
+    end: float
+    growth: float = 1.0
+    cap: float | None = None
+
+    def at(self, iteration: int, *, span: int) -> float:
+        """The rate of iteration `iteration` (0-based) when the linear part takes `span` of them."""
+        way = min(iteration / max(span - 1, 1), 1.0)
+        rate = (self.start + (self.end - self.start) * way) * self.growth**iteration
+        return rate if self.cap is None else min(rate, self.cap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One iteration's orders; frames and phrases are 0-based."""
+
+    frame: int
+    phrase: int
+    rate: float
+    shows_start: bool
+    """The picture before this iteration is the frame."""
+    shows_end: bool
+    """The picture after this iteration is the frame."""
+    moves_camera: bool
+    """Zoom and shift after this iteration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """All iterations of a run."""
+
+    total: int
+    per_frame: int
+    """The last frame may have fewer."""
+    rates: Rates
+    span: int
+    """Iterations of the linear part of the rates."""
+    phrases: tuple[int, ...]
+    """The phrase of each frame."""
+    lead: int = 0
+    before: bool = False
+    """Frames show the picture before their first iteration instead of after their last."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames there will be."""
+        return len(self.phrases)
+
+    def step(self, number: int) -> Step:
+        """Iteration `number`, 0 ≤ number < total."""
+        frame = max(number - self.lead, 0) // self.per_frame
+        first = number == self.lead + frame * self.per_frame
+        last = number + 1 in (self.total, self.lead + (frame + 1) * self.per_frame)
+        return Step(
+            frame=frame,
+            phrase=self.phrases[frame],
+            rate=self.rates.at(number, span=self.span),
+            shows_start=first and self.before,
+            shows_end=last and not self.before,
+            moves_camera=last and number + 1 < self.total,
+        )

@@ -1,0 +1,161 @@
+"""
+A configuration and the defaults of two packs, resolved into one frozen set of numbers.
+
+What the user says wins over what the packs say, and that over what the field is used to (kornia cutouts, 32 of them,
+random codes, learning rate 0.1). A learning rate of the user's stays constant; a pack's may fall over the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from videojob_api.base import Document
+from videojob_api.pipelines.vqgan_clip import Image, Video
+
+from videojob_runner.contract.errors import BadConfig, BadInput
+from videojob_runner.engines.vqgan_clip.augment import Augmentation
+from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
+from videojob_runner.engines.vqgan_clip.prompts import Phrase, PromptFault, parse, phrase_of_frame
+from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
+from videojob_runner.engines.vqgan_clip.transform import Camera
+from videojob_runner.models.packs import Pack
+
+DefaultsT = TypeVar("DefaultsT", bound=Document)
+
+FIELD = "pipeline.vqganClip"
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class GeneratorDefaults(Document):
+    """`defaults` of a pack of kind `vqgan`."""
+
+    start: Literal["random", "gray"] = "random"
+    learning_rate: Rate = 0.1
+    learning_rate_final: Rate | None = None
+    """Form `image`: the rate falls to it over the run."""
+    learning_rate_next_frames: Rate | None = None
+    """Form `video`: the rate falls to it over the first frame and stays."""
+
+
+class PerceptorDefaults(Document):
+    """`defaults` of a pack of kind `clip`."""
+
+    cuts: Annotated[int, Field(ge=1, le=256)] = 32
+    augmentation: Augmentation = Augmentation()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run needs to know besides its networks and its seed."""
+
+    size: tuple[int, int]
+    """Width and height of the pictures in pixels, multiples of the generator's factor."""
+    start: Literal["random", "gray"]
+    story: tuple[Phrase, ...]
+    schedule: Schedule
+    camera: Camera
+    cutouts: CutoutOptions
+
+
+def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int) -> Settings:
+    """The settings of a run. Raises BadConfig for the configuration and BadInput for a pack's defaults."""
+    ours, theirs = defaults(generator, GeneratorDefaults), defaults(perceptor, PerceptorDefaults)
+    story = read_story(config)
+    return Settings(
+        size=rounded(config, factor),
+        start=config.start or ours.start,
+        story=story,
+        schedule=schedule(config, ours, phrases=len(story)),
+        camera=camera(config.video),
+        cutouts=CutoutOptions(
+            count=config.cuts or theirs.cuts,
+            power=config.cut_power,
+            method=config.cut_method,
+            augmentation=theirs.augmentation,
+        ),
+    )
+
+
+def defaults(pack: Pack, model: type[DefaultsT]) -> DefaultsT:
+    """The pack's defaults. Raises BadInput when it has others than its kind knows."""
+    try:
+        return model.model_validate(pack.manifest.defaults)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"pack {pack.name!r}: defaults.{where}: {first['msg']}") from error
+
+
+def rounded(config: VqganClipConfig, factor: int) -> tuple[int, int]:
+    """Width and height rounded down to multiples of the factor. Raises BadConfig when nothing is left."""
+    for name, side in (("width", config.width), ("height", config.height)):
+        if side < factor:
+            raise BadConfig(f"{side} is less than the generator's {factor} pixels", field=f"{FIELD}.{name}")
+    return config.width // factor * factor, config.height // factor * factor
+
+
+def form(config: VqganClipConfig) -> tuple[str, Image | Video]:
+    """The form that is set, after its name; the model lets exactly one through. Raises BadConfig."""
+    if config.image is not None:
+        return "image", config.image
+    if config.video is not None:
+        return "video", config.video
+    raise BadConfig("one of image and video must be given", field=FIELD)
+
+
+def read_story(config: VqganClipConfig) -> tuple[Phrase, ...]:
+    """The prompts of the form. Raises BadConfig naming the place of a fault."""
+    name, chosen = form(config)
+    field = f"{FIELD}.{name}.prompts"
+    try:
+        story = parse(chosen.prompts)
+    except PromptFault as fault:
+        raise BadConfig(str(fault), field=field) from fault
+    if isinstance(chosen, Image) and len(story) > 1:
+        raise BadConfig("a single picture has one phrase; use | instead of ^, or the form video", field=field)
+    if isinstance(chosen, Video) and len(story) > chosen.frames and chosen.change_prompts_on_frame is None:
+        raise BadConfig(f"{len(story)} phrases cannot share {chosen.frames} frames; add frames", field=field)
+    return story
+
+
+def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) -> Schedule:
+    """The iterations of the form that is set."""
+    _, chosen = form(config)
+    if isinstance(chosen, Image):
+        per_frame = chosen.save_every or chosen.iterations
+        return Schedule(
+            total=chosen.iterations,
+            per_frame=per_frame,
+            rates=rates(config, pack, end=pack.learning_rate_final),
+            span=chosen.iterations,
+            phrases=(0,) * -(-chosen.iterations // per_frame),
+        )
+    lead = 0 if config.init_image else chosen.iterations_for_first_frame
+    frames, changes = chosen.frames, chosen.change_prompts_on_frame
+    return Schedule(
+        total=lead + frames * chosen.iterations_per_frame,
+        per_frame=chosen.iterations_per_frame,
+        rates=rates(config, pack, end=pack.learning_rate_next_frames),
+        span=lead + chosen.iterations_per_frame,
+        phrases=tuple(
+            phrase_of_frame(frame, frames=frames, phrases=phrases, changes=changes) for frame in range(1, frames + 1)
+        ),
+        lead=lead,
+        before=config.frame_before_step,
+    )
+
+
+def rates(config: VqganClipConfig, pack: GeneratorDefaults, *, end: float | None) -> Rates:
+    """The user's constant rate, or the pack's with its `end`."""
+    start = config.learning_rate or pack.learning_rate
+    own = config.learning_rate is not None or end is None
+    growth, cap = config.learning_rate_growth, config.learning_rate_cap
+    return Rates(start=start, end=start if own or end is None else end, growth=growth, cap=cap)
+
+
+def camera(video: Video | None) -> Camera:
+    """What moves between the frames of a video."""
+    return Camera(zoom=video.zoom, shift_x=video.shift_x, shift_y=video.shift_y) if video else Camera()

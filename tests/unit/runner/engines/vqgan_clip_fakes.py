@@ -1,0 +1,104 @@
+"""What the engine's tests see of the world: frames, progress and checkpoints that are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from videojob_runner.contract.engine import Pixels, RunContext
+from videojob_runner.contract.errors import Interrupted
+
+
+@dataclass
+class RecordedFrames:
+    """Frames by index, with their text."""
+
+    pixels: dict[int, Pixels] = field(default_factory=dict)
+    texts: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+        self.pixels[index] = np.array(pixels)
+        self.texts[index] = dict(text or {})
+
+
+@dataclass
+class RecordedProgress:
+    """Every report."""
+
+    reports: list[tuple[int, int, str]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def __call__(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
+        self.reports.append((done, total, message))
+        self.losses.extend((metrics or {}).values())
+
+
+@dataclass
+class Slot:
+    """A checkpoint that is written after step `interrupted_after`, which then ends the run; before that, none."""
+
+    folder: Path
+    interrupted_after: int | None = None
+    visits: list[int] = field(default_factory=list)
+
+    def newest(self) -> Path | None:
+        return self.folder if self.folder.exists() else None
+
+    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+        self.visits.append(step)
+        if step == self.interrupted_after:
+            self.folder.mkdir()
+            write(self.folder)
+            raise Interrupted(f"stopped after step {step}")
+
+
+@dataclass(frozen=True)
+class Packs:
+    """Two pack folders by role."""
+
+    generator: Path
+    perceptor: Path
+
+    def folder(self, role: str, *, default: str) -> Path:
+        assert default == {"generator": "shapes-vqgan", "perceptor": "shapes-clip"}[role]
+        return {"generator": self.generator, "perceptor": self.perceptor}[role]
+
+
+class NeverStops:
+    """A stop flag nobody sets: checkpoints decide about interruptions."""
+
+    def is_set(self) -> bool:
+        return False
+
+
+@dataclass
+class World:
+    """A run's surroundings, kept for looking at afterwards."""
+
+    models: Packs
+    folder: Path
+    seed: int = 7
+    device: str = "cpu"
+    interrupted_after: int | None = None
+    frames: RecordedFrames = field(default_factory=RecordedFrames)
+    progress: RecordedProgress = field(default_factory=RecordedProgress)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def context(self) -> RunContext:
+        return RunContext(
+            inputs=self.folder,
+            frames=self.frames,
+            checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
+            progress=self.progress,
+            stop=NeverStops(),
+            models=self.models,
+            device=self.device,
+            seed=self.seed,
+            versions=self.versions,
+        )
+
+    def pictures(self) -> list[bytes]:
+        """The frames in order, as bytes to compare."""
+        return [self.frames.pixels[index].tobytes() for index in sorted(self.frames.pixels)]
