@@ -25,6 +25,7 @@ ONE_OF = {
     "inputs.0": ("s3", "pvc", "inline"),
     "models.0": ("builtin", "input"),
     "output": ("s3", "pvc"),
+    "Plan.inputs.0.input": ("s3", "pvc", "inline"),
 }
 """The unions, said once more: a test may not believe the models."""
 

@@ -1,5 +1,5 @@
 """
-The resource's fields are a promise: this list changes only on purpose, together with SCHEMA_REVISION and the change log.
+The resource's fields are a promise: the list changes only on purpose, with SCHEMA_REVISION and the change log.
 
 Adding a field is fine. Renaming or removing one breaks everybody's manifests.
 """
