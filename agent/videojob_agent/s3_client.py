@@ -39,7 +39,15 @@ _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 _EXISTS = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _COME_BACK = frozenset({"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "Throttling", "ThrottlingException"})
 _FORBIDDEN = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidSecurity"}
+    {
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "XAdminUserNotFound",  # versitygw's word for a key nobody has, with status 404
+    }
 )
 NOT_SUPPORTED = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
 """Codes of a clone that lacks a request or a header."""

@@ -26,7 +26,7 @@ class Store(Protocol):
         """Returns when the destination takes files; leaves nothing visible behind."""
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Stores `size` bytes of `source` as `name`, replacing an older file; half a file is never visible."""
+        """Stores `size` bytes of `source`, left open, as `name`, replacing an older file; no half is ever visible."""
 
     def manifest(self) -> bytes | None:
         """The committed manifest; None when there is none."""

@@ -8,16 +8,17 @@ multipart upload and aborting it: that needs the same right as writing and leave
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+from typing_extensions import Buffer
 from videojob_api.layout import MANIFEST
 from videojob_api.storage import S3Prefix
 
@@ -31,6 +32,7 @@ SMALLEST_PART = 16 * 1024**2
 MOST_PARTS = 9000
 """S3 allows 10,000."""
 PARALLEL_PARTS = 4
+BUFFER = 1 << 20
 _HIDDEN = frozenset({"AccessDenied"})
 """What AWS says of a missing key to somebody who may not list the bucket."""
 _CONDITION_UNKNOWN = NOT_SUPPORTED | {"InvalidArgument", "InvalidRequest", "400"}
@@ -65,7 +67,11 @@ class S3Store:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         with self._talk() as client:
             client.upload_fileobj(
-                source, self._prefix.bucket, self._prefix.prefix + name, ExtraArgs={"ContentType": kind}, Config=config
+                io.BufferedReader(_KeptOpen(source), BUFFER),
+                self._prefix.bucket,
+                self._prefix.prefix + name,
+                ExtraArgs={"ContentType": kind},
+                Config=config,
             )
 
     def manifest(self) -> bytes | None:
@@ -96,11 +102,9 @@ class S3Store:
     def _put_manifest(self, client: S3Client, manifest: bytes, *, only_if_free: bool) -> None:
         key, bucket = self._prefix.prefix + MANIFEST, self._prefix.bucket
         if only_if_free:
-            client.put_object(
-                Bucket=bucket, Key=key, Body=BytesIO(manifest), ContentType="application/json", IfNoneMatch="*"
-            )
+            client.put_object(Bucket=bucket, Key=key, Body=manifest, ContentType="application/json", IfNoneMatch="*")
         else:
-            client.put_object(Bucket=bucket, Key=key, Body=BytesIO(manifest), ContentType="application/json")
+            client.put_object(Bucket=bucket, Key=key, Body=manifest, ContentType="application/json")
 
     @contextmanager
     def _talk(self) -> Iterator[S3Client]:
@@ -115,6 +119,31 @@ class S3Store:
             except ClientError:
                 self._client = None
                 raise
+
+
+class _KeptOpen(io.RawIOBase):
+    """A view of a file that belongs to somebody else: the transfer manager closes what it is given."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        content = self._source.read(len(view))
+        view[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
 
 
 def part_size(size: int) -> int:

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from videojob_agent.errors import AlreadyCommitted
@@ -36,6 +37,12 @@ class StoreContract:
         store.put(io.BytesIO(b"png"), name="frames/00000.png", size=3)
         store.put(io.BytesIO(b""), name="empty.log", size=0)
         assert self.lying() == {"frames/00000.png": b"png", "empty.log": b""}
+
+    def test_the_source_stays_open_for_whoever_opened_it(self, store: Store, tmp_path: Path) -> None:
+        (tmp_path / "source").write_bytes(b"x" * 10)
+        with (tmp_path / "source").open("rb") as source:
+            store.put(source, name="a.png", size=10)
+            assert not source.closed
 
     def test_a_name_in_any_script_is_kept(self, store: Store) -> None:
         name = "frames/naïve 界+%20&=?.png"
