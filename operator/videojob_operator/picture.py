@@ -20,7 +20,8 @@ from videojob_operator.domain.names import job_name
 from videojob_operator.domain.observed import JobSeen, Observed, PodSeen, VideoJobSeen
 from videojob_operator.reports.slots import Slots
 
-PODLESS_AFTER = timedelta(seconds=5)
+PODLESS_AFTER = timedelta(seconds=2)
+"""A Job controller that may make a pod has made it by then."""
 EVENTS_EVERY = 10.0
 
 

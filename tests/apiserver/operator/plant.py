@@ -97,7 +97,9 @@ class Plant:
     def post(self, videojob: Manifest, *, token: str, body: bytes | None = None, **report: Any) -> Answer:
         """Sends a report for a VideoJob as its agent would, trusting only the operator's own CA."""
         meta = videojob["metadata"]
-        url = f"https://localhost:{self.status_port}/v1/namespaces/{meta['namespace']}/videojobs/{meta['name']}/progress"
+        url = (
+            f"https://localhost:{self.status_port}/v1/namespaces/{meta['namespace']}/videojobs/{meta['name']}/progress"
+        )
         data = body if body is not None else json.dumps(report_body(meta["uid"], **report)).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(url, data=data, headers=headers, method="POST")
@@ -148,7 +150,9 @@ def installed(cluster: devcluster.ApiServer, *options: str) -> None:
     crds = [each for each in documents if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crds[0]))
     cluster.kubectl("wait", "--for=condition=Established", "crd/videojobs.videojobs.dev", "--timeout=30s")
-    cluster.kubectl.apply(*(each for each in documents if each["kind"] not in ("CustomResourceDefinition", "Deployment")))
+    cluster.kubectl.apply(
+        *(each for each in documents if each["kind"] not in ("CustomResourceDefinition", "Deployment"))
+    )
 
 
 @contextmanager
