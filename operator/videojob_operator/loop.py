@@ -88,7 +88,7 @@ class Loop:
         except SchemaRejected as error:
             log.error("%s: the API server refuses the status; nothing is tried before a change: %s", key, error)
             return None
-        self.stages.decided(videojob, decision.status)
+        self.stages.decided(observed, decision.status)
         return self._next(videojob, decision)
 
     def _next(self, videojob: VideoJobSeen, decision: Decision) -> float | None:

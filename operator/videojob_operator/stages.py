@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from videojob_api.status import Condition, VideoJobStatus
 
-from videojob_operator.domain.observed import VideoJobSeen
+from videojob_operator.domain.observed import Observed, VideoJobSeen
 from videojob_operator.metrics import Metrics
 from videojob_operator.queue import Key
 
@@ -43,9 +43,9 @@ class Stages:
         if uid is not None:
             self.forget(uid)
 
-    def decided(self, videojob: VideoJobSeen, after: VideoJobStatus) -> None:
+    def decided(self, observed: Observed, after: VideoJobStatus) -> None:
         """Counts what a written decision has changed."""
-        before = videojob.status
+        videojob, before = observed.videojob, observed.videojob.status
         if before.state != after.state:
             verdict = condition(after, "Succeeded")
             self.metrics.transitions.labels(after.state or "", self._bounded(verdict.reason if verdict else "")).inc()
@@ -53,6 +53,8 @@ class Stages:
             self.metrics.create_to_job.observe((self.now() - videojob.created).total_seconds())
         if before.start_time is None and after.start_time is not None:
             self.metrics.start_latency.observe((after.start_time - videojob.created).total_seconds())
+        if observed.report is not None and before.progress != after.progress:
+            self.metrics.progress_lag.observe((self.now() - observed.report.received).total_seconds())
         if before.completion_time is None and after.completion_time is not None:
             self._ended(after, after.completion_time)
 

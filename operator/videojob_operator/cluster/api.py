@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from videojob_operator.cluster.kinds import Kind
 
+OPENED = "OPENED"
+"""Type of the event that our own side puts before those of a watch."""
+
 Raw = Mapping[str, Any]
 Query = Mapping[str, str]
 
@@ -60,7 +63,7 @@ class Api(Protocol):
         self, kind: Kind, *, namespace: str | None, query: Query, silence: float
     ) -> AsyncGenerator[dict[str, Any], None]:
         """
-        Watch events, raw, until the server ends the stream.
+        Watch events, raw, until the server ends the stream; before them one of type OPENED: the server has answered.
 
         `silence` is the longest time in seconds without any event or bookmark; then, and on a broken line, Unreachable.
         """

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
-from videojob_operator.cluster.api import Api, Query, Raw, Reply
+from videojob_operator.cluster.api import OPENED, Api, Query, Raw, Reply
 from videojob_operator.cluster.errors import Unreachable, error_of
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.metrics import Metrics
@@ -117,6 +117,7 @@ class Client(Api):
         request = Request("GET", kind, kind.path(namespace=namespace), tuple(parameters.items()))
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS, sock_read=silence)
         async with self._sent(request, verb="WATCH", limits=limits) as response:
+            yield {"type": OPENED, "object": {}}
             with translated(str(request)):
                 async for line in response.content:
                     yield watch_event(line, what=str(request))

@@ -5,7 +5,7 @@ The API server is asked once for everything, in pages, and then for changes. Of 
 (a dozen fields instead of six kilobytes). When the stream ends the watch goes on from the last version seen; when the
 server has forgotten that version (410) the list is read again and what has vanished meanwhile is removed. Silence is
 death: the server sends a bookmark every minute, so a stream without any line for `silence` seconds is dropped and
-opened anew, and `age()` says how long ago the last line came, for the liveness probe.
+opened anew, and `age()` says how long ago the server last answered or sent a line, for the liveness probe.
 
 A deleted object leaves its last projection behind for a while: after a suspension or an eviction the last status of a
 pod, with the agent's final words in it, is in one watch event only and never in a list.
@@ -21,7 +21,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from videojob_operator.cluster.api import Api
+from videojob_operator.cluster.api import OPENED, Api
 from videojob_operator.cluster.errors import ClusterError, Expired
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL
@@ -207,8 +207,9 @@ class Informer(Generic[T]):
         async with aclosing(events):
             async for event in events:
                 stream.last = self._clock()
-                self._take(event["type"], event["object"], stream)
-                self._count()
+                if event["type"] != OPENED:
+                    self._take(event["type"], event["object"], stream)
+                    self._count()
 
     def _take(self, kind: str, raw: Mapping[str, Any], stream: Stream) -> None:
         if kind == "DELETED":

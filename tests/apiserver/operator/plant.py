@@ -13,9 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,14 @@ class Plant:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(url, data=data, headers=headers, method="POST")
         try:
-            with _opener(self.trust()).open(request, timeout=10) as answer:
+            with _opener(self.trust).open(request, timeout=10) as answer:
                 return Answer(answer.status, dict(answer.headers), {})
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), json.loads(error.read() or b"{}"))
 
+    @cached_property
     def trust(self) -> ssl.SSLContext:
-        """A client context that knows the operator's CA under the Service's name."""
+        """A client context that knows the operator's CA; the operator must have started."""
         secret = self.cluster.kubectl.json("-n", SYSTEM, "get", "secret", f"{RELEASE}-tls")
         context = ssl.create_default_context(cadata=base64.b64decode(secret["data"]["ca.crt"]).decode())
         context.check_hostname = False  # it is called videojob, not localhost
@@ -155,10 +157,22 @@ def installed(cluster: devcluster.ApiServer, *options: str) -> None:
     )
 
 
+def redirected(kubeconfig: Path, copy: Path, *, port: int) -> Path:
+    """A copy of a kubeconfig that goes to another port."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
+    copy.write_text(yaml.safe_dump(config))
+    return copy
+
+
 @contextmanager
-def running(cluster: devcluster.ApiServer, log: Path, **settings: str) -> Iterator[Plant]:
-    """The operator under the service account the chart makes, until the block ends."""
+def running(
+    cluster: devcluster.ApiServer, log: Path, settings: Mapping[str, str], *, through: int | None = None
+) -> Iterator[Plant]:
+    """The operator under the service account the chart makes, until the block ends; `through` is a relay's port."""
     account = cluster.login(f"system:serviceaccount:{SYSTEM}:{RELEASE}")
+    if through is not None:
+        account = redirected(account, log.parent / "kubeconfig", port=through)
     status_port, metrics_port = free_ports(2)
     environment = {
         "PATH": os.environ["PATH"],

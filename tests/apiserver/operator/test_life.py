@@ -9,7 +9,7 @@ import pytest
 from devcluster.kubectl import KubectlFailed
 from tests.apiserver.operator.kubelet import DIGEST, FakeKubelet, words
 from tests.apiserver.operator.plant import RELEASE, SYSTEM, Plant
-from tests.e2e.kube import Kube, condition, has_succeeded, is_over
+from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over
 from tests.e2e.manifests import videojob
 
 pytestmark = pytest.mark.apiserver
@@ -48,7 +48,8 @@ def test_a_videojob_becomes_a_job_that_it_owns(kube: Kube) -> None:
     assert not {"f:spec", "f:metadata"} & set(managers["videojobs.dev-controller"])
 
 
-def with_managers(kube: Kube) -> dict[str, list[dict[str, dict[str, object]]]]:
+def with_managers(kube: Kube) -> Manifest:
+    """The metadata that kubectl hides."""
     found = json.loads(kube.run("get", "vj", "sunset", "-o", "json", "--show-managed-fields"))
     return dict(found["metadata"])
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videojob_operator.cluster.api import Query, Raw, Reply
+from videojob_operator.cluster.api import OPENED, Query, Raw, Reply
 from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.metrics import Metrics
@@ -167,6 +167,7 @@ class RecordingApi:
     ) -> AsyncGenerator[dict[str, Any], None]:
         self.watched.append(query["resourceVersion"])
         self.on_watch()
+        yield {"type": OPENED, "object": {}}
         if not self.events:
             self.idle.set()
             await asyncio.get_running_loop().create_future()

@@ -132,6 +132,15 @@ async def test_bookmarks_are_signs_of_life() -> None:
         assert case.pods.age() == 0
 
 
+async def test_an_idle_stream_that_can_be_opened_anew_is_alive() -> None:
+    async with looking([Unreachable("silent")]).settled() as case:
+        case.clock.forward(500)
+        assert case.pods.age() == 500
+        case.api.idle.clear()
+    async with case.settled():
+        assert case.pods.age() == 0
+
+
 async def test_what_the_operator_has_just_written_is_known_at_once() -> None:
     async with looking().settled() as case:
         case.pods.put(raw_pod(version="200"))
