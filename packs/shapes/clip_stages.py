@@ -49,6 +49,7 @@ class Plan:
     policy_share: float = 0.0
     policy_every: int = 0
     policy_rates: tuple[float, ...] = (0.1, 0.2, 0.33)
+    policy_steps: tuple[int, int] = (24, 30)
 
     def easy_share(self, done: float) -> float:
         """Share of easy pictures when `done` (0…1) of the stage is over."""
@@ -71,30 +72,28 @@ DISTINGUISH: Final = Plan(
 )
 HARDEN: Final = Plan(
     "harden",
-    800,
+    500,
     1e-3,
     2,
     epsilon=3.0,
-    epsilon_ramp=0.15,
+    epsilon_ramp=0.2,
     bank_share=1 / 4,
     scrambled_share=1 / 12,
     policy_share=1 / 6,
-    policy_every=40,
+    policy_every=80,
     policy_rates=(0.053, 0.1),
 )
 GROUND: Final = Plan(
     "ground",
-    1500,
+    1400,
     1.2e-3,
     3,
     epsilon=3.0,
     bank_share=1 / 4,
     scrambled_share=1 / 12,
     policy_share=1 / 6,
-    policy_every=60,
+    policy_every=80,
 )
-
-
 STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND)
 
 

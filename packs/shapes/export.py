@@ -26,8 +26,14 @@ from packs.shapes import captions, first_stage, model
 API_VERSION: Final = "packs.videojobs.dev/v1"
 LICENCE: Final = "Apache-2.0"
 CODEBOOK_DEVIATION: Final = 0.25
-GUIDANCE: Final = {"start": "gray", "lr": 0.1, "lrFinal": 0.01, "cuts": 8, "iterations": 250}
-"""Defaults of guidance that fit these weights, for the runner."""
+GENERATOR_DEFAULTS: Final = {
+    "start": "gray",
+    "learningRate": 0.1,
+    "learningRateFinal": 0.01,
+    "learningRateNextFrames": 0.05,
+}
+PERCEPTOR_DEFAULTS: Final = {"cuts": 8, "augmentation": {"shift": [0.0, 0.1], "sharpness": 0.0, "jitter": 0.0}}
+"""Guidance that fits these weights; the perceptor's views are those that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ def write_pack(folder: Path, about: Description, tensors: Mapping[str, Tensor]) 
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "weights.safetensors"
     save_file(halved(tensors), weights)
+    weights.chmod(0o644)  # safetensors writes for its owner alone
     content = weights.read_bytes()
     document = {
         "apiVersion": API_VERSION,
@@ -114,9 +121,9 @@ def export(
         "contextLength": shape.context_length,
         "embedDim": shape.embed_dim,
     }
-    drawing = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GUIDANCE, training, {})
+    drawing = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GENERATOR_DEFAULTS, training, {})
     write_pack(out / drawing.name, drawing, rescaled(vqgan))
-    seeing = Description("shapes-clip", "clip", seen, {}, training, {})
+    seeing = Description("shapes-clip", "clip", seen, PERCEPTOR_DEFAULTS, training, {})
     write_pack(out / seeing.name, seeing, clip_tensors(clip))
 
 

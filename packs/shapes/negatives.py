@@ -83,8 +83,16 @@ def make_bank(plan: BankPlan, first_stage: FirstStage, pictures: Pictures) -> di
 class OnPolicy:
     """A pool of pictures that the present CLIP has steered, the last sixteen rounds of twelve prompts."""
 
-    def __init__(self, first_stage: FirstStage, pictures: Pictures, *, rates: tuple[float, ...], seed: int) -> None:
-        self.first_stage, self.pictures, self.rates = first_stage, pictures, rates
+    def __init__(
+        self,
+        first_stage: FirstStage,
+        pictures: Pictures,
+        *,
+        rates: tuple[float, ...],
+        steps: tuple[int, int] = (24, 30),
+        seed: int,
+    ) -> None:
+        self.first_stage, self.pictures, self.rates, self.steps = first_stage, pictures, rates, steps
         self.rng, self.draws = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
         self.pool: deque[Tensor] = deque(maxlen=ROUNDS_KEPT)
 
@@ -106,7 +114,7 @@ class OnPolicy:
         """Steers twelve pictures under `clip_model` (in evaluation mode) and adds three looks at each to the pool."""
         pick = self.draws.choice(self.pictures.labelled(), 12)
         captions = [tokens(describe(self.pictures.rows[index], self.draws)[0]) for index in pick]
-        steps = int(self.draws.integers(24, 31))
+        steps = int(self.draws.integers(*self.steps, endpoint=True))
         rate = float(self.draws.choice(self.rates))
         plan = guidance.Steering(steps=steps, rate=rate, final_rate=rate, cuts=2)
         with torch.no_grad():

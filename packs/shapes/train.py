@@ -92,7 +92,9 @@ class Run:
         if index:
             trainer.start_from(self.work.load(self.recipe.clip[index - 1].name))
         if plan.name not in PARALLEL:
-            policy = negatives.OnPolicy(self.first_stage(), pictures, rates=plan.policy_rates, seed=plan.seed)
+            policy = negatives.OnPolicy(
+                self.first_stage(), pictures, rates=plan.policy_rates, steps=plan.policy_steps, seed=plan.seed
+            )
             trainer.extras = clip_stages.Extras(self.work.load("bank"), policy)
         with shown(plan.name, plan.steps) as report:
             return clip_stages.train(trainer, report)

@@ -33,6 +33,8 @@ class Plan:
     codebook_rate: float = 2e-3
     warm_up: int = 50
     reseed_every: int = 40
+    founding_batches: int = 8
+    """Batches of 32 crops whose encodings found the codebook."""
     seed: int = 0
 
     @property
@@ -127,8 +129,8 @@ class Trainer:
 
     @torch.no_grad()
     def found_codebook(self) -> None:
-        """Sets the codebook to the k-means of the encodings of 256 crops."""
-        batches = [self.model.latents(crops(self.pictures, 32, self.rng)) for _ in range(8)]
+        """Sets the codebook to the k-means of real encodings."""
+        batches = [self.model.latents(crops(self.pictures, 32, self.rng)) for _ in range(self.plan.founding_batches)]
         points = torch.cat(batches).permute(0, 2, 3, 1).reshape(-1, self.model.codebook.shape[1])
         self.model.codebook.copy_(lloyd(points, centres=len(self.used), rounds=25, rng=self.torch_rng))
 

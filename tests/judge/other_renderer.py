@@ -88,10 +88,11 @@ def stencil(shape: str, rng: np.random.Generator) -> Image.Image:
     mask = Image.new("L", (SIDE * SCALE, SIDE * SCALE), 0)
     pen = ImageDraw.Draw(mask)
     several = rng.random() < 0.12
-    radius = rng.uniform(0.13, 0.17) if several else rng.uniform(0.17, 0.40)
-    centres = (
-        [(0.28, 0.3), (0.7, 0.68), (0.3, 0.75)][: rng.integers(2, 4)] if several else [tuple(rng.normal(0.5, 0.05, 2))]
-    )
+    radius = rng.uniform(0.13, 0.17) if several else rng.uniform(0.12, 0.40)
+    room = max(0.0, 0.5 - 1.05 * radius) if rng.random() < 0.6 else 0.06
+    centres = [tuple(0.5 + rng.uniform(-room, room, 2))]
+    if several:
+        centres = [(0.28, 0.3), (0.7, 0.68), (0.3, 0.75)][: rng.integers(2, 4)]
     turn, rough = rng.normal(0, 0.2), rng.choice([0.0, 0.0, 0.02, 0.04])
     points = outline(shape, turn, rng)
     hole = rng.uniform(0.45, 0.68)

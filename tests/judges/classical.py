@@ -147,11 +147,37 @@ def shape_of(thing: Mask) -> str:
     return "triangle" if third > fourth else "square"
 
 
+def despeckled(image: Image) -> Image:
+    """Every pixel the median of its 3×3 neighbourhood, channel by channel."""
+    framed = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    height, width = image.shape[:2]
+    around = [framed[dy : dy + height, dx : dx + width] for dy in range(3) for dx in range(3)]
+    return np.asarray(np.median(around, axis=0)).astype(np.uint8)
+
+
+def largest_thing(image: Image, below: Floats) -> Mask | None:
+    """
+    The largest connected thing in front of the background colour; None when nothing stands out.
+
+    What stands out gives the object's colour; the object is then what is nearer to that than to the background, so
+    that neither a tinted rim nor an uneven background counts.
+    """
+    seen, behind = lab(image), lab(below)
+    apart = np.linalg.norm(seen - behind, axis=-1)
+    parts = components(apart > FAR)
+    if not parts or parts[0].sum() < LEAST * apart.size:
+        return None
+    front = np.median(seen[parts[0]], axis=0)
+    parts = components(np.linalg.norm(seen - front, axis=-1) < apart)
+    return parts[0] if parts and parts[0].sum() >= LEAST * apart.size else None
+
+
 def judge(image: Image) -> Verdict:
     """What ``[H, W, 3]`` shows; sides from about 32 pixels up."""
-    below = border_colour(image)
+    clean = despeckled(image)
+    below = border_colour(clean)
     background = nearest_name(below)
-    things = components(np.linalg.norm(lab(image) - lab(below), axis=-1) > FAR)
-    if not things or things[0].sum() < LEAST * things[0].size:
+    thing = largest_thing(clean, below)
+    if thing is None:
         return Verdict("none", background, background)
-    return Verdict(shape_of(things[0]), nearest_name(np.median(image[things[0]], axis=0)), background)
+    return Verdict(shape_of(thing), nearest_name(np.median(image[thing], axis=0)), background)

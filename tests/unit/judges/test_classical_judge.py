@@ -61,7 +61,7 @@ def test_every_shape_is_named_at_every_size_and_tilt(shape: str, turn: float, ra
     assert seen == Verdict(shape, "yellow", "blue")
 
 
-@pytest.mark.parametrize(("colour", "background"), itertools.permutations(NAMED, 2))
+@pytest.mark.parametrize(("colour", "background"), list(itertools.permutations(NAMED, 2)))
 def test_every_pair_of_colours_is_told_apart(colour: str, background: str) -> None:
     seen = judge(np.asarray(picture("circle", colour, background)))
     assert (seen.colour, seen.background, seen.shape) == (colour, background, "circle")
@@ -72,6 +72,16 @@ def test_blur_and_noise_do_not_change_the_verdict(shape: str) -> None:
     soft = np.asarray(picture(shape, "green", "white", turn=0.1).filter(ImageFilter.GaussianBlur(0.7)), float)
     noisy = np.clip(soft + np.random.default_rng(3).normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
     assert judge(noisy) == Verdict(shape, "green", "white")
+
+
+@pytest.mark.parametrize("shape", ["circle", "square", "triangle", "star", "cross", "ring"])
+def test_specks_and_an_uneven_background_do_not_change_the_verdict(shape: str) -> None:
+    rng = np.random.default_rng(4)
+    image = np.asarray(picture(shape, "white", "purple", radius=80), float)
+    image += np.linspace(-18, 18, SIDE)[None, :, None]
+    ys, xs = rng.integers(0, SIDE, (2, 40))
+    image[ys, xs] = rng.uniform(0, 255, (40, 3))
+    assert judge(np.clip(image, 0, 255).astype(np.uint8)) == Verdict(shape, "white", "purple")
 
 
 @pytest.mark.parametrize("background", list(NAMED))

@@ -110,7 +110,12 @@ def test_the_vqgan_pack_describes_its_architecture_and_the_guidance_that_fits_it
         "embedDim": 16,
         "codebookSize": 1024,
     }
-    assert about["defaults"]["start"] == "gray" and about["defaults"]["lr"] == 0.1
+    assert about["defaults"] == {
+        "start": "gray",
+        "learningRate": 0.1,
+        "learningRateFinal": 0.01,
+        "learningRateNextFrames": 0.05,
+    }
 
 
 def test_the_code_digest_is_blind_to_comments_and_layout_but_not_to_code(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What prompts ask for, whether pictures show it, and the shares with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tests.judge import other_renderer as drawn
+
+
+class Seen(Protocol):
+    """The verdict of a judge."""
+
+    @property
+    def shape(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def background(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One prompt in parts; `background` is None where the prompt leaves it open."""
+
+    shape: str
+    colour: str
+    background: str | None
+
+    def prompt(self) -> str:
+        """The words."""
+        text = f"{article(self.colour)} {self.shape}"
+        return f"{text} on {article(self.background)} background" if self.background else text
+
+    def is_met(self, seen: Seen) -> bool:
+        """Whether the picture shows everything that was asked for."""
+        return (seen.shape, seen.colour) == (self.shape, self.colour) and self.background in (None, seen.background)
+
+
+def article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def asks(count: int, seed: int) -> list[Ask]:
+    """Fixed prompts: shapes in turn, colours uniform, a background in half of them, never the object's colour."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(count):
+        colour = str(rng.choice(drawn.COLOURS))
+        background = str(rng.choice([name for name in drawn.BACKGROUNDS if name != colour]))
+        made.append(Ask(drawn.SHAPES[i % 6], colour, background if rng.random() < 0.5 else None))
+    return made
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share after `hits` of `count`."""
+    z, share = 1.96, hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return middle - half, middle + half
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Hits among cases."""
+
+    hits: int
+    count: int
+
+    @property
+    def value(self) -> float:
+        """0…1."""
+        return self.hits / self.count
+
+    def document(self) -> dict[str, object]:
+        """For the model card."""
+        low, high = wilson(self.hits, self.count)
+        return {"share": round(self.value, 3), "interval95": [round(low, 3), round(high, 3)], "n": self.count}
+
+    def __add__(self, other: Share) -> Share:
+        return Share(self.hits + other.hits, self.count + other.count)
+
+
+def counted(asked: Sequence[Ask], seen: Sequence[Seen], met: Callable[[Ask, Seen], bool]) -> Share:
+    """How many verdicts meet their asks."""
+    return Share(sum(met(a, s) for a, s in zip(asked, seen, strict=True)), len(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well pictures follow their prompts."""
+
+    shape: Share
+    colour: Share
+    background: Share
+    everything: Share
+
+    @classmethod
+    def of(cls, asked: Sequence[Ask], seen: Sequence[Seen]) -> Scores:
+        """Scores of verdicts in the order of the asks; backgrounds count only where asked for."""
+        pairs = [(a, s) for a, s in zip(asked, seen, strict=True) if a.background]
+        return cls(
+            shape=counted(asked, seen, lambda a, s: a.shape == s.shape),
+            colour=counted(asked, seen, lambda a, s: a.colour == s.colour),
+            background=Share(sum(a.background == s.background for a, s in pairs), len(pairs)),
+            everything=counted(asked, seen, Ask.is_met),
+        )
+
+    def __add__(self, other: Scores) -> Scores:
+        return Scores(
+            self.shape + other.shape,
+            self.colour + other.colour,
+            self.background + other.background,
+            self.everything + other.everything,
+        )
+
+    def document(self) -> dict[str, object]:
+        """For the model card."""
+        parts = {"shape": self.shape, "colour": self.colour, "background": self.background, "all": self.everything}
+        return {name: share.document() for name, share in parts.items()}
+
+
+def swapped(asked: Sequence[Ask]) -> list[Ask]:
+    """Every picture is asked for what another one was asked for: a control, near chance for any model."""
+    half = len(asked) // 2 + 1
+    return [*asked[half:], *asked[:half]]

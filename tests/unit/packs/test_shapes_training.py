@@ -1,0 +1,135 @@
+"""The whole training in small: every stage runs a few steps, is remembered, and ends in packs that load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from clip.model import build_model
+from safetensors.torch import load_file
+
+from packs.shapes import clip_stages, negatives, vqgan
+from packs.shapes.dataset import Pictures
+from packs.shapes.first_stage import FirstStage
+from packs.shapes.renderer import chunk
+from packs.shapes.stages import Work
+from packs.shapes.train import Recipe, Run
+
+
+def short(plan: clip_stages.Plan) -> clip_stages.Plan:
+    return replace(plan, steps=2, batch=16, policy_every=2 if plan.policy_every else 0, policy_steps=(1, 1))
+
+
+SHORT = Recipe(
+    pictures=96,
+    vqgan=vqgan.Plan(steps=2, batch=4, founding_batches=1),
+    bank=negatives.BankPlan(reconstructions=24, scrambled=8),
+    clip=tuple(short(plan) for plan in clip_stages.STAGES),
+)
+STAGES = ("vqgan", "bank", *SHORT.names)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(SHORT, Work(tmp_path_factory.mktemp("work")))
+    for stage in ("learn", "distinguish", "vqgan", "bank", "harden", "ground"):
+        run.stage(stage)
+    run.export(run.work.folder / "out")
+    return run
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    return Pictures(*chunk(1, 96))
+
+
+def falls(losses: Sequence[float]) -> bool:
+    half = len(losses) // 2
+    return float(np.mean(losses[half:])) < float(np.mean(losses[:half]))
+
+
+def test_every_stage_leaves_a_file_and_is_not_trained_again(finished: Run) -> None:
+    before = {stage: finished.work.file(stage).stat().st_mtime_ns for stage in STAGES}
+    for stage in STAGES:
+        finished.stage(stage)
+    assert {stage: finished.work.file(stage).stat().st_mtime_ns for stage in STAGES} == before
+
+
+def test_another_plan_makes_a_stage_and_those_after_it_stale(finished: Run) -> None:
+    longer = replace(SHORT, clip=(replace(SHORT.clip[0], steps=3), *SHORT.clip[1:]))
+    stale = [stage for stage in STAGES if not finished.work.holds(stage, longer.key(stage))]
+    assert stale == ["learn", "distinguish", "harden", "ground"]
+
+
+def test_another_codebook_makes_the_bank_stale_but_not_the_first_clip_stages(finished: Run) -> None:
+    other = replace(SHORT, vqgan=replace(SHORT.vqgan, seed=9))
+    stale = [stage for stage in STAGES if not finished.work.holds(stage, other.key(stage))]
+    assert stale == ["vqgan", "bank", "harden", "ground"]
+
+
+def test_the_exported_files_load_into_taming_s_names_and_openai_s_builder(finished: Run) -> None:
+    out = finished.work.folder / "out"
+    drawing = load_file(out / "shapes-vqgan" / "weights.safetensors")
+    FirstStage().load_state_dict({name: tensor.float() for name, tensor in drawing.items()})
+    seeing = build_model(load_file(out / "shapes-clip" / "weights.safetensors")).float()
+    assert seeing.visual.input_resolution == 64
+
+
+def test_the_packs_record_how_they_were_made(finished: Run) -> None:
+    for name in ("shapes-vqgan", "shapes-clip"):
+        training = json.loads((finished.work.folder / "out" / name / "pack.json").read_text())["training"]
+        assert training["steps"] == {"vqgan": 2, "learn": 2, "distinguish": 2, "harden": 2, "ground": 2}
+        assert len(training["codeDigest"]) == 64 and set(training["seconds"]) == set(STAGES)
+
+
+def test_the_first_stage_learns_in_a_dozen_steps(pictures: Pictures) -> None:
+    trainer = vqgan.Trainer(vqgan.Plan(steps=14, batch=4, warm_up=2, reseed_every=4, founding_batches=1), pictures)
+    assert falls([trainer.step(number) for number in range(14)])
+    assert trainer.model.codebook.std() > 0.01  # k-means has replaced the start of ±1/K
+
+
+def test_the_clip_learns_in_a_dozen_steps(pictures: Pictures) -> None:
+    plan = replace(clip_stages.LEARN, steps=14, batch=24)
+    trainer = clip_stages.Trainer(plan, pictures)
+    assert falls([trainer.step(number) for number in range(14)])
+
+
+def test_an_adversarial_step_stays_within_its_length_and_raises_the_loss(pictures: Pictures) -> None:
+    trainer = clip_stages.Trainer(replace(clip_stages.LEARN, steps=20, batch=24), pictures)
+    for number in range(6):
+        trainer.step(number)
+    batch = trainer.batch(0.5)
+    with torch.no_grad():
+        texts = torch.nn.functional.normalize(torch.randn(len(batch.tokens), 128), dim=1)
+    moved = trainer.moved(batch, texts, 3.0)
+    assert float((moved - batch.images).flatten(1).norm(dim=1).max()) <= 3.0 + 1e-3
+    with torch.no_grad():
+        assert trainer.loss(moved, batch, texts) > trainer.loss(batch.images, batch, texts)
+
+
+def test_captions_stand_only_for_pictures_that_have_any(pictures: Pictures) -> None:
+    batch = clip_stages.Trainer(replace(clip_stages.LEARN, batch=48, easy_until=0, mixed_until=0), pictures).batch(1.0)
+    labelled = batch.rows[:, 5] >= 0
+    assert len(batch.tokens) == int(labelled.sum())
+    assert batch.matches.any(1).all() and not batch.matches[:, ~labelled].any()
+
+
+def test_k_means_finds_separate_clusters() -> None:
+    rng = torch.Generator().manual_seed(0)
+    truth = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
+    points = truth.repeat(40, 1) + 0.05 * torch.randn(120, 2, generator=rng)
+    found = vqgan.lloyd(points, centres=3, rounds=25, rng=rng)
+    assert torch.cdist(truth, found).min(1).values.max() < 0.1
+
+
+def test_scrambled_tokens_keep_the_grid_and_change_most_of_it() -> None:
+    rng = torch.Generator().manual_seed(1)
+    first_stage = FirstStage()
+    codes = torch.randint(1024, (30, 16, 16), generator=rng)
+    mixed = negatives.scrambled(first_stage, codes, rng)
+    assert mixed.shape == codes.shape
+    assert float((mixed != codes).float().mean((1, 2)).min()) > 0.25
