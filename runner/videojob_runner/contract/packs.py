@@ -15,12 +15,9 @@ DESCRIPTION = "pack.json"
 
 
 def built_in_folder(environment: Mapping[str, str]) -> Path:
-    """Where the built-in packs lie: as the environment says, or `packs/` beside or above the program."""
+    """Where the built-in packs lie: as the environment says, or in the package itself."""
     named = environment.get(PACKS_VARIABLE)
-    if named:
-        return Path(named)
-    beside = [folder / "packs" for folder in Path(__file__).resolve().parents[1:4]]
-    return next((folder for folder in beside if folder.is_dir()), beside[0])
+    return Path(named) if named else Path(__file__).resolve().parents[1] / "models" / "builtin"
 
 
 class PackFolders:

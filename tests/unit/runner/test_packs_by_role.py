@@ -61,4 +61,4 @@ def test_a_digest_is_compared_with_the_description(roots: Path) -> None:
 
 def test_the_environment_says_where_built_in_packs_lie(tmp_path: Path) -> None:
     assert built_in_folder({"VIDEOJOB_PACKS": str(tmp_path)}) == tmp_path
-    assert built_in_folder({}).name == "packs"
+    assert built_in_folder({}).parts[-3:] == ("videojob_runner", "models", "builtin")
