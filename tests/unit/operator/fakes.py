@@ -92,7 +92,8 @@ class RecordingApi:
     def add(self, kind: Kind, raw: dict[str, Any]) -> dict[str, Any]:
         """Puts an object there, as somebody else would."""
         self.version += 1
-        meta = {"namespace": "art", "uid": f"uid-{self.version}"} | raw["metadata"]
+        born = {"uid": f"uid-{self.version}", "creationTimestamp": "2026-01-01T12:00:00Z"}
+        meta = {"namespace": "art"} | born | raw["metadata"]
         stored = raw | {"metadata": meta | {"resourceVersion": str(self.version)}}
         self.objects[kind, meta["namespace"], meta["name"]] = stored
         return stored

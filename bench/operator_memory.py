@@ -1,0 +1,84 @@
+"""
+How much memory the operator takes: at rest, and with jobs that run and report.
+
+    python -m bench.operator_memory [--jobs 50]
+
+A real API server with its controllers, the operator as a process of its own, a kubelet of straw. Printed as one line of
+JSON; megabytes are resident set sizes as the kernel counts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import devcluster
+from tests.apiserver.operator.agent import Tokens, audience
+from tests.apiserver.operator.kubelet import FakeKubelet
+from tests.apiserver.operator.plant import Plant, installed, running
+from tests.e2e.kube import Kube
+from tests.e2e.manifests import videojob
+
+
+def megabytes(plant: Plant) -> dict[str, float]:
+    """Resident now and at its peak."""
+    assert plant.process is not None
+    status = Path(f"/proc/{plant.process.pid}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return {name: round(int(fields[key].split()[0]) / 1024, 1) for name, key in (("now", "VmRSS"), ("peak", "VmHWM"))}
+
+
+def cpu_seconds(plant: Plant) -> float:
+    """Processor time the operator has used."""
+    assert plant.process is not None
+    fields = Path(f"/proc/{plant.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def run_jobs(plant: Plant, kube: Kube, count: int) -> float:
+    """Starts `count` jobs, lets each pod run and report twice; seconds until all statuses show progress."""
+    names = [f"job-{number}" for number in range(count)]
+    began = time.monotonic()
+    kube.apply(*(videojob(name) for name in names))
+    kubelet, tokens = FakeKubelet(kube), Tokens(kube)
+    for name in names:
+        kubelet.starts(kubelet.pod_of(name, timeout=120))
+    jobs = {each["metadata"]["name"]: each for each in json.loads(kube.run("get", "vj", "-o", "json"))["items"]}
+    pods = {each["metadata"]["labels"]["videojobs.dev/name"]: each for each in kube.items("pods")}
+    held = {name: tokens.bound_to(pods[name]["metadata"]["name"], audience=audience(jobs[name])) for name in names}
+    for sequence in (1, 2):
+        for name in names:
+            while plant.post(jobs[name], token=held[name], sequence=sequence, percent=sequence * 10).code == 429:
+                time.sleep(0.2)
+    plant.until(lambda: shown(kube) == count, what="all progress is shown", seconds=120)
+    return time.monotonic() - began
+
+
+def shown(kube: Kube) -> int:
+    """How many VideoJobs show the second report."""
+    items = json.loads(kube.run("get", "vj", "-o", "json"))["items"]
+    return sum(each["status"].get("progress", {}).get("percent") == 20 for each in items)
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=50)
+    jobs = parser.parse_args().jobs
+    with tempfile.TemporaryDirectory() as folder, devcluster.api_server(controllers=True) as cluster:
+        installed(cluster)
+        with running(cluster, Path(folder) / "log", {}) as plant, cluster.kubectl.namespace() as namespace:
+            time.sleep(5)
+            idle, before = megabytes(plant), cpu_seconds(plant)
+            kube = Kube(cluster.kubectl, namespace)
+            kube.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+            seconds = run_jobs(plant, kube, jobs)
+            busy = {"jobs": jobs, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds(plant) - before, 1)}
+            print(json.dumps({"idle_mb": idle, "with_jobs_mb": megabytes(plant), **busy}))
+
+
+if __name__ == "__main__":
+    main()

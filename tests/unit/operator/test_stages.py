@@ -1,0 +1,121 @@
+"""What is counted on a VideoJob's way, and what is kept about it until it is gone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from videojob_api.status import Condition, OutputStatus, VideoJobStatus
+from videojob_operator.cluster.notes import Notes
+from videojob_operator.domain.observed import CreationProblem, Observed, VideoJobSeen
+from videojob_operator.queue import Key
+from videojob_operator.stages import MOST_REASONS, Stages
+
+from tests.unit.operator.fakes import ManualClock, counted, metrics
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SUNSET = Key("art", "sunset")
+
+
+class Count:
+    """Stages at ten past twelve, and whom they asked to forget."""
+
+    def __init__(self) -> None:
+        self.metrics, self.forgotten = metrics(), list[str]()
+        self.stages = Stages(self.metrics, self.forgotten.append, now=lambda: NOON + timedelta(minutes=10))
+
+    def decided(self, before: VideoJobStatus, after: VideoJobStatus) -> None:
+        self.stages.decided(Observed(seen(status=before)), after)
+
+    def counted(self, name: str, **labels: str) -> float:
+        return counted(self.metrics, name, **labels)
+
+
+def seen(uid: str = "uid-1", **more: Any) -> VideoJobSeen:
+    return VideoJobSeen(
+        **{"namespace": "art", "name": "sunset", "uid": uid, "created": NOON, "status": VideoJobStatus()} | more
+    )
+
+
+def over(status: str, reason: str) -> VideoJobStatus:
+    verdict = Condition(type="Succeeded", status=status, reason=reason, last_transition_time=NOON)  # type: ignore[arg-type]
+    return VideoJobStatus(
+        state="Failed" if status == "False" else "Succeeded",
+        conditions=[verdict],
+        start_time=NOON + timedelta(minutes=1),
+        completion_time=NOON + timedelta(minutes=5),
+        output=OutputStatus(url="pvc://v/", frames=12, bytes=3456),
+    )
+
+
+def test_a_changed_state_is_counted_with_its_reason() -> None:
+    count = Count()
+    count.decided(VideoJobStatus(state="Running"), over("False", "BadConfig"))
+    assert count.counted("videojob_transitions_total", to="Failed", reason="BadConfig") == 1
+
+
+def test_an_unchanged_state_is_not_counted() -> None:
+    count = Count()
+    end = over("False", "BadConfig")
+    count.decided(end, end)
+    assert count.counted("videojob_transitions_total", to="Failed", reason="BadConfig") == 0
+
+
+def test_reasons_that_a_hostile_runner_invents_end_as_other() -> None:
+    count = Count()
+    for number in range(MOST_REASONS + 10):
+        count.decided(VideoJobStatus(), over("False", f"Invented{number}"))
+    assert count.counted("videojob_transitions_total", to="Failed", reason="Other") == 10
+
+
+def test_the_way_to_job_runner_and_verdict_is_measured() -> None:
+    count = Count()
+    count.decided(VideoJobStatus(), VideoJobStatus(job_name="sunset-1", start_time=NOON + timedelta(minutes=2)))
+    assert count.counted("videojob_create_to_job_seconds_sum") == 600
+    assert count.counted("videojob_start_latency_seconds_sum") == 120
+    count.decided(VideoJobStatus(), over("True", "Completed"))
+    assert count.counted("videojob_run_seconds_sum", outcome="succeeded") == 240
+
+
+def test_only_successful_output_counts() -> None:
+    count = Count()
+    count.decided(VideoJobStatus(), over("False", "BadConfig"))
+    assert count.counted("videojob_frames_total") == 0
+    count.decided(VideoJobStatus(), over("True", "Completed"))
+    assert (count.counted("videojob_frames_total"), count.counted("videojob_publish_bytes_total")) == (12, 3456)
+
+
+def test_a_deleted_videojob_is_forgotten_once() -> None:
+    count = Count()
+    count.stages.seen(SUNSET, seen())
+    count.stages.gone(SUNSET)
+    count.stages.gone(SUNSET)
+    assert count.forgotten == ["uid-1"]
+
+
+def test_one_made_anew_under_the_same_name_ends_the_memory_of_the_old() -> None:
+    count = Count()
+    count.stages.seen(SUNSET, seen("uid-1"))
+    count.stages.seen(SUNSET, seen("uid-2"))
+    assert count.forgotten == ["uid-1"]
+
+
+def test_a_refusal_is_news_once_and_a_creation_clears_it() -> None:
+    notes = Notes()
+    problem = CreationProblem("CreateFailed", "quota")
+    assert notes.refused("uid-1", problem)
+    assert not notes.refused("uid-1", problem)
+    notes.created("uid-1", warnings=("careful",))
+    assert (notes.of("uid-1").problem, notes.of("uid-1").warnings) == (None, ("careful",))
+
+
+def test_events_are_read_again_after_a_while_and_repeat_nothing() -> None:
+    clock = ManualClock()
+    notes = Notes(clock=clock)
+    notes.created("uid-1", warnings=("a", "b"))
+    assert notes.wants_events("uid-1", every=10)
+    notes.heard("uid-1", ("b", "c", "d", "e", "f"))
+    assert not notes.wants_events("uid-1", every=10)
+    clock.forward(10)
+    assert notes.wants_events("uid-1", every=10)
+    assert notes.of("uid-1").warnings == ("b", "c", "d", "e", "f")
