@@ -17,7 +17,7 @@ from devcluster import debian, paths
 from devcluster.apilevel import ApiServer, named
 from devcluster.build import binary, build
 from devcluster.errors import DevclusterError
-from devcluster.node import ONE_FAKE_GPU, Node, the_node
+from devcluster.node import ONE_FAKE_GPU, Node, require_node_level, the_node
 from devcluster.steps import say, step
 from devcluster.versions import Group
 
@@ -86,6 +86,7 @@ def _build(parsed: argparse.Namespace) -> None:
 def _up(parsed: argparse.Namespace) -> None:
     cluster = _cluster(parsed)
     if isinstance(cluster, Node):
+        require_node_level()
         _build(argparse.Namespace(level="node"))
         cluster.up(extended=_counts(parsed.extended) if parsed.extended else ONE_FAKE_GPU)
     else:

