@@ -113,6 +113,11 @@ GOOD: dict[str, dict[str, Any]] = {
             {"role": "perceptor", "builtin": "shapes-clip"},
         ],
     },
+    "a foreign program's packs, in roles of its own": CUSTOM
+    | {
+        "spec.inputs": [{"path": "packs/a", "pvc": {"claimName": "packs"}}],
+        "spec.models": [{"role": "upscaler", "input": "packs/a"}],
+    },
     "everything of the pod": {
         "spec.pod": {
             "imagePullSecrets": ["registry"],
@@ -185,6 +190,9 @@ BAD: dict[str, Bad] = {
         {f"{VIDEO}.changePromptsOnFrame": [0]}, f"{VIDEO}.changePromptsOnFrame[0]", "1"
     ),
     "a start picture outside the inputs": Bad({f"{CLIP}.initImage": "../init.png"}, f"{CLIP}.initImage", "relative"),
+    "a start picture that nobody brings": Bad(
+        {f"{CLIP}.initImage": "note.tx", "spec.inputs": [NOTE]}, f"{CLIP}.initImage", "one of the inputs"
+    ),
     "a foreign program without its image": Bad({"spec.pipeline": {"custom": {}}}, "spec.runner.image", "needs"),
     "a variable with a dash": Bad(
         CUSTOM | {"spec.pipeline.custom.env": [{"name": "NO-GO"}]}, "spec.pipeline.custom.env[0].name", "match"
@@ -211,6 +219,9 @@ BAD: dict[str, Bad] = {
         {"spec.models": [{"role": "generator", "input": "pack"}], "spec.inputs": [NOTE | {"path": "packs"}]},
         "spec.models",
         "inputs",
+    ),
+    "a pack in a role the pipeline does not have": Bad(
+        {"spec.models": [{"role": "clip", "builtin": "shapes-clip"}]}, "spec.models", "generator and perceptor"
     ),
     "a digest in capitals": Bad(
         {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan", "digest": "A" * 64}]},
@@ -257,6 +268,9 @@ BAD: dict[str, Bad] = {
     "a prefix that begins with a slash": Bad({"spec.output.s3.prefix": "/videos"}, "spec.output.s3.prefix", "relative"),
     "a prefix that climbs": Bad({"spec.output.s3.prefix": "videos/../"}, "spec.output.s3.prefix", "'..'"),
     "an endpoint without a scheme": Bad({"spec.output.s3.endpoint": "minio:9000"}, "spec.output.s3.endpoint", "match"),
+    "an endpoint with a path": Bad(
+        {"spec.output.s3.endpoint": "https://minio/art"}, "spec.output.s3.endpoint", "match"
+    ),
     "an endpoint with a password": Bad(
         {"spec.output.s3.endpoint": "https://me:pw@minio"}, "spec.output.s3.endpoint", "match"
     ),

@@ -103,6 +103,10 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
         if "pvc" not in entry:
             entry["access"] = "Copy"
     _repair_models(spec)
+    clip = spec["pipeline"].get("vqganClip", {})
+    if "initImage" in clip:
+        spec["inputs"] = spec.get("inputs") or [{"path": "init", "inline": ""}]
+        clip["initImage"] = spec["inputs"][0]["path"]
     video = spec["pipeline"].get("vqganClip", {}).get("video", {})
     if "changePromptsOnFrame" in video:
         video["changePromptsOnFrame"] = sorted({f for f in video["changePromptsOnFrame"] if f <= video["frames"]})
@@ -111,7 +115,9 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _repair_models(spec: dict[str, Any]) -> None:
     paths = [entry["path"] for entry in spec.get("inputs", ())]
-    for role, source in zip(("generator", "perceptor", "other"), spec.get("models", ()), strict=False):
+    if "models" in spec:
+        del spec["models"][2:]
+    for role, source in zip(("generator", "perceptor"), spec.get("models", ()), strict=False):
         source["role"] = role
         if "input" in source and not paths:
             del source["input"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-from videojob_api.problems import problems
-from videojob_api.videojob import VideoJob
+from videojob_api.problems import BadDocument
+from videojob_api.videojob import read_videojob
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,7 @@ class Verdict:
 def of_models(manifest: dict[str, Any]) -> Verdict:
     """The models' verdict, read with the strictness of `kubectl apply`."""
     try:
-        VideoJob.model_validate(manifest, by_alias=True, by_name=False)
-    except ValidationError as error:
-        found = list(problems(error))
-        return Verdict(frozenset(problem.field for problem in found), "; ".join(map(str, found)))
+        read_videojob(manifest)
+    except BadDocument as error:
+        return Verdict(frozenset(problem.field for problem in error.problems), str(error))
     return Verdict(frozenset())

@@ -10,7 +10,7 @@ from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
 from videojob_api.quantity import Quantity
 from videojob_api.rules import EachAmong, Rule, UniqueBy
-from videojob_api.spec_rules import AmongInputs, NamesAccelerator
+from videojob_api.spec_rules import KnownRoles, NamesAccelerator, PacksAmongInputs, PictureAmongInputs
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
 
 BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip")
@@ -145,7 +145,9 @@ class VideoJobSpec(Document):
     rules: ClassVar[tuple[Rule, ...]] = (
         Requires(field="pipeline.custom", needs="runner.image", why="the operator's own image cannot run it"),
         NamesAccelerator(),
-        AmongInputs(),
+        PacksAmongInputs(),
+        PictureAmongInputs(),
+        KnownRoles("vqgan_clip", ("generator", "perceptor")),
         *map(
             Immutable,
             (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from videojob_api.rules import REQUIRED, Rule, lookup
+from videojob_api.rules import REQUIRED, Rule, lookup, wire
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,17 @@ class NamesAccelerator(Rule):
         return value.test is not None or value.runner.accelerator != "Required" or any("/" in name for name in limits)
 
 
+FOUND = "has(self.inputs) && self.inputs.exists(i, {name} == i.path || {name}.startsWith(i.path + '/'))"
+"""CEL for "the path `name` is brought by an input"; whole names are compared, hence the slash."""
+
+
+def brought(spec: Any, name: str) -> bool:
+    """Whether one of the inputs is, or holds, the path `name`."""
+    return any(name == entry.path or name.startswith(f"{entry.path}/") for entry in spec.inputs or ())
+
+
 @dataclass(frozen=True)
-class AmongInputs(Rule):
+class PacksAmongInputs(Rule):
     """A pack that is said to be an input lies at or below one of the inputs' paths."""
 
     @property
@@ -53,12 +62,62 @@ class AmongInputs(Rule):
         return "models"
 
     def cel(self) -> str:
-        """Compares whole names, hence the slash."""
-        found = "has(self.inputs) && self.inputs.exists(i, m.input == i.path || m.input.startsWith(i.path + '/'))"
-        return f"!has(self.models) || self.models.all(m, !has(m.input) || ({found}))"
+        """Every pack with an input."""
+        return f"!has(self.models) || self.models.all(m, !has(m.input) || ({FOUND.format(name='m.input')}))"
 
     def holds(self, value: Any) -> bool:
         """The same."""
-        paths = [entry.path for entry in value.inputs or ()]
-        wanted = [source.input for source in value.models or () if source.input is not None]
-        return all(any(name == path or name.startswith(f"{path}/") for path in paths) for name in wanted)
+        return all(source.input is None or brought(value, source.input) for source in value.models or ())
+
+
+@dataclass(frozen=True)
+class PictureAmongInputs(Rule):
+    """The picture to start from is one of the inputs, or lies below one."""
+
+    @property
+    def message(self) -> str:
+        """The remedy."""
+        return "must be the path of one of the inputs, or lie below one"
+
+    @property
+    def blames(self) -> str:
+        """The name of the picture."""
+        return "pipeline.vqgan_clip.init_image"
+
+    def cel(self) -> str:
+        """Only the pipeline that has such a picture."""
+        arm, picture = "self.pipeline.vqganClip", "self.pipeline.vqganClip.initImage"
+        return f"!has({arm}) || !has({picture}) || ({FOUND.format(name=picture)})"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        picture = lookup(value, self.blames)
+        return picture is None or brought(value, picture)
+
+
+@dataclass(frozen=True)
+class KnownRoles(Rule):
+    """A pipeline of ours has fixed roles; a pack in any other would silently stay unused."""
+
+    pipeline: str
+    roles: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The roles there are."""
+        return f"the roles of pipeline.{wire(self.pipeline)} are {' and '.join(self.roles)}"
+
+    @property
+    def blames(self) -> str:
+        """The list: CEL cannot name one of its items."""
+        return "models"
+
+    def cel(self) -> str:
+        """Other pipelines choose their roles themselves."""
+        known = f"self.models.all(m, m.role in {list(self.roles)})"
+        return f"!has(self.pipeline.{wire(self.pipeline)}) || !has(self.models) || {known}"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        absent = getattr(value.pipeline, self.pipeline) is None
+        return absent or all(source.role in self.roles for source in value.models or ())

@@ -28,6 +28,7 @@ NOT_CONFIG = Refuses(r"^config\.json(/|$)", "config.json is written by the opera
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{64}$", max_length=71)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+Endpoint = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._:\[\]-]+$", max_length=253)]
 RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
 """Slash-separated names below a root: no absolute path, no `..`, no control character (VJ-72)."""
 
@@ -44,7 +45,9 @@ class S3Location(Document):
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
     """Name of the bucket: 3 to 63 lower-case letters, digits, dots and hyphens."""
-    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$", max_length=253)] | None = None
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._:\[\]-]+$", max_length=253)] | None = (
+        None
+    )
     """Address of the service, like https://minio.example.com:9000. Absent: AWS. http only where the operator allows."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
     """Region to sign for, like eu-central-1. Absent: the service's default."""

@@ -1,10 +1,12 @@
 """The resource itself: metadata, spec, status."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from videojob_api.base import OpenDocument
+from videojob_api.problems import BadDocument, problems
 from videojob_api.spec import VideoJobSpec
 from videojob_api.status import VideoJobStatus
 
@@ -29,3 +31,11 @@ class VideoJob(OpenDocument):
     metadata: Metadata
     spec: VideoJobSpec
     status: VideoJobStatus | dict[str, Any] | None = None
+
+
+def read_videojob(manifest: Mapping[str, Any]) -> VideoJob:
+    """The VideoJob in a manifest, judged as `kubectl apply` would judge it. Raises BadDocument with every problem."""
+    try:
+        return VideoJob.model_validate(dict(manifest), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise BadDocument(*problems(error)) from None
