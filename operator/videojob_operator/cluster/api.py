@@ -41,7 +41,7 @@ class Api(Protocol):
         """Writes a whole object back; its `resourceVersion` guards against lost updates."""
 
     async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
-        """A JSON merge patch; a `metadata.uid` or `metadata.resourceVersion` in it is a precondition (Conflict)."""
+        """A JSON merge patch; another `metadata.uid` in it than the object's is refused (SchemaRejected, as a 422)."""
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
         """

@@ -136,6 +136,15 @@ class Hand:
             self.jobs.put(await self.client.merge(JOBS, action.name, namespace=seen.namespace, body=body))
         except (NotFound, Conflict):
             log.info("Job %s in %s was gone before %s reached it", action.name, seen.namespace, spec)
+        except SchemaRejected:
+            if await self._is_still(seen, action):
+                raise
+            log.info("Job %s in %s was made anew before %s reached it", action.name, seen.namespace, spec)
+
+    async def _is_still(self, seen: VideoJobSeen, action: SetSuspend | SetActiveDeadline) -> bool:
+        """Whether the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""
+        raw = await self.client.get(JOBS, action.name, namespace=seen.namespace)
+        return project_job(raw).uid == action.uid
 
 
 def as_stored(status: VideoJobStatus) -> dict[str, Any]:

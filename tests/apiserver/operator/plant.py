@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "helm" / "videojob"
 SYSTEM = "videojob-system"
 RELEASE = "videojob"
+"""Name of the release, and of everything it makes."""
 Manifest = dict[str, Any]
 
 
@@ -37,9 +38,9 @@ class Timeout(AssertionError):
     """Something did not become true in time; the text says what was there instead."""
 
 
-def rendered(*options: str) -> list[Manifest]:
+def rendered(*options: str, release: str = RELEASE) -> list[Manifest]:
     """The chart's objects."""
-    command = [str(binary("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM, "--kube-version", "1.34.4"]
+    command = [str(binary("helm")), "template", release, str(CHART), "--namespace", SYSTEM, "--kube-version", "1.34.4"]
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
 
@@ -167,10 +168,15 @@ def redirected(kubeconfig: Path, copy: Path, *, port: int) -> Path:
 
 @contextmanager
 def running(
-    cluster: devcluster.ApiServer, log: Path, settings: Mapping[str, str], *, through: int | None = None
+    cluster: devcluster.ApiServer,
+    log: Path,
+    settings: Mapping[str, str],
+    *,
+    through: int | None = None,
+    name: str = RELEASE,
 ) -> Iterator[Plant]:
-    """The operator under the service account the chart makes, until the block ends; `through` is a relay's port."""
-    account = cluster.login(f"system:serviceaccount:{SYSTEM}:{RELEASE}")
+    """The operator called `name` under the account its chart makes, until the block ends; `through`: a relay's port."""
+    account = cluster.login(f"system:serviceaccount:{SYSTEM}:{name}")
     if through is not None:
         account = redirected(account, log.parent / "kubeconfig", port=through)
     status_port, metrics_port = free_ports(2)
@@ -179,6 +185,8 @@ def running(
         "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("api", "operator")),
         "KUBECONFIG": str(account),
         "VIDEOJOB_NAMESPACE": SYSTEM,
+        "VIDEOJOB_SERVICE": name,
+        "VIDEOJOB_TLS_SECRET": f"{name}-tls",
         "VIDEOJOB_AGENT_IMAGE": "registry.example/operator:1",
         "VIDEOJOB_RUNNER_IMAGE": "registry.example/runner:1",
         "VIDEOJOB_BIND": "127.0.0.1",

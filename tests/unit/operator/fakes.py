@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videojob_operator.cluster.api import OPENED, Query, Raw, Reply
-from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound
+from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound, SchemaRejected
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.metrics import Metrics
 
@@ -137,6 +137,8 @@ class RecordingApi:
     async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
         self._call("merge", kind, body)
         stored = self._find(kind, namespace, name)
+        if body.get("metadata", {}).get("uid", stored["metadata"]["uid"]) != stored["metadata"]["uid"]:
+            raise SchemaRejected("metadata.uid: field is immutable", status=422)
         return self.add(kind, stored | {"spec": {**stored.get("spec", {}), **body.get("spec", {})}})
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:

@@ -221,6 +221,21 @@ async def test_a_changed_deadline_reaches_the_job_and_none_takes_it_away() -> No
     ]
 
 
+async def test_suspending_a_job_that_was_made_anew_leaves_the_new_one_alone() -> None:
+    bench = Bench()
+    bench.api.add(JOBS, raw_job(uid="job-2"))
+    await bench.do(SetSuspend("sunset-1", "job-1", suspend=True))
+    assert bench.api.objects[JOBS, "art", "sunset-1"]["spec"] == {}
+
+
+async def test_a_value_that_the_job_refuses_is_an_error() -> None:
+    bench = Bench()
+    bench.api.add(JOBS, raw_job())
+    bench.api.fail["merge", JOBS] = SchemaRejected("activeDeadlineSeconds: must be positive", status=422)
+    with pytest.raises(SchemaRejected, match="must be positive"):
+        await bench.do(SetActiveDeadline("sunset-1", "job-1", seconds=-1))
+
+
 async def test_suspending_a_job_that_is_gone_is_fine() -> None:
     await Bench().do(SetSuspend("sunset-1", "job-1", suspend=True))
 

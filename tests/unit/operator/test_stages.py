@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal
 
 from videojob_api.status import Condition, OutputStatus, VideoJobStatus
 from videojob_operator.cluster.notes import Notes
@@ -31,14 +31,12 @@ class Count:
         return counted(self.metrics, name, **labels)
 
 
-def seen(uid: str = "uid-1", **more: Any) -> VideoJobSeen:
-    return VideoJobSeen(
-        **{"namespace": "art", "name": "sunset", "uid": uid, "created": NOON, "status": VideoJobStatus()} | more
-    )
+def seen(uid: str = "uid-1", *, status: VideoJobStatus | None = None) -> VideoJobSeen:
+    return VideoJobSeen(namespace="art", name="sunset", uid=uid, created=NOON, status=status or VideoJobStatus())
 
 
-def over(status: str, reason: str) -> VideoJobStatus:
-    verdict = Condition(type="Succeeded", status=status, reason=reason, last_transition_time=NOON)  # type: ignore[arg-type]
+def over(status: Literal["True", "False"], reason: str) -> VideoJobStatus:
+    verdict = Condition(type="Succeeded", status=status, reason=reason, last_transition_time=NOON)
     return VideoJobStatus(
         state="Failed" if status == "False" else "Succeeded",
         conditions=[verdict],
