@@ -1,1 +1,1 @@
-"""The command line: the same manifest on a laptop."""
+"""`videojob`, the command line: runs a VideoJob's manifest on this machine, without a cluster."""

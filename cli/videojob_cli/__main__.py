@@ -1,4 +1,4 @@
-"""`python -m videojob_cli`."""
+"""`python -m videojob_cli`: the same as `videojob`."""
 
 from videojob_cli.app import main
 

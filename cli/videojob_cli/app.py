@@ -1,82 +1,127 @@
-"""The command line: `videojob run MANIFEST` renders a VideoJob on this machine, with its status on the screen."""
+"""
+`videojob`: the commands.
+
+    videojob run MANIFEST    the same VideoJob without a cluster: fetch, runner and publishing as processes here
+"""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from videojob_api.exit_codes import ExitCode
-from videojob_api.report import Report
+from videojob_api.layout import MANIFEST
+from videojob_api.plan import Plan
 from videojob_api.videojob import VideoJob
+from videojob_operator.domain.pod import mode as mode_of
 
-from videojob_cli.local import CannotRunHere, Folders, LocalRun
-from videojob_cli.manifests import BadManifest, read_videojob
-from videojob_cli.screen import Screen
+from videojob_cli.display import Display
+from videojob_cli.errors import CommandFailed
+from videojob_cli.local_run import Outcome, run_locally
+from videojob_cli.manifest_file import read_videojob
+from videojob_cli.places import LocalPlaces, local_plan
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-console = Console()
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+console = Console(stderr=True)
 
-LAST_LINES = 15
+
+class Mode(StrEnum):
+    """What the runner does; the contract's words."""
+
+    PROD = "PROD"
+    TEST = "TEST"
+    TEST_FAIL = "TEST_FAIL"
 
 
 @app.callback()
 def videojob() -> None:
-    """Makes videos from VideoJob manifests."""
+    """Videos from a manifest."""
 
 
 @app.command()
 def run(
-    manifest: Annotated[Path, typer.Argument(help="a YAML file with one VideoJob", exists=True, dir_okay=False)],
-    output: Annotated[Path | None, typer.Option(help="publish below this folder instead of spec.output")] = None,
-    claims: Annotated[Path, typer.Option(help="holds a folder for each volume claim, by name")] = Path(),
-    io: Annotated[Path | None, typer.Option(help="keep the runner's IO folder here")] = None,
+    manifest: Annotated[Path, typer.Argument(help="YAML file with one VideoJob", exists=True, dir_okay=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="stands for the output's claim or bucket [default: the claim's folder, or the bucket]"),
+    ] = None,
+    io: Annotated[Path | None, typer.Option(help="empty folder to work in, kept [default: a temporary one]")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="[default: TEST when the spec says test, else PROD]")] = None,
+    claims: Annotated[Path, typer.Option(help="holds a folder for each claim, by name")] = Path(),
 ) -> None:
-    """Renders a VideoJob without a cluster; ends with the runner's exit code."""
+    """
+    Runs a VideoJob on this machine, without a cluster.
+
+    Exit codes are the runner's: 0 published, 64 bad config, 65 bad input or no device, 70 internal error, 74 not
+    published, 75 interrupted; 1 when the job has failed although the runner ended with 0.
+    """
     try:
         job = read_videojob(manifest)
-    except BadManifest as error:
-        console.print(f"[red]{error}", highlight=False)
-        raise typer.Exit(ExitCode.BAD_CONFIG) from error
-    with tempfile.TemporaryDirectory(prefix="videojob-") as scratch:
-        folder = (io or Path(scratch)).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        folders = Folders(
-            io=folder,
-            claims=claims.absolute(),
-            output=output.absolute() if output else None,
-            log=Path(scratch) / "runner.log",
-        )
-        raise typer.Exit(_run(job, folders))
+        with _io_folder(io) as folder:
+            places = LocalPlaces(io=folder, output=output, claims=claims)
+            plan = local_plan(job, places, now=datetime.now().astimezone())
+            outcome = _run(job, plan, mode)
+            _tell(outcome, plan)
+            if outcome.exit_code:
+                raise typer.Exit(outcome.exit_code)
+    except CommandFailed as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(error.exit_code) from error
 
 
-def _run(job: VideoJob, folders: Folders) -> int:
-    """Runs with a screen; the exit code."""
-    try:
-        with Screen(console, job.metadata.name) as screen:
-            code, last = LocalRun(videojob=job, folders=folders, show=screen.show).run()
-    except CannotRunHere as error:
-        console.print(f"[red]{error}", highlight=False)
-        return ExitCode.BAD_CONFIG
-    _say_how_it_ended(code, last, folders.log)
-    return code
-
-
-def _say_how_it_ended(code: int, last: Report, log: Path) -> None:
-    if code == ExitCode.DONE and last.published:
-        console.print(f"[green]{', '.join(last.published.videos)} and {last.published.frames} frames", highlight=False)
-        console.print(f"{last.published.url}", highlight=False, soft_wrap=True)
-        return
-    if last.failure:
-        console.print(f"[red]{last.failure.reason}: {last.failure.message}", highlight=False)
-    else:
-        console.print(f"[red]the runner ended with exit code {code}", highlight=False)
-        for line in log.read_text(errors="replace").splitlines()[-LAST_LINES:]:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def main() -> None:
-    """Entry point of `videojob` and `kubectl videojob`."""
+def main() -> NoReturn:
+    """The program."""
     app()
+    raise SystemExit(0)
+
+
+def _run(job: VideoJob, plan: Plan, mode: Mode | None) -> Outcome:
+    if job.spec.pipeline.custom is not None:
+        image, where = job.spec.runner.image, plan.io_path
+        raise CommandFailed(
+            "pipeline.custom runs its own container, which this command does not start; by hand:\n"
+            f"  docker run --rm --user $(id -u):$(id -g) -v {where}:/video_io {image}"
+        )
+    with Display(job.metadata.name, console=console) as display:
+        return run_locally(plan, job.spec, mode=mode or mode_of(job.spec), show=display.show)
+
+
+def _tell(outcome: Outcome, plan: Plan) -> None:
+    """Says where everything lies, or what went wrong."""
+    report = outcome.report
+    if outcome.exit_code == ExitCode.DONE:
+        for name in [*(report.published.videos if report.published else []), MANIFEST]:
+            print(f"{plan.output.folder}/{name}" if plan.output.folder else f"{plan.output.url}{name}")  # noqa: T201
+        return
+    failure = report.failure
+    reason = f"{failure.reason}: {failure.message}" if failure else f"ended while {report.state}"
+    console.print(f"{outcome.log}\n", markup=False, highlight=False)
+    console.print(f"{plan.job.name} has failed: {reason}", style="red", markup=False, highlight=False)
+
+
+@contextmanager
+def _io_folder(wanted: Path | None) -> Iterator[Path]:
+    """The folder to work in: the user's, kept; or a temporary one, kept when something goes wrong."""
+    if wanted is not None:
+        wanted.mkdir(parents=True, exist_ok=True)
+        if any(wanted.iterdir()):
+            raise CommandFailed(f"--io {wanted} must be empty: files of an earlier run would be published again")
+        yield wanted.resolve()
+        return
+    folder, is_good = Path(tempfile.mkdtemp(prefix="videojob-")).resolve(), False
+    try:
+        yield folder
+        is_good = True
+    finally:
+        if is_good:
+            shutil.rmtree(folder)
+        else:
+            console.print(f"The IO folder is kept: {folder}", markup=False, highlight=False)

@@ -1,0 +1,95 @@
+"""
+One VideoJob on this machine: what fetch, runner and agent do in a pod, done here by the same code.
+
+Fetch runs first, then the runner as a process and the agent's watch beside it in a thread; when the runner has ended,
+the watch is told, as the kubelet would, and publishes what is left.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_agent.errors import AgentError
+from videojob_agent.events import Events
+from videojob_agent.fetch import fetch
+from videojob_agent.stores import Store, store_for
+from videojob_agent.watch import Watch
+from videojob_api.plan import Plan
+from videojob_api.report import ProgressState, Report
+from videojob_api.spec import VideoJobSpec
+
+from videojob_cli.errors import FAILED, CommandFailed
+from videojob_cli.runner_process import RunnerProcess
+
+LOG = "agent.log"
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run has ended: the last report, the command's exit code, and the end of the runner's log."""
+
+    report: Report
+    exit_code: int
+    log: str
+
+
+def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: str, show: Callable[[Report], object]) -> Outcome:
+    """Runs the whole job; `show` gets each new state. Raises CommandFailed when it could not even begin."""
+    io = Path(plan.io_path)
+    with (io / LOG).open("w") as stream:
+        events = Events(plan.job, part="local", stream=stream)
+        store = store_for(plan.output, credentials_root=None)
+        try:
+            fetch(plan, store, events=events, sleep=time.sleep)
+        except AgentError as error:
+            raise CommandFailed(f"{error.failure.reason}: {error}", exit_code=error.exit_code) from error
+        runner = RunnerProcess(spec, io, mode=mode)
+        with _ending(runner):
+            report, code = _watch(plan, store, runner, events=events, show=show)
+    return Outcome(report, verdict(report, runner=code), runner.last_lines())
+
+
+def verdict(report: Report, *, runner: int) -> int:
+    """The command's exit code: 0 only when the job is published."""
+    return 0 if report.state is ProgressState.DONE else runner or FAILED
+
+
+def _watch(
+    plan: Plan, store: Store, runner: RunnerProcess, *, events: Events, show: Callable[[Report], object]
+) -> tuple[Report, int]:
+    """Watches the runner to its end; the last report and the runner's exit code."""
+    gone = threading.Event()
+    watch = Watch(plan=plan, store=store, gone=gone, events=events, say=show)
+    with ThreadPoolExecutor(1, thread_name_prefix="watch") as threads:
+        watching = threads.submit(watch.run)
+        try:
+            while (code := runner.exit_code(within=POLL_SECONDS)) is None:
+                if watching.done():  # it ends by itself only when it broke, and then nobody publishes
+                    runner.kill()
+        finally:
+            gone.set()
+        return watching.result(), code
+
+
+@contextmanager
+def _ending(runner: RunnerProcess) -> Iterator[None]:
+    """Passes Ctrl-C and SIGTERM on to the runner, and leaves no runner behind."""
+
+    def stop(*_: object) -> None:
+        runner.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        runner.kill()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""
+The runner as a process of this machine, with the environment that its container would have.
+
+It gets a session of its own, so that Ctrl-C reaches it once and as SIGTERM: the first asks it to save and stop, the
+second to stop at once. What it prints goes to a file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from videojob_api import layout
+from videojob_api.spec import VideoJobSpec
+
+LOG = "runner.log"
+LINES_SHOWN = 12
+
+
+class RunnerProcess:
+    """Started at once; `log` is where its output goes."""
+
+    def __init__(self, spec: VideoJobSpec, io: Path, *, mode: str) -> None:
+        self.log = io / LOG
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command(spec, mode=mode),
+                env={**os.environ, **environment(spec, io, mode=mode)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """Asks it to end."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it, if it still runs."""
+        self._process.kill()
+        self._process.wait()
+
+    def exit_code(self, *, within: float) -> int | None:
+        """Its exit code, waited for `within` seconds; 128 + n when signal n has ended it; None while it runs."""
+        try:
+            code = self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            return None
+        return code if code >= 0 else 128 - code
+
+    def last_lines(self) -> str:
+        """The end of what it has printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LINES_SHOWN:])
+
+
+def command(spec: VideoJobSpec, *, mode: str) -> list[str]:
+    """The pod's command, with this interpreter."""
+    duration = [f"--test_duration={spec.test.duration_seconds}"] if spec.test else []
+    return [sys.executable, "-m", "videojob_runner", f"--mode={mode}", *duration]
+
+
+def environment(spec: VideoJobSpec, io: Path, *, mode: str) -> dict[str, str]:
+    """What the runner's container would find in its environment; the user's own variables cannot replace ours."""
+    users = {item.name: item.value for item in spec.runner.env or []}
+    return users | {
+        layout.IO_PATH_VARIABLE: str(io),
+        layout.MODE_VARIABLE: mode,
+        layout.ACCELERATOR_VARIABLE: spec.runner.accelerator,
+        layout.AWAIT_VARIABLE: "1",
+    }
