@@ -73,7 +73,7 @@ def run(
             if outcome.exit_code:
                 raise typer.Exit(outcome.exit_code)
     except CommandFailed as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(error.exit_code) from error
 
 
@@ -103,8 +103,8 @@ def _tell(outcome: Outcome, plan: Plan) -> None:
         return
     failure = report.failure
     reason = f"{failure.reason}: {failure.message}" if failure else f"ended while {report.state}"
-    console.print(f"{outcome.log}\n", markup=False, highlight=False)
-    console.print(f"{plan.job.name} has failed: {reason}", style="red", markup=False, highlight=False)
+    console.print(f"{outcome.log}\n", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{plan.job.name} has failed: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -124,4 +124,4 @@ def _io_folder(wanted: Path | None) -> Iterator[Path]:
         if is_good:
             shutil.rmtree(folder)
         else:
-            console.print(f"The IO folder is kept: {folder}", markup=False, highlight=False)
+            console.print(f"The IO folder is kept: {folder}", markup=False, highlight=False, soft_wrap=True)

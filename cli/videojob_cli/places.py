@@ -1,7 +1,8 @@
 """
 Where the things of a cluster are on this machine.
 
-A claim is a folder with its name; the output is laid out in it as it would be on the claim. Buckets are the real ones, opened with the AWS identity of whoever runs the command.
+A claim is a folder with its name; the output is laid out in it as it would be on the claim. Buckets are the real ones,
+opened with the AWS identity of whoever runs the command.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def _draw_bar(draw: ImageDraw.ImageDraw, share: float, *, size: tuple[int, int])
     width, height = size
     top = height - max(2, height // 24)
     draw.rectangle((0, top, width, height), fill=(24, 24, 24))
-    draw.rectangle((0, top, round(width * share) - 1, height), fill=(245, 200, 60))
+    if filled := round(width * share):  # of thousands of frames the first fill less than a pixel
+        draw.rectangle((0, top, filled - 1, height), fill=(245, 200, 60))
 
 
 def _draw_text(draw: ImageDraw.ImageDraw, text: str, *, size: tuple[int, int]) -> None:

@@ -21,6 +21,10 @@ def test_a_simulated_frame_has_the_size_asked_for(size: tuple[int, int]) -> None
     assert simulated_frame("a b", index=0, total=3, size=size).shape == (size[1], size[0], 3)
 
 
+def test_the_first_of_thousands_of_frames_has_a_bar_of_no_width() -> None:
+    assert simulated_frame("a b", index=0, total=4000, size=(64, 64)).shape == (64, 64, 3)
+
+
 def test_the_text_stands_in_the_middle_in_white() -> None:
     frame = simulated_frame("sunset", index=4, total=30, size=(480, 480)).astype(int)
     rows, columns = np.nonzero(frame.min(axis=2) > 250)
