@@ -121,6 +121,7 @@ KUBELET: dict[str, Any] = {
     "cgroupDriver": "cgroupfs",
     "failCgroupV1": False,
     "failSwapOn": False,
+    "serializeImagePulls": False,
     "clusterDNS": [NODE_IP],
     "clusterDomain": "cluster.local",
     "nodeStatusUpdateFrequency": "2s",

@@ -7,7 +7,9 @@ from typing import Any
 from tests.e2e.kube import Manifest
 
 CLAIM = "videos"
-SMALL = {"limits": {"cpu": "1", "memory": "1Gi"}}
+REQUESTS = {"cpu": "20m", "memory": "64Mi"}
+"""Little, so that a table of cases runs side by side on a small node."""
+SMALL = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": REQUESTS}
 
 
 def videojob(name: str, **spec: Any) -> Manifest:

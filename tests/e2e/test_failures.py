@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.kube import Kube, Manifest, condition
 from tests.e2e.lab import Lab
-from tests.e2e.manifests import s3_secret, shell, videojob
+from tests.e2e.manifests import REQUESTS, s3_secret, shell, videojob
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def bucket(lab: Lab, *, secret: str) -> dict[str, Any]:
 NOWHERE = "127.0.0.1:5000/nobody/nothing:1.0"
 NO_PICTURE = [{"path": "init.png", "inline": "this is a note, not a picture"}]
 WRONG_SUM = [{"path": "note.txt", "inline": "hello", "sha256": "0" * 64}]
-SMALL_MEMORY = {"limits": {"cpu": "1", "memory": "64Mi"}}
-MANY_GPUS = {"limits": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 99}}
+SMALL_MEMORY = {"limits": {"cpu": "1", "memory": "64Mi"}, "requests": REQUESTS}
+MANY_GPUS = {"limits": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 99}, "requests": {"cpu": "20m"}}
 HUNGRY = "head -c 400m /dev/zero | tail"
 
 CASES: dict[str, Callable[[Lab], Case]] = {

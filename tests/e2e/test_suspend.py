@@ -10,7 +10,7 @@ from tests.e2e.kube import Kube, condition, has_succeeded
 from tests.e2e.lab import Lab
 from tests.e2e.manifests import videojob
 
-GPU = {"limits": {"cpu": "500m", "memory": "512Mi", "example.com/gpu": 1}}
+GPU = {"limits": {"cpu": "500m", "memory": "512Mi", "example.com/gpu": 1}, "requests": {"cpu": "20m"}}
 
 
 def with_gpu(name: str, *, seconds: int) -> dict[str, object]:
