@@ -1,9 +1,10 @@
 """
 The resource's fields are a promise: the list changes only on purpose, with SCHEMA_REVISION and the change log.
 
-Adding a field is fine. Renaming or removing one breaks everybody's manifests.
+Adding a field is fine. Renaming or removing one, or another default, breaks everybody's manifests.
 """
 
+import json
 from pathlib import Path
 
 from videojob_api.crd.render import definition, render
@@ -13,8 +14,14 @@ from tests import spec_fields
 FIELDS = Path(__file__).parent / "frozen_fields.txt"
 
 
-def test_the_fields_of_a_spec_are_those_that_were_promised() -> None:
-    assert [path for path, _ in spec_fields.fields()] == FIELDS.read_text().split()
+def line(path: str, field: spec_fields.Schema) -> str:
+    """A field with its default, as the list holds it; objects get theirs from their fields."""
+    default = field.get("default")
+    return path if default is None or isinstance(default, dict) else f"{path} = {json.dumps(default)}"
+
+
+def test_the_fields_of_a_spec_and_their_defaults_are_those_that_were_promised() -> None:
+    assert [line(*each) for each in spec_fields.fields()] == FIELDS.read_text().splitlines()
 
 
 def test_names_columns_and_selectors_are_those_that_were_promised() -> None:
