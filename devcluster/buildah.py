@@ -56,6 +56,15 @@ class Buildah:
         self.run("push", "--quiet", *packed, *files, name, f"docker://{reference}", prefix=prefix)
         return digest.read_text().strip()
 
+    def prune(self) -> None:
+        """
+        Removes what builds that were killed left, and layers that no named image stands on any more.
+
+        Without it a change of the dependencies costs gigabytes for ever. No build may run meanwhile.
+        """
+        self.run("rm", "--all")
+        self.run("rmi", "--prune")
+
     def pull(self, name: str, *, seconds: float) -> None:
         """Pulls image `name` from its registry; raises BuildFailed when that cannot be done within `seconds`."""
         self.run("pull", "--quiet", f"--signature-policy={self._policy}", name, seconds=seconds)

@@ -115,7 +115,9 @@ class Images:
             if BASE in dockerfile.read_text() and "BASE" not in recipe.arguments:
                 ensure_base(self.buildah)
             self._build(recipe, name)
-            return self._push(name, key)
+            reference = self._push(name, key)
+            self.buildah.prune()
+            return reference
 
     def ensure_basics(self) -> dict[str, str]:
         """The images every node needs, `pause` and `busybox`, made of the one static busybox; references by name."""

@@ -214,6 +214,7 @@ class Node:
         Daemons(self.folder).start("door", forward_command(self.network.file, doors))
         plane.start()
         plane.login("admin", user="admin", groups=["system:masters"], server=self._server_on_host)
+        self.registry.collect_garbage()
         self.daemons.start("registry", self.registry.command(), environment=REGISTRY_ENVIRONMENT)
         self.daemons.start("s3", self.s3.command(), environment=self.s3.environment)
         self.daemons.start("containerd", self.runtime.containerd(), environment=self._environment)

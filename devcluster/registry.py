@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,25 @@ class Registry:
         return paths.cache() / "registry"
 
     def command(self) -> list[str | Path]:
-        """The daemon's command; writes its configuration."""
+        """The daemon's command."""
+        self._configure()
+        return [binary("registry"), "serve", self.config]
+
+    def collect_garbage(self) -> None:
+        """Removes images that no name stands for any more; must not run while the registry does."""
+        if self.storage.exists():
+            self._configure()
+            options = ("--delete-untagged", "--quiet")
+            command: list[str | Path] = [binary("registry"), "garbage-collect", *options, self.config]
+            subprocess.run(command, env={**os.environ, **ENVIRONMENT}, capture_output=True, check=False)
+
+    def holds(self, reference: str) -> bool:
+        """Whether `reference` (`registry/name@sha256:…`) is in store."""
+        name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@sha256:")
+        revisions = self.storage / "docker/registry/v2/repositories" / name / "_manifests/revisions/sha256"
+        return bool(digest) and (revisions / digest / "link").exists()
+
+    def _configure(self) -> None:
         document = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -35,10 +55,3 @@ class Registry:
             "http": {"addr": REGISTRY},
         }
         self.config.write_text(yaml.safe_dump(document))
-        return [binary("registry"), "serve", self.config]
-
-    def holds(self, reference: str) -> bool:
-        """Whether `reference` (`registry/name@sha256:…`) is in store."""
-        name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@sha256:")
-        revisions = self.storage / "docker/registry/v2/repositories" / name / "_manifests/revisions/sha256"
-        return bool(digest) and (revisions / digest / "link").exists()

@@ -125,10 +125,11 @@ KUBELET: dict[str, Any] = {
     "clusterDNS": [NODE_IP],
     "clusterDomain": "cluster.local",
     "nodeStatusUpdateFrequency": "2s",
-    # A developer's disk is often nearly full; and images here are pinned by tests, never garbage.
+    # A developer's disk is often nearly full: images go by age, never because of it.
     "evictionHard": {"memory.available": "100Mi", "nodefs.available": "2%", "imagefs.available": "2%"},
     "imageGCHighThresholdPercent": 100,
     "imageGCLowThresholdPercent": 99,
+    "imageMaximumGCAge": "24h",
 }
 
 CONTAINERD = """\

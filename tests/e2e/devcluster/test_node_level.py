@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ def test_an_image_is_built_once_and_again_when_its_input_changes(
     node: Node, space: str, busybox: str, tmp_path: Path
 ) -> None:
     word = tmp_path / "word"
-    word.write_text("one\n")
+    unique = secrets.token_hex(4)  # an earlier run's image must not answer for this one
+    word.write_text(f"one {unique}\n")
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text("FROM localhost/busybox:devcluster\nARG EXTRA\nCOPY word /word\nRUN echo $EXTRA >> /word\n")
 
@@ -110,9 +112,11 @@ def test_an_image_is_built_once_and_again_when_its_input_changes(
     log.unlink()
     assert built() == first
     assert not log.exists(), "nothing changed, yet it was built again"
-    assert output_of(node, space, pod("one", first, "cat /word")) == "one\nmore\n"
-    word.write_text("two\n")
-    assert output_of(node, space, pod("two", built(), "cat /word")) == "two\nmore\n"
+    assert output_of(node, space, pod("one", first, "cat /word")) == f"one {unique}\nmore\n"
+    word.write_text(f"two {unique}\n")
+    kept = len(node.images.buildah.run("images", "--all").splitlines())
+    assert output_of(node, space, pod("two", built(), "cat /word")) == f"two {unique}\nmore\n"
+    assert len(node.images.buildah.run("images", "--all").splitlines()) == kept, "old layers must not pile up"
 
 
 def bucket_of(node: Node, user: Credentials) -> Any:
