@@ -61,11 +61,6 @@ class Case:
         return self.pod if self.pod and not self.pod.ended else None
 
     @property
-    def ending(self) -> Ending | None:
-        """How the newest pod ended."""
-        return self.endings[-1] if self.endings else None
-
-    @property
     def digest(self) -> str | None:
         """The evidence: digest of the manifest of this very VideoJob."""
         return self.output.manifest_digest if self.output else None

@@ -41,7 +41,7 @@ def decide(observed: Observed, *, now: datetime, settings: Settings) -> Decision
     if is_over(seen.status):
         return _after_the_end(observed, now=now)
     if seen.spec is None:
-        return _refuse(seen, seen.invalid or Problem("InvalidSpec", "spec cannot be read"), now=now)
+        return _unreadable(observed, now=now)
     case = examine(observed, seen.spec, now=now, settings=settings)
     if problem := _objection(case):
         return _refuse(seen, problem, now=now)
@@ -120,6 +120,17 @@ def _status(case: Case, facts: Mapping[str, Fact]) -> VideoJobStatus:
         progress=case.progress,
         output=case.output,
     )
+
+
+def _unreadable(observed: Observed, *, now: datetime) -> Decision:
+    """A spec of another version of ours: refused when new, left running when its Job exists already."""
+    seen, job = observed.videojob, observed.job
+    problem = seen.invalid or Problem("InvalidSpec", "spec cannot be read")
+    if seen.status.job_name is None and (job is None or job.owner_uid != seen.uid):
+        return _refuse(seen, problem, now=now)
+    facts = {"Stalled": Fact("True", problem.reason, f"left as it is: {problem.message}")}
+    conditions = kept(seen.status.conditions, facts, generation=seen.generation, now=now)
+    return Decision(status=seen.status.model_copy(update={"conditions": conditions}))
 
 
 def _refuse(seen: VideoJobSeen, problem: Problem, *, now: datetime) -> Decision:
