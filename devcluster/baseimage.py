@@ -21,7 +21,6 @@ BASE = "python:3.11-slim-bookworm"
 _FULL_NAME = f"docker.io/library/{BASE}"
 _SUITE = "bookworm"
 _KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
-_MIRROR = "http://deb.debian.org/debian"
 _PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 _NOT_NEEDED = ("dev", "var/cache/apt/archives", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man")
 _DPKG = "force-unsafe-io\n" + "".join(f"path-exclude=/usr/share/{each}/*\n" for each in ("doc", "man", "locale"))
@@ -63,7 +62,7 @@ def _debootstrap(root: Path) -> None:
     command: list[str | Path] = [
         debian.program("debootstrap"),
         *("--variant=minbase", f"--include={_PACKAGES}", f"--keyring={debian.data(_KEYRING)}", _SUITE, root),
-        os.environ.get("DEBIAN_MIRROR", _MIRROR),
+        *([os.environ["DEBIAN_MIRROR"]] if "DEBIAN_MIRROR" in os.environ else []),  # absent: debootstrap's own
     ]
     environment = {
         **os.environ,
