@@ -116,8 +116,8 @@ def _kubectl(parsed: argparse.Namespace) -> None:
 
 
 def _env(parsed: argparse.Namespace) -> None:
-    print(f"export KUBECONFIG={shlex.quote(str(_cluster(parsed).kubeconfig))}")
-    print(f"export PATH={shlex.quote(str(binary('kubectl').parent))}:$PATH")
+    programs = shlex.quote(str(binary("kubectl").parent))
+    print(f"export KUBECONFIG={shlex.quote(str(_cluster(parsed).kubeconfig))}\nexport PATH={programs}:$PATH")
 
 
 def _image(parsed: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ process that will not listen to anybody, and a child that has left its session.
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,13 @@ def stubborn_pod(image: str) -> dict[str, Any]:
     volumes = [{"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]
     spec = {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 600}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stubborn"}, "spec": spec}
+
+
+def an_image(node: Node, folder: Path, *, word: str) -> str:
+    """An image under always the same name."""
+    (folder / "word").write_text(word)
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY word /word\n")
+    return node.images.build(folder / "Dockerfile", "teardown")
 
 
 def lines_of(*command: str | Path) -> set[str]:
@@ -94,15 +102,20 @@ class Story:
     cgroups: list[Path]
     lock: bool
     namespace: bool
+    renamed: str
+    """An image whose name went to another one before the stop."""
+    current: str
 
 
 @pytest.fixture(scope="module")
-def story(node: Node) -> Iterator[Story]:
+def story(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    scratch = tmp_path_factory.mktemp("image")
     image = node.images.ensure_basics()["busybox"]
     with node.kubectl.namespace("teardown") as space:
         node.kubectl("wait", "--for=create", "serviceaccount/default", "-n", space, "--timeout=30s")
         node.kubectl.apply(stubborn_pod(image), namespace=space)
         node.kubectl("wait", "pod/stubborn", "-n", space, "--for=condition=Ready", "--timeout=60s")
+        renamed, current = (an_image(node, scratch, word=secrets.token_hex(4)) for _ in range(2))
         node.kubectl("create", "configmap", "kept", "--from-literal=word=yes", "-n", space)
         busy = Machine.look()
         node.down()
@@ -116,6 +129,8 @@ def story(node: Node) -> Iterator[Story]:
                 cgroups=pod_cgroups(),
                 lock=MACHINE_LOCK.exists(),
                 namespace=Network(node.folder / "netns").exists,
+                renamed=renamed,
+                current=current,
             )
         finally:
             node.up()
@@ -162,3 +177,8 @@ def test_the_data_is_there_after_the_next_start(story: Story, node: Node) -> Non
     assert node.running
     names = node.kubectl("get", "pods", "--all-namespaces", "--field-selector=metadata.name=stubborn", "-o", "name")
     assert names == "", "the pod was deleted with its node"
+
+
+def test_an_image_without_a_name_does_not_outlive_a_restart(story: Story, node: Node) -> None:
+    assert node.registry.holds(story.current)
+    assert not node.registry.holds(story.renamed)

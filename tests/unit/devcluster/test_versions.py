@@ -14,12 +14,6 @@ from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group
 from devcluster.waiting import wait_for
 
 
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("VIDEOJOB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def test_every_version_is_exact() -> None:
     assert all(re.fullmatch(r"v\d+\.\d+\.\d+", source.version) for source in SOURCES)
 
