@@ -14,6 +14,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from videojob_operator import shell
@@ -31,6 +32,7 @@ from videojob_operator.cluster.review import ApiReviewer
 from videojob_operator.cluster.videojobs import VideoJobs
 from videojob_operator.domain.observed import JobSeen, PodSeen
 from videojob_operator.domain.projection import project_job, project_pod
+from videojob_operator.domain.settings import Settings as DomainSettings
 from videojob_operator.health import HealthServer, LoopLag, Signs
 from videojob_operator.loop import Loop
 from videojob_operator.metrics import Metrics
@@ -140,8 +142,8 @@ class Operator:
         await self._probes(caches, lag, stack)
         await keeper.ensure()
         await self._door(Desk(caches.videojobs, caches.jobs, caches.pods, slots, caches.queue), client, context, stack)
-        domain = settings.domain(authority=keeper.authority)
-        loop = Loop(caches.queue, picture, hand, lambda: domain, stages, self.metrics)
+        told = partial(settings_of, settings, keeper)
+        loop = Loop(caches.queue, picture, hand, told, stages, self.metrics)
         for part in (lag.run(), keeper.keep(), events.run(), caches.jobs.run(), caches.pods.run()):
             self._begin(part)
         self._begin(self._decide(caches, loop))
@@ -217,6 +219,11 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def settings_of(settings: Settings, keeper: Keeper) -> DomainSettings:
+    """What `decide` is told; asked anew each time, since the authority may have been renewed."""
+    return settings.domain(authority=keeper.authority)
 
 
 async def resync(caches: Caches, *, every: float) -> None:

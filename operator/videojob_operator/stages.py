@@ -7,6 +7,7 @@ are taken, the rest count as `Other`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from videojob_api.status import Condition, VideoJobStatus
 from videojob_operator.domain.observed import Observed, VideoJobSeen
 from videojob_operator.metrics import Metrics
 from videojob_operator.queue import Key
+
+log = logging.getLogger(__name__)
 
 MOST_REASONS = 50
 
@@ -47,8 +50,7 @@ class Stages:
         """Counts what a written decision has changed."""
         videojob, before = observed.videojob, observed.videojob.status
         if before.state != after.state:
-            verdict = condition(after, "Succeeded")
-            self.metrics.transitions.labels(after.state or "", self._bounded(verdict.reason if verdict else "")).inc()
+            self._entered(videojob, after)
         if before.job_name is None and after.job_name is not None:
             self.metrics.create_to_job.observe((self.now() - videojob.created).total_seconds())
         if before.start_time is None and after.start_time is not None:
@@ -57,6 +59,21 @@ class Stages:
             self.metrics.progress_lag.observe((self.now() - observed.report.received).total_seconds())
         if before.completion_time is None and after.completion_time is not None:
             self._ended(after, after.completion_time)
+
+    def _entered(self, videojob: VideoJobSeen, after: VideoJobStatus) -> None:
+        verdict = condition(after, "Succeeded")
+        reason = verdict.reason if verdict else ""
+        self.metrics.transitions.labels(after.state or "", self._bounded(reason)).inc()
+        fields = {
+            "namespace": videojob.namespace,
+            "name": videojob.name,
+            "uid": videojob.uid,
+            "generation": videojob.generation,
+            "attempt": after.attempt,
+            "state": after.state,
+            "reason": reason,
+        }
+        log.info("%s/%s is %s", videojob.namespace, videojob.name, after.state, extra={"fields": fields})
 
     def _ended(self, after: VideoJobStatus, at: datetime) -> None:
         verdict = condition(after, "Succeeded")

@@ -98,7 +98,7 @@ class ReportServer:
             await self._pass(request)
         except Rejected as no:
             self._metrics.status_requests.labels(str(no.code)).inc()
-            log.info("report refused: %s %s %s: %s", no.code, no.reason, request.path, no.message)
+            log.info("report refused: %s %s %s: %s", no.code, no.reason, request.path[:200], no.message)
             body = {"reason": no.reason, "message": no.message}
             return web.json_response(body, status=no.code, headers=no.headers)
         self._metrics.status_requests.labels("204").inc()
