@@ -3,7 +3,9 @@ Does this pod speak for this VideoJob? (VJ-4, step 4)
 
 From the caches, without a call: the pod's uid leads to its Job, the Job's controller to the VideoJob, whose uid must be
 the one in the URL's audience and in the body. That makes a token worthless which somebody of the same namespace has
-made for a pod of their own, and a report of an earlier incarnation of the job.
+made for a pod of their own, and a report of an earlier incarnation of the job. Nobody checks owner references, though:
+who may create pods can claim that a Job owns theirs. A Job of ours never has two pods at a time, so the older one is
+believed until it has ended.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class Desk:
         job = self.jobs.store.get(kept.thing.job_uid)
         if job is None or job.thing.owner_uid != videojob.uid or job.thing.name != job_name(videojob.name):
             raise Rejected(403, "NotThePod", "the token's pod is none of this job's")
+        if self._is_second(kept.thing):
+            raise Rejected(403, "NotThePod", "an older pod of this job is still there: a Job never has two at a time")
         if self._ended_long_ago(kept.thing):
             raise Rejected(403, "PodEnded", "the token's pod ended more than a minute ago")
         return kept.thing
@@ -66,6 +70,11 @@ class Desk:
         if any(item.type == "Succeeded" and item.status != "Unknown" for item in videojob.status.conditions):
             raise Rejected(409, "JobIsOver", "the VideoJob has its verdict")
         return videojob
+
+    def _is_second(self, pod: PodSeen) -> bool:
+        """Whether somebody may have put it beside the Job's own pod, with an owner reference of their making."""
+        others = self.pods.store.living(pod.job_uid)
+        return any(other.created < pod.created and not other.ended for other in others)
 
     def _ended_long_ago(self, pod: PodSeen) -> bool:
         if pod.phase not in ("Succeeded", "Failed"):

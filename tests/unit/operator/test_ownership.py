@@ -20,7 +20,7 @@ from videojob_operator.reports.slots import Slots
 from videojob_operator.reports.tokens import Principal, Target
 
 from tests.unit.operator.fakes import RecordingApi, metrics
-from tests.unit.operator.raw import raw_job, raw_pod, raw_videojob
+from tests.unit.operator.raw import Raw, raw_job, raw_pod, raw_videojob
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SUNSET = Target("art", "sunset", "uid-1")
@@ -35,11 +35,14 @@ class Registry:
         self.videojobs = VideoJobs(api, lambda key: None)
         common: dict[str, Any] = {
             "changed": lambda kept: None,
-            "index": lambda kept: kept.thing.name,
             "metrics": counters,
         }
-        self.jobs: Informer[JobSeen] = Informer(api, JOBS, project=project_job, **common)
-        self.pods: Informer[PodSeen] = Informer(api, PODS, project=project_pod, **common)
+        self.jobs: Informer[JobSeen] = Informer(
+            api, JOBS, project=project_job, index=lambda kept: kept.thing.name, **common
+        )
+        self.pods: Informer[PodSeen] = Informer(
+            api, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
+        )
         self.queue = WorkQueue(counters)
         self.desk = Desk(self.videojobs, self.jobs, self.pods, Slots(), self.queue, now=lambda: NOON)
         self.videojobs.watched(raw_videojob(), deleted=False)
@@ -98,6 +101,32 @@ def test_a_pod_of_the_same_namespace_is_not_enough() -> None:
     registry = Registry()
     registry.pods.put(raw_pod("intruder", uid="pod-9", job=""))
     assert registry.refusal(Principal("art", "default", "intruder", "pod-9")) == (403, "NotThePod")
+
+
+def aged(raw: Raw, *, second: int, **meta: str) -> Raw:
+    """The same object, created at another second."""
+    return raw | {"metadata": raw["metadata"] | {"creationTimestamp": f"2026-01-01T00:00:{second:02}Z"} | meta}
+
+
+def test_a_pod_that_claims_the_job_is_not_believed_beside_the_jobs_own() -> None:
+    registry = Registry()
+    registry.pods.put(aged(raw_pod("claimant", uid="pod-9"), second=30))
+    assert registry.refusal(Principal("art", "default", "claimant", "pod-9")) == (403, "NotThePod")
+    assert registry.desk.owner(HONEST, SUNSET).uid == "pod-1"
+
+
+def test_a_replacement_is_believed_once_the_first_pod_has_ended() -> None:
+    registry = Registry()
+    registry.pods.put(aged(raw_pod("second", uid="pod-2"), second=30))
+    registry.pods.put(raw_pod(version="10", status={"phase": "Failed"}))
+    assert registry.desk.owner(Principal("art", "default", "second", "pod-2"), SUNSET).uid == "pod-2"
+
+
+def test_a_pod_of_another_namespace_cannot_claim_the_job() -> None:
+    registry = Registry()
+    registry.pods.store.remove("pod-1")
+    registry.pods.put(aged(raw_pod(), second=2, namespace="night"))
+    assert registry.refusal() == (403, "NotThePod")
 
 
 def test_the_name_in_the_token_must_be_the_pods() -> None:
