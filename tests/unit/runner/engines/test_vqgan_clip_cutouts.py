@@ -157,6 +157,18 @@ class TestAugmentation:
         assert max(float(x.max()), float(y.max())) <= 0.2 * 101 / 2 + 1e-3
         assert float(x.mean()) == pytest.approx(0.2 * 101 / 4, abs=0.6)
 
+    def test_one_matrix_does_what_the_steps_do_one_after_the_other(self) -> None:
+        options = self.only(flip_chance=1, turn_degrees=30, affine_chance=1, perspective=0.3, perspective_chance=1)
+        together = self.matrices(options, side=21)
+        with global_draws_from(generator()):
+            mirror, turn, squeeze = (view_matrices([step], torch.zeros(500, 3, 21, 21)) for step in geometry(options))
+        point = torch.tensor([3.0, 5.0, 1.0])
+        mirrored = mirror @ point
+        assert torch.allclose(mirrored, torch.tensor([17.0, 5.0, 1.0]).expand(500, 3), atol=1e-4)
+        expected = torch.einsum("nij,nj->ni", squeeze, torch.einsum("nij,nj->ni", turn, mirrored))
+        moved = together @ point
+        assert torch.allclose(moved[:, :2] / moved[:, 2:], expected[:, :2] / expected[:, 2:], atol=1e-3)
+
     def matrices(self, options: Augmentation, *, side: int) -> Tensor:
         with global_draws_from(generator()):
             return view_matrices(geometry(options), torch.zeros(500, 3, side, side))
