@@ -1,0 +1,133 @@
+"""
+The model card of the shapes packs: what they do, measured, written into the `card` of both `pack.json` files.
+
+``python -m bench.shapes_pack --seeds 3`` guides 48 prompts per seed through the runner's engine, has them judged, and
+adds the controls (prompts swapped, a CLIP that has learnt nothing, negative weights), retrieval and reconstruction.
+The prompts are others than those of the test. About ten minutes per seed on two cores; `--prompts`, `--seeds` and
+`--iterations` make it shorter, and the card says what was run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from packs.shapes import dataset, export, model, negatives, vocabulary, vqgan
+from packs.shapes.first_stage import FirstStage
+from tests.judge.asked import Ask, Scores, asks, swapped
+from tests.judge.guided import BUILTIN, Packs, Pictures
+from tests.judge.neural import Judge, judge_from_cache
+from tests.judges import classical
+
+FIRST_SEED, BATCH, HELD_OUT = 2000, 24, 600
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How much to run."""
+
+    prompts: int
+    seeds: int
+    iterations: int
+
+
+def guided(packs: Packs, asked: Sequence[Ask], *, bench: Bench, seed: int, weight: str = "") -> Pictures:
+    """Pictures of all asks, in batches."""
+    prompts = [ask.prompt() + weight for ask in asked]
+    batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
+    return np.concatenate(
+        [packs.guided(batch, iterations=bench.iterations, seed=seed + i) for i, batch in enumerate(batches)]
+    )
+
+
+def total(parts: Sequence[Scores]) -> Scores:
+    """All scores together."""
+    first, *rest = parts
+    for part in rest:
+        first = first + part
+    return first
+
+
+def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
+    """Prompt-following of both judges, and with the prompts swapped."""
+    neural, hue, control = [], [], []
+    for seed in range(FIRST_SEED, FIRST_SEED + bench.seeds):
+        asked = asks(bench.prompts, seed)
+        pictures = guided(packs, asked, bench=bench, seed=seed)
+        seen = judge.verdicts(pictures)
+        neural.append(Scores.of(asked, seen))
+        hue.append(Scores.of(asked, [classical.judge(picture) for picture in pictures]))
+        control.append(Scores.of(swapped(asked), seen))
+        print(seed, neural[-1], flush=True)
+    return {
+        "neuralJudge": total(neural).document(),
+        "classicalJudge": total(hue).document(),
+        "promptsSwapped": total(control).document(),
+    }
+
+
+def controls(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
+    """What must not follow: a blank CLIP, and prompts with a negative weight."""
+    asked = asks(BATCH, FIRST_SEED + 500)
+    blank = guided(packs.with_blank_perceptor(), asked, bench=bench, seed=1)
+    away = guided(packs, asked, bench=bench, seed=2, weight=":-1")
+    return {
+        "blankClip": Scores.of(asked, judge.verdicts(blank)).document(),
+        "negativeWeight": Scores.of(asked, judge.verdicts(away)).document(),
+    }
+
+
+def without_guidance(packs: Packs) -> dict[str, object]:
+    """Retrieval on plain single objects and PSNR on everything held out."""
+    held_out = dataset.held_out_pictures(HELD_OUT)
+    rows = held_out.rows
+    single = np.flatnonzero((rows[:, vocabulary.COUNT] == 1) & (rows[:, vocabulary.STYLE] == 0))
+    found = model.retrieval(packs.perceptor.network, negatives.small(held_out.images[single]), rows[single])
+    first_stage = FirstStage().eval()
+    first_stage.load_state_dict(packs.generator.state_dict())
+    return {
+        "retrieval": {name: round(share, 3) for name, share in found.items()} | {"n": len(single)},
+        "reconstructionPsnr": {"decibels": round(vqgan.psnr(first_stage, held_out.images), 2), "n": HELD_OUT},
+    }
+
+
+def write(card: dict[str, object], folder: Path) -> None:
+    """Puts the card into both packs."""
+    for name in ("shapes-vqgan", "shapes-clip"):
+        document = json.loads((folder / name / "pack.json").read_text())
+        export.write_description(folder / name, document | {"card": card})
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure the shapes packs and write their model card.")
+    parser.add_argument("--packs", type=Path, default=BUILTIN)
+    parser.add_argument("--prompts", type=int, default=48)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=250)
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+    bench = Bench(args.prompts, args.seeds, args.iterations)
+    packs, judge = Packs.load(args.packs), judge_from_cache()
+    card: dict[str, object] = {
+        "measured": datetime.now(UTC).date().isoformat(),
+        "command": "python -m bench.shapes_pack",
+        "prompts": bench.prompts,
+        "seeds": list(range(FIRST_SEED, FIRST_SEED + bench.seeds)),
+        "iterations": bench.iterations,
+        "side": 64,
+    }
+    card |= without_guidance(packs) | following(packs, judge, bench) | controls(packs, judge, bench)
+    write(card, args.packs)
+    print(json.dumps(card, indent=2))
+
+
+if __name__ == "__main__":
+    main()

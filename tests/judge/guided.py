@@ -1,0 +1,100 @@
+"""
+Many prompts guided at once with the runner's own engine.
+
+The engine steers one latent. Here one batch of latents goes through its quantiser, decoder, cutouts, perceptor, loss
+and optimiser; losses are summed and Adam is element-wise, so every latent moves as it would alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
+from videojob_runner.engines.vqgan_clip.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
+from videojob_runner.engines.vqgan_clip.optimise import Latent
+from videojob_runner.engines.vqgan_clip.prompts import parse
+from videojob_runner.engines.vqgan_clip.quantise import quantise
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.engines.vqgan_clip.settings import GeneratorDefaults, PerceptorDefaults, defaults
+from videojob_runner.models.clip import Clip
+from videojob_runner.models.packs import Pack
+from videojob_runner.models.vqgan import Vqgan
+
+BUILTIN = Path(__file__).resolve().parents[2] / "runner" / "videojob_runner" / "models" / "builtin"
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Guidance):
+    """Guidance of a batch: `[B, 3, H, W]` pictures against B targets."""
+
+    goals: Sequence[Targets]
+
+    def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
+        """The sum of the losses of all pictures; `targets` is not looked at, every picture has its own goal."""
+        views = torch.cat([self.cutouts.crops(one[None], randomness.host) for one in picture])
+        if self.cutouts.augmenter is not None:  # one call for all pictures
+            views = self.cutouts.augmenter(views, randomness)
+        embeddings = self.perceptor.encode_image(views).view(len(picture), self.cutouts.options.count, -1)
+        return torch.stack([prompt_loss(e, goal) for e, goal in zip(embeddings, self.goals, strict=True)]).sum()
+
+
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """Both packs, loaded by the runner's loader, and their defaults."""
+
+    generator: Vqgan
+    perceptor: Clip
+    rates: GeneratorDefaults
+    views: PerceptorDefaults
+
+    @classmethod
+    def load(cls, folder: Path = BUILTIN) -> Packs:
+        """The packs `shapes-vqgan` and `shapes-clip` of a folder."""
+        drawing, seeing = (
+            Pack.open(folder / "shapes-vqgan", kind="vqgan"),
+            Pack.open(folder / "shapes-clip", kind="clip"),
+        )
+        rates, views = defaults(drawing, GeneratorDefaults), defaults(seeing, PerceptorDefaults)
+        return cls(Vqgan.load(drawing), Clip.load(seeing), rates, views)
+
+    def with_blank_perceptor(self) -> Packs:
+        """The same with a CLIP that has learnt nothing: a control."""
+        torch.manual_seed(0)
+        blank = Clip.load(Pack.open(BUILTIN / "shapes-clip", kind="clip"))
+        for parameter in blank.network.parameters():
+            parameter.copy_(torch.randn(parameter.shape) * parameter.std(unbiased=False))
+        return Packs(self.generator, blank, self.rates, self.views)
+
+    def gray(self, count: int, side: int = 64) -> Tensor:
+        """The start that shows nothing, `count` times."""
+        with torch.no_grad():
+            latent = self.generator.encode(torch.zeros(1, 3, side, side))
+            return quantise(latent, self.generator.codebook).repeat(count, 1, 1, 1)
+
+    def guided(self, prompts: Sequence[str], *, iterations: int, seed: int) -> Pictures:
+        """One 64×64 picture uint8 ``[n, 64, 64, 3]`` per prompt, from a gray start; no iterations show the start."""
+        options = CutoutOptions(count=self.views.cuts, augmentation=self.views.augmentation)
+        cutouts = Cutouts(options, target=self.perceptor.side)
+        plain = Guidance(generator=self.generator, perceptor=self.perceptor, cutouts=cutouts)
+        goals = [plain.targets(parse(prompt)[0]) for prompt in prompts]
+        batch = Batch(generator=self.generator, perceptor=self.perceptor, cutouts=cutouts, goals=goals)
+        latent, randomness = Latent(self.gray(len(prompts)), self.generator.codebook), Randomness.of(seed)
+        first = self.rates.learning_rate
+        last = self.rates.learning_rate_final or first
+        for i in range(iterations):
+            rate = first + (last - first) * i / max(iterations - 1, 1)
+            latent.step(batch, goals[0], rate=rate, randomness=randomness)
+        return as_bytes(batch.show(latent.z))
+
+
+def as_bytes(pictures: Tensor) -> Pictures:
+    """``[n, 3, H, W]`` in 0…1 as uint8 ``[n, H, W, 3]``."""
+    return np.asarray((pictures.clamp(0, 1) * 255).permute(0, 2, 3, 1).to(torch.uint8).numpy())
