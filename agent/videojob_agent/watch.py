@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Event
 
 from videojob_api.plan import Plan
-from videojob_api.report import Failure, Report
+from videojob_api.report import Report
 
 from videojob_agent.board import Board, Known
 from videojob_agent.events import Events
@@ -30,10 +30,10 @@ from videojob_agent.status_file import StatusReader
 from videojob_agent.stores import Store
 
 POLL_SECONDS = 0.5
-LATE_SECONDS = 5.0
-"""How much longer than its time publishing may take before the last words say so."""
-
-_TOO_SLOW = "publishing did not end within {} s after the runner; raise pod.terminationGracePeriodSeconds"
+_TOO_SLOW = (
+    "publishing goes on {} s after the runner's end, and the pod may be killed; raise pod.terminationGracePeriodSeconds"
+)
+"""Said before it happens: nothing can be said after."""
 
 
 def utc_now() -> datetime:
@@ -71,18 +71,18 @@ class Watch:
         return self._report(board.known, reporting)
 
     def _moments(self, reader: StatusReader, board: Board, over: Event) -> Iterator[Known]:
-        """What is known, twice a second, until the runner is gone and publishing over or late."""
+        """What is known, twice a second, until the runner is gone and publishing over."""
         late = math.inf
         while True:
             gone = self.gone.is_set()  # asked first: what is read after it is the runner's last word
             if sight := reader.look():
                 board.saw(sight)
-            if gone and late == math.inf:
+            if gone and not board.known.is_gone:
                 board.left()
-                late = time.monotonic() + self.plan.flush_seconds + LATE_SECONDS
-            if gone and time.monotonic() > late and not over.is_set():
-                board.gave_up(Failure(reason="PublishingTooSlow", message=_TOO_SLOW.format(self.plan.flush_seconds)))
-                over.set()
+                late = time.monotonic() + self.plan.flush_seconds
+            if time.monotonic() > late and not over.is_set():
+                board.troubled(_TOO_SLOW.format(self.plan.flush_seconds))
+                late = math.inf
             ended = gone and over.is_set()  # asked before the board is read: publishing speaks before it is over
             yield board.known
             if ended:
