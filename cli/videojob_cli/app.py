@@ -121,7 +121,7 @@ def _io_folder(wanted: Path | None) -> Iterator[Path]:
         yield folder
         is_good = True
     finally:
-        if is_good:
+        if is_good or not any(folder.iterdir()):
             shutil.rmtree(folder)
         else:
             console.print(f"The IO folder is kept: {folder}", markup=False, highlight=False, soft_wrap=True)

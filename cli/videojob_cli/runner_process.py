@@ -2,12 +2,14 @@
 The runner as a process of this machine, with the environment that its container would have.
 
 It gets a session of its own, so that Ctrl-C reaches it once and as SIGTERM: the first asks it to save and stop, the
-second to stop at once. What it prints goes to a file.
+second to stop at once. On Linux it ends with the command even when that is killed: it would wait for ever for somebody
+to publish. What it prints goes to a file.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +29,7 @@ class RunnerProcess:
         self.log = io / LOG
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command(spec, mode=mode),
+                [*tied_to_us(), *command(spec, mode=mode)],
                 env={**os.environ, **environment(spec, io, mode=mode)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -61,6 +63,12 @@ def command(spec: VideoJobSpec, *, mode: str) -> list[str]:
     """The pod's command, with this interpreter."""
     duration = [f"--test_duration={spec.test.duration_seconds}"] if spec.test else []
     return [sys.executable, "-m", "videojob_runner", f"--mode={mode}", *duration]
+
+
+def tied_to_us() -> list[str]:
+    """What to put before a command so that it is killed when this process dies; nothing where that is not possible."""
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def environment(spec: VideoJobSpec, io: Path, *, mode: str) -> dict[str, str]:

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from videojob_cli.runner_process import tied_to_us
 
 from tests.unit.cli.cli_fakes import manifest, write
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": ""}
 PATIENCE_SECONDS = 180
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return ENVIRONMENT | {"TMPDIR": str(folder)}
 
 
 def command(folder: Path, body: dict[str, Any], *options: str) -> list[str]:
@@ -29,7 +34,7 @@ def run(folder: Path, body: dict[str, Any], *options: str) -> subprocess.Complet
     return subprocess.run(
         command(folder, body, *options),
         cwd=folder,
-        env=ENVIRONMENT,
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -83,6 +88,15 @@ def test_a_job_that_is_told_to_fail_ends_with_1_and_the_reason(tmp_path: Path) -
     assert not list(tmp_path.rglob("manifest.json"))
 
 
+def test_a_failed_runs_io_folder_is_kept_and_named_and_a_good_ones_is_not(tmp_path: Path) -> None:
+    (tmp_path / "good").mkdir()
+    assert run(tmp_path / "good", manifest()).returncode == 0
+    failed = run(tmp_path, manifest(), "--mode", "TEST_FAIL")
+    (kept,) = tmp_path.rglob("videojob-*")
+    assert f"The IO folder is kept: {kept}" in failed.stderr
+    assert (kept / "STATUS").exists()
+
+
 def test_the_mode_may_be_chosen_on_the_command_line(tmp_path: Path) -> None:
     assert run(tmp_path, manifest(), "--mode", "TEST_FAIL").returncode == 1
 
@@ -132,7 +146,10 @@ def test_an_interrupted_run_saves_its_frames_and_ends_with_75(tmp_path: Path, nu
         test={"durationSeconds": 4000},
     )
     with subprocess.Popen(
-        command(tmp_path, body, "--io", str(tmp_path / "io")), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+        command(tmp_path, body, "--io", str(tmp_path / "io")),
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         wait_for(tmp_path / "io/output/frames/00000.png", process)
         process.send_signal(number)
@@ -141,6 +158,35 @@ def test_an_interrupted_run_saves_its_frames_and_ends_with_75(tmp_path: Path, nu
     (frame,) = list(tmp_path.glob("out/waves/*/frames/00000.png"))
     assert frame.stat().st_size > 0
     assert not list(tmp_path.rglob("manifest.json"))
+
+
+@pytest.mark.skipif(not tied_to_us(), reason="needs setpriv (util-linux)")
+def test_a_command_that_is_killed_leaves_no_runner_behind(tmp_path: Path) -> None:
+    body = manifest(test={"durationSeconds": 4000})
+    with subprocess.Popen(
+        command(tmp_path, body, "--io", str(tmp_path / "io")),
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for(tmp_path / "io/STATUS", process)
+        process.kill()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while runners_of(tmp_path / "io") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert runners_of(tmp_path / "io") == []
+
+
+def runners_of(io: Path) -> list[str]:
+    """Processes whose environment names this IO folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"VIDEO_IO_PATH={io}".encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
