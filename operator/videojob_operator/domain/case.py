@@ -17,7 +17,7 @@ from videojob_api.status import OutputStatus, Progress, VideoJobStatus
 from videojob_operator.domain import progress
 from videojob_operator.domain.endings import Ending, ending
 from videojob_operator.domain.observed import CreationProblem, JobSeen, Observed, PodSeen, ReportSeen
-from videojob_operator.domain.plan import Places, make_plan
+from videojob_operator.domain.plan import Places, output_plan
 from videojob_operator.domain.retry import History, history
 from videojob_operator.domain.settings import Settings
 
@@ -119,7 +119,7 @@ def _pushed(report: ReportSeen | None, pod: PodSeen) -> Report | None:
 
 def _output(observed: Observed, ref: JobRef, spec: VideoJobSpec) -> OutputStatus | None:
     """What every pod of this VideoJob has told about its output; an older pod's commit counts as well."""
-    url = make_plan(ref, spec, Places()).output.url
+    url = output_plan(ref, spec, Places()).url
     told = tuple(progress.last_words(pod, uid=ref.uid) for pod in observed.pods)
     pushed = observed.report.report if observed.report and observed.report.report.uid == ref.uid else None
     return progress.output(observed.videojob.status.output, url=url, reports=(pushed, *told))

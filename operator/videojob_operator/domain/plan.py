@@ -41,7 +41,7 @@ def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
         job=job,
         config=config_json(job, spec),
         inputs=[_input(item, places) for item in spec.inputs or []],
-        output=_output(job, spec, places),
+        output=output_plan(job, spec, places),
         report=ReportPlan(url=places.report_url, token_path=layout.TOKEN_PATH) if places.report_url else None,
         io_path=places.io_path,
         credentials_root=places.credentials_root,
@@ -81,7 +81,8 @@ def _input(item: Input, places: Places) -> InputPlan:
     return InputPlan(input=item, mount_path=mount)
 
 
-def _output(job: JobRef, spec: VideoJobSpec, places: Places) -> OutputPlan:
+def output_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> OutputPlan:
+    """Where one job publishes."""
     exclusive = spec.output.layout == "Flat"
     run = "" if exclusive else f"{job.name}/{job.uid}/"
     if places.output_folder is not None:

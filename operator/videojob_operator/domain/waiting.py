@@ -62,7 +62,7 @@ def waiting(case: Case) -> Wait | None:
     if case.job.suspend or case.job.finished:
         return None
     if case.live_pod is None:
-        return _no_pod(case)
+        return Wait("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case)
     return None if case.live_pod.container(RUNNER).started else _in_pod(case, case.live_pod)
 
 

@@ -200,6 +200,12 @@ def test_between_two_pods_nothing_is_wrong(child: Any, pods: Any) -> None:
     assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
+def test_a_job_that_is_on_its_way_out_is_not_blamed_for_having_no_pod() -> None:
+    decision = decided(job=job(active=0, deleting=True))
+    assert fact(decision, "Running")[:2] == ("False", "JobDeleting")
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
 def test_the_start_deadline_begins_anew_with_each_resume() -> None:
     resumed = status(accepted=ago(9000), conditions=[condition("Suspended", "False", ago(100))])
     full = pod(conditions=fails("PodScheduled", reason="Unschedulable", message="no room"))
