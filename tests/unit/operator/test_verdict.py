@@ -28,6 +28,7 @@ from tests.unit.operator.builders import (
     pod,
     published,
     pushed,
+    refusal,
     report,
     running_pod,
     spec,
@@ -141,6 +142,13 @@ def test_a_job_that_somebody_deleted_after_the_commit_has_succeeded() -> None:
     assert fact(decision, "Succeeded") == ("True", "Completed", "no video and 12 frames lie at pvc://videos/x/")
 
 
+def test_evidence_counts_even_where_the_job_could_not_be_made_again() -> None:
+    done = status(output=OutputStatus(url="u", manifest_digest=DIGEST))
+    refused = refusal("InvalidJob", permanent=True)
+    decision = decided(videojob=videojob(status=done), job=None, creation_problem=refused)
+    assert fact(decision, "Succeeded")[0] == "True"
+
+
 def test_exit_code_64_is_a_bad_config_in_the_runners_own_words() -> None:
     words = failing("BadConfig", "vqganClip.video.prompts: 'heavy' is no weight")
     decision = decided(job=failed_job("PodFailurePolicy"), pods=(failed_pod(code=64, words=words),))
@@ -237,6 +245,11 @@ def test_disruptions_have_a_limit_of_their_own_and_end_the_job() -> None:
         "disrupted 3 times, more than spec.retry.maxDisruptions allows (2); the last one: EvictionByEvictionAPI drain",
     )
     assert DeleteJob("sunset-1", JOB_UID, "TooManyDisruptions") in decision.actions
+
+
+def test_as_many_disruptions_as_allowed_are_allowed() -> None:
+    told = videojob(status=status(disruptions=2), spec=spec(retry={"maxDisruptions": 2}))
+    assert fact(decided(videojob=told, pods=(running_pod(),)), "Succeeded")[0] == "Unknown"
 
 
 def test_a_pod_that_was_evicted_for_its_disk_says_so() -> None:

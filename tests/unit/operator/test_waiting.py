@@ -267,6 +267,11 @@ def test_a_pod_within_its_grace_period_still_runs_and_is_looked_at_again() -> No
     assert decision.look_again == timedelta(seconds=40)
 
 
+def test_a_pod_that_is_a_little_late_is_not_lost_yet() -> None:
+    assert fact(decided(pods=(running_pod(deleting=ago(29)),)), "Running")[0] == "True"
+    assert fact(decided(pods=(running_pod(deleting=ago(30)),)), "Running")[1] == "NodeLost"
+
+
 def test_a_lost_node_does_not_make_the_operator_look_every_second() -> None:
     decision = decided(pods=(running_pod(deleting=ago(3000), since=ago(4000)),), now=NOW)
     assert decision.look_again is None
