@@ -35,6 +35,7 @@ STRAYS = (
 
 CGROUPS = Path("/sys/fs/cgroup")
 POD_SECONDS = 25.0
+_ON_THE_NODE = ("--all-namespaces", f"--field-selector=spec.nodeName={NODE_NAME}")
 _AFTER_PODS = ("kubelet", "proxy", "dns")
 _LAST = ("containerd", "s3", "registry", "apiserver", "etcd", "door")
 
@@ -63,14 +64,10 @@ def take_down(node: Node) -> None:
 
 
 def delete_pods(node: Node) -> None:
-    """Has the kubelet end the node's pods, and waits for their containers; slow ones are left to `kill_containers`."""
-    with suppress(KubectlFailed):
-        node.kubectl(
-            *("delete", "pods", "--all-namespaces", f"--field-selector=spec.nodeName={NODE_NAME}"),
-            *("--grace-period=1", "--wait=false"),
-        )
-    with suppress(StartFailed):
-        wait_for("the end of all containers", partial(_no_containers, node), seconds=POD_SECONDS)
+    """Has the kubelet end the node's pods, and waits for that; slow ones are left to `kill_containers`."""
+    with suppress(KubectlFailed, StartFailed):
+        node.kubectl("delete", "pods", *_ON_THE_NODE, "--grace-period=1", "--wait=false")
+        wait_for("the end of all pods", partial(_no_pods, node), seconds=POD_SECONDS)
 
 
 def kill_containers(node: Node) -> None:
@@ -136,8 +133,12 @@ def _remove_cgroup(folder: Path) -> None:
         folder.rmdir()
 
 
-def _no_containers(node: Node) -> bool:
-    return not _listed(node, "tasks", "ls", "-q")
+def _no_pods(node: Node) -> bool:
+    if _listed(node, "tasks", "ls", "-q"):
+        return False
+    pods = node.kubectl.json("get", "pods", *_ON_THE_NODE)["items"]
+    # A finalizer is taken away by a controller, which has ended; such a pod has released everything.
+    return all(pod["metadata"].get("finalizers") for pod in pods)
 
 
 def _listed(node: Node, *arguments: str) -> list[str]:
