@@ -50,7 +50,7 @@ class MachineLock:
         with self.file.open("a+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             holder = self.holder()
-            if holder and holder.folder != str(folder):
+            if holder and not self.free_for(folder):
                 cache = Path(holder.folder).parent.parent
                 raise Busy(
                     f"one node-level cluster per machine, and {holder.user} has had it since {holder.since} in "
@@ -60,8 +60,12 @@ class MachineLock:
             handle.truncate(0)
             handle.write(json.dumps(asdict(mine)))
 
+    def free_for(self, folder: Path) -> bool:
+        """Whether no other cluster than the one in `folder` has the machine."""
+        holder = self.holder()
+        return holder is None or holder.folder == str(folder)
+
     def release(self, folder: Path) -> None:
         """Gives the lock back if the cluster in `folder` has it."""
-        holder = self.holder()
-        if holder is None or holder.folder == str(folder):
+        if self.free_for(folder):
             self.file.unlink(missing_ok=True)

@@ -20,10 +20,11 @@ from devcluster.build import binary, missing
 from devcluster.controlplane import ControlPlane
 from devcluster.daemons import Daemons
 from devcluster.errors import NotPossibleHere
+from devcluster.filelock import exclusive
 from devcluster.forward import command as forward_command
 from devcluster.images import Images
 from devcluster.kubectl import Kubectl
-from devcluster.machinelock import MachineLock
+from devcluster.machinelock import MACHINE_LOCK, MachineLock
 from devcluster.network import (
     API_PORT,
     CLUSTER_RANGE,
@@ -44,6 +45,7 @@ from devcluster.waiting import wait_for
 
 ONE_FAKE_GPU = {"example.com/gpu": 1}
 LONGEST_SOCKET_PATH = 107
+STARTING = MACHINE_LOCK.with_suffix(".starting")
 
 
 def reason_not_here() -> str | None:
@@ -120,9 +122,12 @@ class Node:
         `extended` are made-up devices of the node, name to count. Raises Busy when the machine has another node.
         """
         self._check()
-        MachineLock().claim(self.folder)
-        if self.running:
-            return
+        with exclusive(STARTING):  # a claim counts from the first living daemon on: until then this does
+            MachineLock().claim(self.folder)
+            if not self.running:
+                self._start(extended)
+
+    def _start(self, extended: Mapping[str, int]) -> None:
         self.down()
         MachineLock().claim(self.folder)
         with step("network namespace, etcd, API server, registry, S3 and containerd started"):

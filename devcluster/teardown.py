@@ -21,6 +21,7 @@ from devcluster.daemons import Daemons
 from devcluster.errors import DevclusterError, StartFailed
 from devcluster.filesystem import mounts_below, unmount_below
 from devcluster.kubectl import KubectlFailed
+from devcluster.machinelock import MachineLock
 from devcluster.runtime import NODE_NAME
 from devcluster.waiting import wait_for
 
@@ -59,8 +60,9 @@ def take_down(node: Node) -> None:
     remove_namespaces(namespaces)
     unmount_below(node.folder)
     shutil.rmtree(node.folder / "addresses", ignore_errors=True)
-    remove_pod_cgroups(CGROUPS)
-    remove_strays(node.folder)
+    if MachineLock().free_for(node.folder):
+        remove_pod_cgroups(CGROUPS)
+        remove_strays(node.folder)
 
 
 def delete_pods(node: Node) -> None:

@@ -61,6 +61,14 @@ def test_only_the_holder_releases(lock: MachineLock, living: Path, tmp_path: Pat
     assert not lock.file.exists()
 
 
+def test_the_machine_is_free_for_its_holder_and_for_nobody_else(
+    lock: MachineLock, living: Path, tmp_path: Path
+) -> None:
+    assert lock.free_for(living) and lock.free_for(tmp_path / "other")
+    lock.claim(living)
+    assert lock.free_for(living) and not lock.free_for(tmp_path / "other")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"folder": "/x"}', "null"])
 def test_garbage_in_the_lock_file_is_no_holder(lock: MachineLock, tmp_path: Path, text: str) -> None:
     lock.file.write_text(text)
