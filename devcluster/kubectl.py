@@ -14,6 +14,7 @@ from typing import Any
 
 from devcluster.build import binary
 from devcluster.errors import DevclusterError
+from devcluster.waiting import wait_for
 
 
 class KubectlFailed(DevclusterError):
@@ -46,6 +47,11 @@ class Kubectl:
         """Applies `documents`; JSON is YAML, so kubectl takes them as they are."""
         where = [f"--namespace={namespace}"] if namespace else []
         return self("apply", *where, "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in documents))
+
+    def until_established(self, definition: str) -> None:
+        """Waits until a CustomResourceDefinition is served; `kubectl wait` errs while it has no conditions at all."""
+        path = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
+        wait_for(f"crd/{definition}", lambda: self("get", "crd", definition, "-o", path) == "True", seconds=30)
 
     def watch(self, *arguments: str, timeout: float) -> Iterator[dict[str, Any]]:
         """Every version of the objects that `kubectl get ARGUMENTS` names, as they change, for at most `timeout` s."""

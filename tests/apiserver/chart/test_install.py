@@ -59,7 +59,7 @@ def kube(cluster: devcluster.ApiServer, helm: Helm) -> Kube:
     notes = helm.upgrade("--set", "runner.image=runner:1")
     assert "The VideoJob operator is installed as videojob" in notes
     kube = Kube(cluster.kubectl, SYSTEM)
-    kube.run("wait", "crd/videojobs.videojobs.dev", "--for=condition=Established", "--timeout=30s")
+    cluster.kubectl.until_established("videojobs.videojobs.dev")
     kube.run("patch", "secret", "videojob-tls", "-p", json.dumps({"stringData": {"ca.crt": "made at run time"}}))
     kube.apply(videojob("precious"))
     return kube

@@ -152,7 +152,7 @@ def installed(cluster: devcluster.ApiServer, *options: str) -> None:
     documents = rendered(*options)
     crds = [each for each in documents if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crds[0]))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/videojobs.videojobs.dev", "--timeout=30s")
+    cluster.kubectl.until_established("videojobs.videojobs.dev")
     cluster.kubectl.apply(
         *(each for each in documents if each["kind"] not in ("CustomResourceDefinition", "Deployment"))
     )
