@@ -83,8 +83,9 @@ class Loop:
             await self.picture.videojobs.refresh(key)
             return CONFLICT_PAUSE
         except NotFound:
+            # The VideoJob, or a Job that was there a moment ago: the next look tells, and ends where nothing is left.
             await self.picture.videojobs.refresh(key)
-            return None
+            return CONFLICT_PAUSE
         except SchemaRejected as error:
             log.error("%s: the API server refuses the status; nothing is tried before a change: %s", key, error)
             return None

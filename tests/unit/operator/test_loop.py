@@ -155,10 +155,11 @@ async def test_a_conflict_reads_the_newest_state_and_looks_again_soon() -> None:
     assert works.status()["jobName"] == "sunset-1"
 
 
-async def test_a_videojob_that_vanished_is_removed() -> None:
+async def test_a_videojob_that_vanished_is_removed_and_the_next_look_ends_it() -> None:
     works = Works()
     works.api.objects.clear()
     works.queue.take()
+    assert await works.loop.look(SUNSET) == CONFLICT_PAUSE
     assert await works.loop.look(SUNSET) is None
     assert works.videojobs.get(SUNSET) is None
 
