@@ -10,8 +10,8 @@ SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tes
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
 
-demo: $(VENV)/ok  ## the product on a real cluster on this machine (CONTEXT=name: on a cluster of yours)
-	@$(PY) -m scripts.demo $(if $(CONTEXT),--context $(CONTEXT))
+demo: $(VENV)/ok  ## the product on a real cluster on this machine
+	@$(PY) -m scripts.demo
 
 test: $(VENV)/ok  ## everything: check, unit, API server, judge, whole node
 	@$(PY) scripts/test.py
