@@ -1,7 +1,8 @@
 """
 A judge without weights: what a picture shows, from colours in Lab and the outline of the largest thing in it.
 
-It knows nothing of any model and was written before one existed, so that no weights can have been tuned to please it.
+It was written before any model existed; what makes it see through specks was added after the first guided pictures. On
+such pictures trust its colour and background; its shapes are for clean outlines.
 The border ring tells the background; the pixels far from it are the object. The shape follows from four features of
 the object's outline: a hole, how much of its convex hull it fills, and the third, fourth and fifth harmonic of its
 radius over the angle, which are the corners of a triangle, a square or cross, and a star.
