@@ -31,6 +31,7 @@ GENERATOR_DEFAULTS: Final = {
     "learningRate": 0.1,
     "learningRateFinal": 0.01,
     "learningRateNextFrames": 0.05,
+    "phraseNoise": 2.4,
 }
 PERCEPTOR_DEFAULTS: Final = {"cuts": 8, "augmentation": {"shift": [0.0, 0.1], "sharpness": 0.0, "jitter": 0.0}}
 """Guidance that fits these weights; the perceptor's views are those that it was trained on."""

@@ -115,6 +115,7 @@ def test_the_vqgan_pack_describes_its_architecture_and_the_guidance_that_fits_it
         "learningRate": 0.1,
         "learningRateFinal": 0.01,
         "learningRateNextFrames": 0.05,
+        "phraseNoise": 2.4,
     }
 
 

@@ -20,8 +20,8 @@ from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story
-from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes
+from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story, usual_precision
+from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
@@ -53,7 +53,9 @@ class VqganClip:
         perceptor = Clip.load(packs["perceptor"], device=context.device)
         settings = resolve(config, generator=packs["generator"], perceptor=packs["perceptor"], factor=generator.factor)
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
-        guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts)
+        precision = usual_precision(context.device)
+        context.versions["precision"] = str(precision).removeprefix("torch.")
+        guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
         check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
         return Run.begin(config, settings, guidance=guidance, context=context).finish()
 
@@ -140,9 +142,12 @@ class Run:
 
     def iterate(self, step: Step) -> Iteration:
         """One iteration with its frame and camera movement, if it has any."""
-        targets = self.story.targets(step.phrase)
+        targets, settings = self.story.targets(step.phrase), self.settings
+        if step.new_phrase and settings.phrase_noise:
+            codebook, draws = self.guidance.generator.codebook, self.randomness.host
+            self.latent.restart(shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws))
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, randomness=self.randomness)
-        moves = step.moves_camera and self.settings.camera.moves
+        moves = step.moves_camera and settings.camera.moves
         if step.shows_start:
             self.keep(step, iteration.picture)
         if step.shows_end or moves:
@@ -150,7 +155,7 @@ class Run:
             if step.shows_end:
                 self.keep(step, picture)
             if moves:
-                moved = self.settings.camera(to_pixels(picture))
+                moved = settings.camera(to_pixels(picture))
                 self.latent.restart(encoded(self.guidance.generator, to_tensor(moved, device=self.context.device)))
         return iteration
 

@@ -2,8 +2,8 @@
 What stays the same during a run: two frozen networks and the cutouts between them.
 
 A latent becomes a picture (snap to the codebook, decode, clamp), the picture becomes a loss (cut out, embed, compare
-with the prompts). On CUDA the networks run under autocast in bfloat16 where the device has it; the quantiser, the
-cutouts and the loss stay in float32. On CPUs everything is float32, so that results repeat bit by bit.
+with the prompts). The networks may run under autocast in a shorter type; the quantiser, the cutouts and the loss always
+are float32.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from videojob_runner.models.clip import Clip
 from videojob_runner.models.vqgan import Vqgan
 
 
-def half_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast to bfloat16 where the device computes it natively, nothing elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", torch.bfloat16)
-    return contextlib.nullcontext()
+def usual_precision(device: str) -> torch.dtype:
+    """bfloat16 where CUDA computes it natively; float32 elsewhere, so that results on CPUs repeat bit by bit."""
+    if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +40,24 @@ class Guidance:
     generator: Vqgan
     perceptor: Clip
     cutouts: Cutouts
+    precision: torch.dtype = torch.float32
+    """What the networks compute in."""
 
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self.generator.codebook.device
 
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context for calling the networks."""
+        if self.precision == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.precision)
+
     def picture(self, z: Tensor) -> Tensor:
         """The picture ``[1, 3, H, W]`` in 0…1 of a latent ``[1, C, h, w]``, with gradients to `z`."""
         snapped = quantise(z, self.generator.codebook)
-        with half_precision(self.device):
+        with self.autocast():
             decoded = self.generator.decode(snapped)
         return clamp_with_gradient((decoded.float() + 1) / 2)
 
@@ -61,7 +69,7 @@ class Guidance:
     def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
         """How far random cutouts of the picture are from the targets, a scalar."""
         views = self.cutouts(picture, randomness)
-        with half_precision(self.device):
+        with self.autocast():
             embeddings = self.perceptor.encode_image(views)
         return prompt_loss(embeddings.float(), targets)
 

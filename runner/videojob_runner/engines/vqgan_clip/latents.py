@@ -22,6 +22,17 @@ def gray(generator: Vqgan, *, size: tuple[int, int]) -> Tensor:
     return encoded(generator, torch.full((1, 3, height, width), 0.5, device=generator.codebook.device))
 
 
+def shaken(z: Tensor, codebook: Tensor, *, noise: float, draws: torch.Generator) -> Tensor:
+    """
+    `z` with normal noise of `noise` standard deviations of each channel of the codebook; `draws` is a CPU generator.
+
+    A picture that has settled on one text can be a dead end for the next: no small change of a red disc makes it a
+    better blue square. Noise breaks it up.
+    """
+    deviation = noise * codebook.std(0).view(1, -1, 1, 1)
+    return z.detach() + deviation * torch.randn(z.shape, generator=draws).to(z)
+
+
 def random_codes(generator: Vqgan, *, size: tuple[int, int], draws: torch.Generator) -> Tensor:
     """A latent of independent, uniformly drawn codes for a picture of `size`; `draws` is a CPU generator."""
     width, height = (side // generator.factor for side in size)

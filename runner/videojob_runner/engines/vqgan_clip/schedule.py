@@ -8,21 +8,26 @@ run can go on anywhere.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The learning rate: linear from `start` to `end` over the first iterations, then `end`; or growing up to a cap."""
+    """
+    The learning rate: linear from `start` to `end`, then `end`; or growing up to a cap.
+
+    A new phrase starts the linear part anew: what has settled on the last one must be moved again.
+    """
 
     start: float
     end: float
     growth: float = 1.0
     cap: float | None = None
 
-    def at(self, iteration: int, *, span: int) -> float:
-        """The rate of iteration `iteration` (0-based) when the linear part takes `span` of them."""
-        way = min(iteration / max(span - 1, 1), 1.0)
+    def at(self, iteration: int, *, since: int, span: int) -> float:
+        """The rate of iteration `iteration` (0-based), the `since`-th of its phrase, with a linear part of `span`."""
+        way = min(since / max(span - 1, 1), 1.0)
         rate = (self.start + (self.end - self.start) * way) * self.growth**iteration
         return rate if self.cap is None else min(rate, self.cap)
 
@@ -34,6 +39,8 @@ class Step:
     frame: int
     phrase: int
     rate: float
+    new_phrase: bool
+    """The phrase before was another one."""
     shows_start: bool
     """The picture before this iteration is the frame."""
     shows_end: bool
@@ -51,9 +58,9 @@ class Schedule:
     """The last frame may have fewer."""
     rates: Rates
     span: int
-    """Iterations of the linear part of the rates."""
+    """Iterations of the linear part of the rates, for each phrase."""
     phrases: tuple[int, ...]
-    """The phrase of each frame."""
+    """The phrase of each frame; never falls."""
     lead: int = 0
     before: bool = False
     """Frames show the picture before their first iteration instead of after their last."""
@@ -63,15 +70,22 @@ class Schedule:
         """How many frames there will be."""
         return len(self.phrases)
 
+    def first_of_phrase(self, frame: int) -> int:
+        """The first iteration that has the phrase of `frame`."""
+        first = bisect_left(self.phrases, self.phrases[frame])
+        return self.lead + first * self.per_frame if first else 0
+
     def step(self, number: int) -> Step:
         """Iteration `number`, 0 ≤ number < total."""
         frame = max(number - self.lead, 0) // self.per_frame
         first = number == self.lead + frame * self.per_frame
         last = number + 1 in (self.total, self.lead + (frame + 1) * self.per_frame)
+        since = number - self.first_of_phrase(frame)
         return Step(
             frame=frame,
             phrase=self.phrases[frame],
-            rate=self.rates.at(number, span=self.span),
+            rate=self.rates.at(number, since=since, span=self.span),
+            new_phrase=since == 0 < number,
             shows_start=first and self.before,
             shows_end=last and not self.before,
             moves_camera=last and number + 1 < self.total,

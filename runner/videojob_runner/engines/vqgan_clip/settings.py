@@ -37,7 +37,9 @@ class GeneratorDefaults(Document):
     learning_rate_final: Rate | None = None
     """Form `image`: the rate falls to it over the run."""
     learning_rate_next_frames: Rate | None = None
-    """Form `video`: the rate falls to it over the first frame and stays."""
+    """Form `video`: the rate falls to it over the first frame and stays, and anew for each phrase."""
+    phrase_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Form `video`: noise added to z when the phrase changes, in standard deviations of the codebook."""
 
 
 class PerceptorDefaults(Document):
@@ -57,6 +59,8 @@ class Settings:
     story: tuple[Phrase, ...]
     schedule: Schedule
     camera: Camera
+    phrase_noise: float
+    """In standard deviations of the codebook; 0: z goes on as it is when the phrase changes."""
     cutouts: CutoutOptions
 
 
@@ -70,6 +74,7 @@ def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor
         story=story,
         schedule=schedule(config, ours, phrases=len(story)),
         camera=camera(config.video),
+        phrase_noise=ours.phrase_noise,
         cutouts=CutoutOptions(
             count=config.cuts or theirs.cuts,
             power=config.cut_power,

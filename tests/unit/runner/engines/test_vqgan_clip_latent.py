@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story
-from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes
+from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Latent
 from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Prompt, parse
@@ -103,6 +104,17 @@ class TestLatent:
         assert all(parameter.grad is None for network in networks for parameter in network.parameters())
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 0), (torch.bfloat16, 0.05)])
+def test_a_shorter_precision_changes_the_picture_a_little_and_types_not_at_all(
+    guidance: Guidance, latent: Latent, precision: torch.dtype, tolerance: float
+) -> None:
+    shorter = replace(guidance, precision=precision)
+    difference = (shorter.show(latent.z) - guidance.show(latent.z)).abs().mean()
+    assert (0 < difference <= tolerance) if tolerance else difference == 0
+    iteration = latent.step(shorter, shorter.targets(parse("x")[0]), rate=0.1, randomness=Randomness.of(1))
+    assert {iteration.loss.dtype, iteration.picture.dtype, latent.z.dtype} == {torch.float32}
+
+
 class TestStory:
     def test_targets_hold_the_numbers_of_the_prompts(self, guidance: Guidance) -> None:
         targets = guidance.targets((Prompt("a", 0.5, 0.1), Prompt("b", -1)))
@@ -147,6 +159,13 @@ class TestStarts:
         nearest = torch.cdist(middle.permute(0, 2, 3, 1).reshape(-1, 4), guidance.generator.codebook).argmin(1)
         expected = guidance.generator.codebook[nearest].view(1, 4, 4, 4).permute(0, 3, 1, 2)
         assert torch.equal(gray(guidance.generator, size=SIZE), expected)
+
+    def test_shaking_adds_noise_in_units_of_each_channel_of_the_codebook(self) -> None:
+        codebook = torch.tensor([[0.0, 0.0], [2.0, 20.0]])  # deviations √2 and 10·√2
+        z = torch.ones(1, 2, 100, 100)
+        noise = shaken(z, codebook, noise=0.5, draws=torch.Generator().manual_seed(1)) - z
+        assert noise.std((0, 2, 3)).tolist() == pytest.approx([0.5 * 2**0.5, 5 * 2**0.5], rel=0.03)
+        assert noise.mean((0, 2, 3)).tolist() == pytest.approx([0, 0], abs=0.2)
 
 
 class TestPictures:

@@ -24,18 +24,18 @@ def test_the_ramp_of_the_flat_form() -> None:
     """§11.5."""
     rates = Rates(start=0.02, end=0.02, growth=1.02, cap=0.1)
     expected = {0: 0.02, 1: 0.0204, 10: 0.02438, 30: 0.036227, 50: 0.053832, 81: 0.099459, 82: 0.1, 400: 0.1}
-    assert {i: rates.at(i, span=1) for i in expected} == pytest.approx(expected, abs=1e-5)
+    assert {i: rates.at(i, since=i, span=1) for i in expected} == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_cap_holds_for_the_start_too() -> None:
-    assert Rates(start=0.5, end=0.5, growth=1.02, cap=0.1).at(0, span=1) == 0.1
+    assert Rates(start=0.5, end=0.5, growth=1.02, cap=0.1).at(0, since=0, span=1) == 0.1
 
 
 def test_a_falling_rate_reaches_its_end_with_the_last_iteration_of_its_span_and_stays() -> None:
     rates = Rates(start=0.6, end=0.06, growth=1.0)
-    assert [rates.at(i, span=10) for i in (0, 9, 50)] == pytest.approx([0.6, 0.06, 0.06])
-    assert rates.at(3, span=10) == pytest.approx(0.6 - 0.54 / 3)
-    assert rates.at(0, span=1) == 0.6
+    assert [rates.at(90 + i, since=i, span=10) for i in (0, 9, 50)] == pytest.approx([0.6, 0.06, 0.06])
+    assert rates.at(3, since=3, span=10) == pytest.approx(0.6 - 0.54 / 3)
+    assert rates.at(0, since=0, span=1) == 0.6
 
 
 @st.composite
@@ -129,6 +129,15 @@ class TestSettings:
         generator = {"learningRate": 0.6, "learningRateNextFrames": 0.3, "learningRateFinal": 0.01}
         settings = resolved(generator, image=None, video=video)
         assert [self.rate(settings, i) for i in (0, 19, 20, 35)] == pytest.approx([0.6, 0.3, 0.3, 0.3])
+
+    def test_a_new_phrase_starts_the_rate_anew(self, resolved: Resolve) -> None:
+        video = {"prompts": "a^b", "frames": 6, "iterationsPerFrame": 4, "iterationsForFirstFrame": 3}
+        settings = resolved({"learningRate": 0.6, "learningRateNextFrames": 0.3}, image=None, video=video)
+        falling = pytest.approx([0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.3])
+        assert [self.rate(settings, i) for i in range(8)] == falling
+        assert [settings.schedule.step(i).phrase for i in (14, 15)] == [0, 1]
+        assert [i for i in range(27) if settings.schedule.step(i).new_phrase] == [15]
+        assert [self.rate(settings, i) for i in range(15, 23)] == falling
 
     def test_a_video_s_phrases_change_where_it_says(self, resolved: Resolve) -> None:
         video = {"prompts": "a^b", "frames": 3, "changePromptsOnFrame": [2], "zoom": 1.02, "shiftY": -3}

@@ -16,6 +16,7 @@ from videojob_runner.contract.errors import BadConfig, BadInput, Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Packs, World
+from tests.unit.runner.tiny_packs import ARCHITECTURE, vqgan_tensors, write_pack
 
 VIDEO = {"prompts": "a ^ b", "frames": 4, "iterationsPerFrame": 2, "iterationsForFirstFrame": 3}
 ZOOM = {**VIDEO, "zoom": 1.1, "shiftX": 2}
@@ -82,6 +83,19 @@ def test_without_camera_movement_a_video_goes_on_where_the_image_form_would(worl
     run(video, video={**VIDEO, "prompts": "a"})
     run(image, image={"prompts": "a", "iterations": 11})
     assert video.pictures()[-1:] == image.pictures()
+
+
+def test_a_pack_can_ask_for_noise_where_the_phrase_changes(
+    world: Worlds, tmp_path: Path, perceptor_folder: Path
+) -> None:
+    options = {"kind": "vqgan", "architecture": ARCHITECTURE, "defaults": {"phraseNoise": 2}}
+    noisy = write_pack(tmp_path / "tiny-vqgan", vqgan_tensors(), **options)
+    plain, shaken = world(), world()
+    shaken.models = Packs(noisy, perceptor_folder)
+    for w in (plain, shaken):
+        run(w, video=VIDEO)
+    assert shaken.pictures()[:2] == plain.pictures()[:2]
+    assert shaken.pictures()[2] != plain.pictures()[2]
 
 
 def test_the_camera_moves_between_frames_but_not_before_the_first(world: Worlds) -> None:
@@ -170,6 +184,7 @@ def test_what_made_the_frames_is_noted(world: Worlds) -> None:
     run(w, image={"prompts": "x", "iterations": 1})
     assert w.versions["generator"].startswith("tiny-vqgan@sha256:")
     assert w.versions["perceptor"].startswith("tiny-clip@sha256:")
+    assert w.versions["precision"] == "float32"
     assert {"kornia", "openai-clip", "taming-transformers"} <= w.versions.keys()
 
 
