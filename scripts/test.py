@@ -55,7 +55,11 @@ STEPS = (
     Step("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
     Step("unit", "unit tests", pytest("tests/unit", "-n", "2")),
     Step("apiserver", "build of API server and etcd", python("-m", "devcluster", "build", "--level", "api")),
-    Step("apiserver", "tests on a real API server", pytest("tests/apiserver")),
+    # A process each: every folder brings the definition in its own way, on an API server of its own.
+    *(
+        Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))
+        for part in ("devcluster", "api", "agent", "chart", "operator")
+    ),
     Step("judge", "prompt-following, judged", pytest("tests/judge", "tests/e2e/test_steering.py")),
     Step("e2e", "build of the node's parts", python("-m", "devcluster", "build", "--level", "node")),
     Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not judge")),
