@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 import devcluster
+from devcluster.waiting import wait_for
 from tests.apiserver.operator.agent import Tokens, audience, changed, sleeper
 from tests.apiserver.operator.kubelet import FakeKubelet
 from tests.apiserver.operator.plant import Plant
@@ -132,7 +133,8 @@ def test_an_honest_report_is_in_the_status_within_a_moment(stage: Stage) -> None
     shown = stage.kube.until("vj", "victim", lambda vj: "progress" in vj["status"], timeout=10)
     progress = shown["status"]["progress"]
     assert (progress["percent"], progress["frames"], progress["source"]) == (7, "3/40", "push")
-    assert stage.plant.metric("videojob_progress_lag_seconds_count") >= 1
+    # Counted once the API server has answered, which is after the watch has shown the status.
+    wait_for("a sample of the lag", lambda: stage.plant.metric("videojob_progress_lag_seconds_count") >= 1, seconds=5)
 
 
 def test_a_flood_is_slowed_and_what_was_taken_is_written_together(stage: Stage) -> None:
