@@ -53,17 +53,16 @@ class Kubectl:
         path = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
         wait_for(f"crd/{definition}", lambda: self("get", "crd", definition, "-o", path) == "True", seconds=30)
 
-    def watch(self, *arguments: str, timeout: float) -> Iterator[dict[str, Any]]:
-        """Every version of the objects that `kubectl get ARGUMENTS` names, as they change, for at most `timeout` s."""
-        command = [
-            str(binary("kubectl")),
-            f"--kubeconfig={self.kubeconfig}",
-            "get",
-            *arguments,
-            "--watch",
-            "-o",
-            "json",
-        ]
+    def watch(self, kind: str, *options: str, name: str | None = None, timeout: float) -> Iterator[dict[str, Any]]:
+        """
+        Every version of the objects of a kind (one `name`, or what `options` select), for at most `timeout` seconds.
+
+        A single object is selected by its name, never asked for by it: `kubectl get KIND NAME --watch` reads it, then
+        watches from version 0 and drops the first event, and with it what changed between the two calls.
+        """
+        one = [f"--field-selector=metadata.name={name}"] if name else []
+        binary_and_login = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}"]
+        command = [*binary_and_login, "get", kind, *one, *options, "--watch", "-o", "json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             limit = threading.Timer(timeout, process.kill)
             limit.start()

@@ -67,7 +67,7 @@ def follow(node: Node, name: str, *, timeout: float) -> dict[str, Any]:
     last: dict[str, Any] = {}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"vj/{name}", total=100, status="")
-        for last in node.kubectl.watch("vj", name, f"--namespace={NAMESPACE}", timeout=timeout):
+        for last in node.kubectl.watch("vj", f"--namespace={NAMESPACE}", name=name, timeout=timeout):
             draw(progress, task, last)
             if condition(last, "Succeeded").get("status") in ("True", "False"):
                 return last

@@ -58,14 +58,14 @@ class Kube:
         """Deletes, by default until gone."""
         self.run("delete", kind, *names, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s")
 
-    def watch(self, kind: str, *arguments: str, timeout: float) -> Iterator[Manifest]:
-        """Every version of the objects as they change, for at most `timeout` seconds."""
-        return self.kubectl.watch(kind, *arguments, f"--namespace={self.namespace}", timeout=timeout)
+    def watch(self, kind: str, *options: str, name: str | None = None, timeout: float) -> Iterator[Manifest]:
+        """Every version of one object, or of those that `options` select, for at most `timeout` seconds."""
+        return self.kubectl.watch(kind, f"--namespace={self.namespace}", *options, name=name, timeout=timeout)
 
     def until(self, kind: str, name: str, true: Callable[[Manifest], bool], *, timeout: float) -> Manifest:
         """The first version of an object for which `true` holds."""
         last: Manifest = {}
-        for last in self.watch(kind, name, timeout=timeout):
+        for last in self.watch(kind, name=name, timeout=timeout):
             if true(last):
                 return last
         raise Timeout(f"{kind}/{name} within {timeout:.0f} s; last seen: {json.dumps(last.get('status'), indent=1)}")

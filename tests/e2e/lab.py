@@ -43,7 +43,7 @@ class Lab:
         """Applies a VideoJob and keeps every version of it until its verdict."""
         self.kube.apply(manifest)
         seen: list[Manifest] = []
-        for version in self.kube.watch("vj", manifest["metadata"]["name"], timeout=timeout):
+        for version in self.kube.watch("vj", name=manifest["metadata"]["name"], timeout=timeout):
             seen.append(version)
             if is_over(version):
                 return Run(seen, self.folder(version))
