@@ -98,12 +98,21 @@ def local_replacements(go_mod: Mapping[str, Sequence[Mapping[str, Mapping[str, s
 
 
 def _compile(compiler: Path, module: Path, *, source: Source, command: str) -> None:
-    package = "/".join(part for part in (source.module, source.commands[command]) if part)
-    target = folder_of(source) / command
+    package, target = _package(module, source=source, command=command), folder_of(source) / command
     partial = target.with_name(f".{command}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     _run(compiler, "build", "-trimpath", "-ldflags", link_flags(source), "-o", str(partial), package, within=module)
     partial.rename(target)
+
+
+def _package(module: Path, *, source: Source, command: str) -> str:
+    """What to build: the module's own package, or a folder in our module with a main program of ours."""
+    found = source.commands[command]
+    if isinstance(found, str):
+        return "/".join(part for part in (source.module, found) if part)
+    (module / command).mkdir(exist_ok=True)
+    (module / command / "main.go").write_text(found.program(source.module))
+    return f"./{command}"
 
 
 def link_flags(source: Source) -> str:

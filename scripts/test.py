@@ -54,7 +54,7 @@ STEPS = (
     Step("check", "format, lint, types, imports, budgets", ["make", "-s", "check", f"VENV={sys.prefix}"]),
     Step("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
     Step("unit", "unit tests", pytest("tests/unit", "-n", "2")),
-    Step("apiserver", "build of API server and etcd", python("-m", "devcluster", "build", "--level", "api")),
+    Step("apiserver", "build of API server, etcd and helm", python("-m", "devcluster", "build", "--level", "api")),
     # A process each: every folder brings the definition in its own way, on an API server of its own.
     *(
         Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))

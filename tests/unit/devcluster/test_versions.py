@@ -10,7 +10,7 @@ import pytest
 from devcluster import build, debian, gotool, paths
 from devcluster.errors import NotPossibleHere, StartFailed
 from devcluster.registry import Registry
-from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group
+from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group, Main
 from devcluster.waiting import wait_for
 
 
@@ -47,6 +47,15 @@ def test_kubernetes_is_told_its_version_and_others_are_not() -> None:
     assert "-X" not in flags["etcd"]
 
 
+def test_a_main_program_of_ours_imports_the_module_and_the_parts_that_are_needed() -> None:
+    main = Main(package="core", call="work.Run()", parts=("plugin/a", "plugin/b"))
+    assert main.program("example.com/dns").split() == [
+        *("package", "main", "import", "(", "work", '"example.com/dns/core"'),
+        *("_", '"example.com/dns/plugin/a"', "_", '"example.com/dns/plugin/b"', ")"),
+        *("func", "main()", "{", "work.Run()", "}"),
+    ]
+
+
 def test_only_local_replacements_are_pinned() -> None:
     go_mod = {
         "Replace": [
@@ -60,7 +69,8 @@ def test_only_local_replacements_are_pinned() -> None:
 
 def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
     names = {command for _, command in build.missing([Group.API])}
-    assert names == {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
+    servers = {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
+    assert names == servers | {"helm", "kubeconform"}
 
 
 def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:

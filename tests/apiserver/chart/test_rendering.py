@@ -11,8 +11,9 @@ import pytest
 import yaml
 from videojob_operator.settings import PREFIX, Settings, from_environment
 
-from tests.unit.chart.rendering import CHART, ROOT, Refused, environment, helm, objects, operator, render, text
+from tests.apiserver.chart.rendering import CHART, ROOT, Refused, environment, helm, objects, operator, render, text
 
+pytestmark = pytest.mark.apiserver
 DIGEST = "sha256:" + "a" * 64
 Rights = set[tuple[str, str, str, str, frozenset[str]]]
 """Where, group, resource, only named, verbs."""
