@@ -67,3 +67,10 @@ class Api(Protocol):
 
         `silence` is the longest time in seconds without any event or bookmark; then, and on a broken line, Unreachable.
         """
+
+
+def newer(version: str, than: str) -> bool:
+    """Whether one resourceVersion is later than another; anything beats none."""
+    if not (version.isdecimal() and than.isdecimal()):
+        return version != than
+    return int(version) > int(than)

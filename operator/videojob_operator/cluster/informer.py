@@ -21,7 +21,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from videojob_operator.cluster.api import OPENED, Api
+from videojob_operator.cluster.api import OPENED, Api, newer
 from videojob_operator.cluster.errors import ClusterError, Expired
 from videojob_operator.cluster.kinds import Kind
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL
@@ -29,7 +29,7 @@ from videojob_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-LEAST_PAUSE = 0.05
+LEAST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
 """Between two watches, seconds: a server that ends every stream at once must not spin us."""
 
 
@@ -50,11 +50,12 @@ T = TypeVar("T", bound=Projection)
 
 @dataclass(frozen=True, slots=True)
 class Kept(Generic[T]):
-    """A projection with the namespace and the VideoJob's name (a label) of its object."""
+    """A projection with the namespace, the VideoJob's name (a label) and the resourceVersion of its object."""
 
     namespace: str
     videojob: str
     thing: T
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class Watching:
     silence: float = 100.0
     """Bookmarks come every 60 s; the liveness probe gives up at 150 s, so there is one try to reconnect before."""
     pause: float = 1.0
-    """Between two tries after a failure; doubled up to 30 s."""
+    """Between two tries after a failure; doubled up to `LONGEST_PAUSE`."""
     remember: float = 300.0
     """How long a deleted object's last projection is kept: as long as a failing key may wait."""
 
@@ -87,13 +88,14 @@ class Store(Generic[T]):
         return self._living.get(uid)
 
     def put(self, kept: Kept[T]) -> bool:
-        """Keeps a projection; False when nothing changed."""
+        """Keeps a projection unless a newer one is known; False when nothing changed."""
         uid = kept.thing.uid
-        if self._living.get(uid) == kept:
-            return False
+        known = self._living.get(uid)
+        if known and newer(known.version, kept.version):
+            return False  # the answer to a write of ours may come after the watch has gone on
         self._living[uid] = kept
         self._indexed.setdefault(self._index(kept), set()).add(uid)
-        return True
+        return known != kept
 
     def remove(self, uid: str, *, last: Kept[T] | None = None) -> Kept[T] | None:
         """Moves an object among the deleted; `last` is its final state when the event carried one."""
@@ -169,20 +171,19 @@ class Informer(Generic[T]):
                 group.create_task(self._follow(namespace, stream))
 
     async def _follow(self, namespace: str | None, stream: Stream) -> None:
-        pause = self.watching.pause
         while True:
             try:
                 if not stream.version:
                     await self._list(namespace, stream)
                 await self._watch(namespace, stream)
-                pause = self.watching.pause
                 await asyncio.sleep(LEAST_PAUSE)
             except Expired:
                 stream.version, stream.cause = "", "expired"
             except ClusterError as error:
-                log.warning("watch of %s interrupted, again in %.0f s: %s", self.kind.plural, pause, error)
+                pause = min(LONGEST_PAUSE, self.watching.pause * 2**stream.failures)
+                stream.failures += 1
+                log.warning("watch of %s interrupted, again in %.3g s: %s", self.kind.plural, pause, error)
                 await asyncio.sleep(pause)
-                pause = min(30.0, pause * 2)
             self.store.forget()
 
     async def _list(self, namespace: str | None, stream: Stream) -> None:
@@ -206,7 +207,7 @@ class Informer(Generic[T]):
         events = self._client.watch(self.kind, namespace=namespace, query=query, silence=self.watching.silence)
         async with aclosing(events):
             async for event in events:
-                stream.last = self._clock()
+                stream.last, stream.failures = self._clock(), 0
                 if event["type"] != OPENED:
                     self._take(event["type"], event["object"], stream)
                     self._count()
@@ -227,7 +228,8 @@ class Informer(Generic[T]):
 
     def _kept(self, raw: Mapping[str, Any]) -> Kept[T]:
         meta = raw["metadata"]
-        return Kept(meta["namespace"], (meta.get("labels") or {}).get(NAME_LABEL, ""), self._project(raw))
+        videojob = (meta.get("labels") or {}).get(NAME_LABEL, "")
+        return Kept(meta["namespace"], videojob, self._project(raw), meta.get("resourceVersion", ""))
 
     def _put(self, raw: Mapping[str, Any], stream: Stream) -> str:
         kept = self._kept(raw)
@@ -252,6 +254,8 @@ class Stream:
     last: float
     version: str = ""
     cause: str = "start"
+    failures: int = 0
+    """In a row; an opened watch ends the row, however it ends itself."""
     uids: set[str] = field(default_factory=set)
     listed: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_operator.cluster.api import Api
+from videojob_operator.cluster.api import Api, newer
 from videojob_operator.cluster.errors import ClusterError, NotFound
 from videojob_operator.cluster.kinds import VIDEOJOBS
 from videojob_operator.domain.observed import VideoJobSeen
@@ -170,10 +170,3 @@ class VideoJobs:
                     meta = item["metadata"]
                     found[Key(meta["namespace"], meta["name"])] = Version(meta["uid"], meta["resourceVersion"])
         return found
-
-
-def newer(version: str, than: str) -> bool:
-    """Whether one resourceVersion is later than another; anything beats none."""
-    if not (version.isdecimal() and than.isdecimal()):
-        return version != than
-    return int(version) > int(than)

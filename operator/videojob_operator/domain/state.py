@@ -17,6 +17,9 @@ WORDS = {
 }
 """Reasons of Running=False that have a word of their own; any other wait is `Starting`."""
 
+AFTER_THE_WORK = frozenset({ProgressState.FINISHING, ProgressState.DONE})
+"""The frames are made; our runner's container lives on until the agent has published them."""
+
 
 def state(case: Case, facts: Mapping[str, Fact]) -> str:
     """Accepted, Starting, Fetching, Running, Publishing, Suspended, Stalled, NodeLost, Succeeded or Failed."""
@@ -26,6 +29,5 @@ def state(case: Case, facts: Mapping[str, Fact]) -> str:
     if facts["Suspended"].status == "True":
         return "Suspended"
     if running.status == "True":
-        finishing = case.progress is not None and case.progress.state == ProgressState.FINISHING
-        return "Publishing" if finishing else "Running"
+        return "Publishing" if case.progress and case.progress.state in AFTER_THE_WORK else "Running"
     return WORDS.get(running.reason, "Starting")

@@ -59,7 +59,7 @@ def waiting(case: Case) -> Wait | None:
         return Wait("JobNameTaken", _taken(case.stranger.name, case.stranger.owner_kind))
     if case.job is None:
         return _no_job(case)
-    if case.job.suspend or case.job.finished:
+    if case.job.suspend or case.job.finished or (case.pod and case.pod.phase == "Succeeded"):
         return None
     if case.live_pod is None:
         return Wait("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case)

@@ -35,6 +35,7 @@ from tests.unit.operator.builders import (
     settings,
     spec,
     status,
+    succeeded_pod,
     videojob,
 )
 
@@ -259,6 +260,13 @@ def test_when_the_runner_has_ended_the_agent_is_publishing() -> None:
 def test_a_runner_that_waits_for_its_frames_to_be_published_is_publishing() -> None:
     finishing = pushed(report(5, state="finishing"))  # type: ignore[arg-type]
     assert decided(pods=(running_pod(),), report=finishing).status.state == "Publishing"
+
+
+def test_the_word_never_goes_back_while_the_last_files_are_published() -> None:
+    done = pushed(report(6, state="done"))  # type: ignore[arg-type]
+    assert decided(pods=(running_pod(),), report=done).status.state == "Publishing"
+    between = decided(pods=(succeeded_pod(),), report=done)
+    assert (between.status.state, fact(between, "Running")[1]) == ("Publishing", "RunnerEnded")
 
 
 def test_frames_on_their_way_show_where_they_go() -> None:

@@ -147,6 +147,21 @@ async def test_what_the_operator_has_just_written_is_known_at_once() -> None:
         assert [pod.name for pod in case.pods.store.living("job-1")] == ["sunset-1-x"]
 
 
+async def test_the_answer_to_a_write_does_not_undo_what_the_watch_has_said_since() -> None:
+    running = raw_pod(version="102", status={"phase": "Running"})
+    async with looking([event("MODIFIED", running)], pods=(raw_pod(version="100"),)).settled() as case:
+        case.pods.put(raw_pod(version="101", status={"phase": "Pending"}))
+        assert [pod.phase for pod in case.pods.store.living("job-1")] == ["Running"]
+        assert len(case.changes) == 2
+
+
+async def test_a_watch_that_could_be_opened_ends_the_row_of_failures(caplog: pytest.LogCaptureFixture) -> None:
+    case = looking([Unreachable("reset")], [Unreachable("reset")], pods=(raw_pod(),))
+    case.api.fail["list", PODS] = Unreachable("no connection")
+    async with case.settled():
+        assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == [0.001, 0.001, 0.001]
+
+
 async def test_a_failing_list_is_tried_again() -> None:
     case = looking(pods=(raw_pod(),))
     case.api.fail["list", PODS] = Unreachable("no connection")

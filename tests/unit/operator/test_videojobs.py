@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from videojob_operator.cluster.api import newer
 from videojob_operator.cluster.errors import Unreachable
 from videojob_operator.cluster.kinds import VIDEOJOBS
-from videojob_operator.cluster.videojobs import VideoJobs, newer
+from videojob_operator.cluster.videojobs import VideoJobs
 from videojob_operator.domain.projection import project_videojob
 from videojob_operator.queue import Key
 
