@@ -21,6 +21,8 @@ from devcluster.gotool import go
 from devcluster.steps import step
 from devcluster.versions import KUBERNETES_MODULE, SOURCES, Group, Source
 
+WITHOUT_DEBUG_DATA = ("-gcflags=all=-dwarf=false",)
+"""What the linker drops anyway is not made at all: a tenth of the compiler's time."""
 _BUILD_INFO = "k8s.io/component-base/version"
 
 
@@ -101,7 +103,8 @@ def _compile(compiler: Path, module: Path, *, source: Source, command: str) -> N
     package, target = _package(module, source=source, command=command), folder_of(source) / command
     partial = target.with_name(f".{command}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _run(compiler, "build", "-trimpath", "-ldflags", link_flags(source), "-o", str(partial), package, within=module)
+    flags = ["-trimpath", *WITHOUT_DEBUG_DATA, "-ldflags", link_flags(source)]
+    _run(compiler, "build", *flags, "-o", str(partial), package, within=module)
     partial.rename(target)
 
 

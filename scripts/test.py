@@ -1,8 +1,10 @@
 """
-`make test`: every level of the tests, one after the other, with the seconds of each step.
+`make test`: every level of the tests, with the seconds of each step.
 
-A level that this machine cannot run is reported as skipped with the reason, never as passed. The exit code is 1 when a
-step failed; later levels still run, so one run tells everything.
+What computes (check, unit tests) and what mostly waits (API servers, builds) run side by side, each step's output shown
+whole when it ends; the whole node then has the machine to itself. A level that this machine cannot run is reported as
+skipped with the reason, never as passed. The exit code is 1 when a step failed; later levels still run, so one run
+tells everything.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,20 +54,25 @@ def pytest(*arguments: str) -> list[str]:
     return python("-m", "pytest", "-q", "--durations=5", *arguments)
 
 
-STEPS = (
+COMPUTING = (
     Step("check", "format, lint, types, imports, budgets", ["make", "-s", "check", f"VENV={sys.prefix}"]),
     Step("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
     Step("unit", "unit tests", pytest("tests/unit", "-n", "2")),
+)
+WAITING = (
     Step("apiserver", "build of API server, etcd and helm", python("-m", "devcluster", "build", "--level", "api")),
     # A process each: every folder brings the definition in its own way, on an API server of its own.
     *(
         Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))
         for part in ("devcluster", "api", "agent", "chart", "operator")
     ),
-    Step("judge", "prompt-following, judged", pytest("tests/judge", "tests/e2e/test_steering.py")),
     Step("e2e", "build of the node's parts", python("-m", "devcluster", "build", "--level", "node")),
-    Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not judge")),
 )
+ALONE = (
+    Step("judge", "prompt-following, judged", pytest("tests/judge")),
+    Step("e2e", f"tests on {NODE}", pytest("tests/e2e")),
+)
+STEPS = (*COMPUTING, *WAITING, *ALONE)
 
 
 def reason_to_skip(step: Step) -> str | None:
@@ -75,15 +84,33 @@ def reason_to_skip(step: Step) -> str | None:
     return None
 
 
-def run(step: Step) -> Result:
-    """Runs one step, its output straight to the terminal."""
+def run(step: Step, *, shown: bool = True) -> Result:
+    """Runs one step; its output goes straight to the terminal, or, not `shown`, there in one piece at the end."""
     reason = reason_to_skip(step)
     if reason:
         return Result(step, f"skipped: {reason}", 0.0)
-    print(f"\n== {step.title}", flush=True)
+    if shown:
+        print(f"\n== {step.title}", flush=True)
     begin = time.monotonic()
-    code = subprocess.run(step.command, cwd=ROOT, check=False).returncode
-    return Result(step, "passed" if code == 0 else "FAILED", time.monotonic() - begin)
+    with tempfile.TemporaryFile() as kept:
+        into = None if shown else kept
+        code = subprocess.run(step.command, cwd=ROOT, check=False, stdout=into, stderr=into).returncode
+        kept.seek(0)
+        text = kept.read().decode(errors="replace")
+    seconds = time.monotonic() - begin
+    if not shown:
+        print(f"\n== {step.title}: {seconds:.0f} s\n{text}", end="", flush=True)
+    return Result(step, "passed" if code == 0 else "FAILED", seconds)
+
+
+def side_by_side(lanes: Sequence[Sequence[Step]]) -> list[Result]:
+    """Runs lanes of steps at the same time, the steps of each in their order; a lone lane is shown as it goes."""
+
+    def one(lane: Sequence[Step]) -> list[Result]:
+        return [run(step, shown=len(lanes) == 1) for step in lane]
+
+    with ThreadPoolExecutor(max(len(lanes), 1)) as pool:
+        return [result for results in pool.map(one, lanes) for result in results]
 
 
 def main(levels: Sequence[str]) -> int:
@@ -93,11 +120,14 @@ def main(levels: Sequence[str]) -> int:
     if unknown:
         print(f"unknown level {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}", file=sys.stderr)
         return 2
-    results = [run(step) for step in STEPS if step.level in (levels or DAILY)]
+    begin, wanted = time.monotonic(), levels or DAILY
+    lanes = [[step for step in lane if step.level in wanted] for lane in (COMPUTING, WAITING)]
+    results = side_by_side([lane for lane in lanes if lane])
+    results += [run(step) for step in ALONE if step.level in wanted]
     print()
     for result in results:
         print(f"{result.seconds:7.1f} s  {result.step.title}: {result.verdict}")
-    print(f"{sum(result.seconds for result in results):7.1f} s  altogether")
+    print(f"{time.monotonic() - begin:7.1f} s  altogether")
     return 1 if any(result.verdict == "FAILED" for result in results) else 0
 
 

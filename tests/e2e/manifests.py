@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.e2e.kube import Manifest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 CLAIM = "videos"
 REQUESTS = {"cpu": "20m", "memory": "64Mi"}
@@ -44,3 +49,19 @@ def s3_secret(name: str, *, access: str, secret: str) -> Manifest:
     """The Secret with the fixed keys."""
     keys = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": keys}
+
+
+def quickstart() -> Manifest:
+    """`examples/quickstart.yaml` as it is, but for the namespace."""
+    manifest = dict(yaml.safe_load((EXAMPLES / "quickstart.yaml").read_text()))
+    manifest["metadata"].pop("namespace", None)
+    return manifest
+
+
+def steered() -> Manifest:
+    """A real video with the shapes packs, one phrase for each half."""
+    phrases = "a red circle on a white background ^ a blue square on a yellow background"
+    video = {"prompts": phrases, "frames": 12, "iterationsForFirstFrame": 120, "iterationsPerFrame": 30}
+    return videojob(
+        "steered", pipeline={"vqganClip": {"width": 64, "height": 64, "seed": 7, "video": video}}, test=None
+    )

@@ -7,28 +7,23 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.kube import has_succeeded
 from tests.e2e.lab import Lab
-
-ROOT = Path(__file__).resolve().parents[2]
-QUICKSTART = ROOT / "examples" / "quickstart.yaml"
+from tests.e2e.manifests import EXAMPLES, quickstart
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `videojob run` published into."""
     output = tmp_path_factory.mktemp("local")
-    command = [sys.executable, "-m", "videojob_cli", "run", str(QUICKSTART), "--output", str(output)]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=400)
+    command = [sys.executable, "-m", "videojob_cli", "run", str(EXAMPLES / "quickstart.yaml"), "--output", str(output)]
+    subprocess.run(command, check=True, cwd=EXAMPLES.parent, timeout=400)
     return next(output.rglob("manifest.json")).parent
 
 
 def test_frames_of_the_local_run_equal_the_pods(local: Path, lab: Lab) -> None:
-    manifest = yaml.safe_load(QUICKSTART.read_text())
-    manifest["metadata"].pop("namespace", None)
-    manifest["spec"]["output"] = {"pvc": {"claimName": "videos"}}
+    manifest = quickstart()
     run = lab.watch(manifest, timeout=400)
     assert has_succeeded(run.end), run.end["status"]
     ours = {path.name: path.read_bytes() for path in (local / "frames").glob("*.png")}

@@ -10,19 +10,16 @@ from PIL import Image
 
 from tests.e2e.kube import has_succeeded
 from tests.e2e.lab import Lab, Run
-from tests.e2e.manifests import videojob
+from tests.e2e.manifests import steered
 from tests.judges.classical import Verdict, judge
 
 FRAMES = 12
-PROMPTS = "a red circle on a white background ^ a blue square on a yellow background"
 
 
 @pytest.fixture(scope="module")
 def run(lab: Lab) -> Run:
     """A real video with the shapes packs."""
-    video = {"prompts": PROMPTS, "frames": FRAMES, "iterationsForFirstFrame": 120, "iterationsPerFrame": 30}
-    pipeline = {"vqganClip": {"width": 64, "height": 64, "seed": 7, "video": video}}
-    return lab.watch(videojob("steered", pipeline=pipeline, test=None), timeout=400)
+    return lab.watch(steered(), timeout=400)
 
 
 def verdict_of(run: Run, frame: int) -> Verdict:
@@ -37,7 +34,6 @@ def test_the_video_is_made(run: Run) -> None:
     assert run.end["status"]["progress"]["frames"] == f"{FRAMES}/{FRAMES}"
 
 
-@pytest.mark.judge
 @pytest.mark.parametrize(
     ("frame", "colour", "background"),
     [(FRAMES // 2 - 1, "red", "white"), (FRAMES - 1, "blue", "yellow")],
