@@ -15,6 +15,9 @@ import pytest
 
 import devcluster
 
+# Two workers on two cores: threads of torch beyond that would spend their time waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no fault of the code: generated tests are bounded by their number, never by seconds.
 hypothesis.settings.register_profile("calm", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("calm")
