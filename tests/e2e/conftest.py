@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from devcluster import paths
 from devcluster.node import Node
 from scripts import product
 from tests.e2e.kube import Kube, Manifest
-from tests.e2e.lab import Lab
-from tests.e2e.manifests import quickstart, steered, videojob
+from tests.e2e.lab import Lab, LocalRun
+from tests.e2e.manifests import EXAMPLES, quickstart, steered, videojob
 
 CLAIM = "videos"
 WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
@@ -25,6 +26,11 @@ WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
 ASSETS = "assets"
 BEGUN_AHEAD = {"test_local_run.py": quickstart, "test_steering.py": steered}
 """Real renderings: they begin with the session and end while other tests run, so their own tests hardly wait."""
+
+
+def collected(request: pytest.FixtureRequest) -> set[str]:
+    """Names of the files whose tests this session runs."""
+    return {item.path.name for item in request.session.items}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def images(node: Node) -> product.Images:
     """Both images, whole."""
     return product.full_images(node)
+
+
+@pytest.fixture(scope="session")
+def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """The quickstart without a cluster."""
+    output = tmp_path_factory.mktemp("local")
+    command = [sys.executable, "-m", "videojob_cli", "run", str(EXAMPLES / "quickstart.yaml"), "--output", str(output)]
+    with subprocess.Popen(command, cwd=EXAMPLES.parent) as process:
+        yield LocalRun(process, output)
+        process.kill()
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +82,10 @@ def lab(
     )
     # The first pod pulls gigabytes; no test should count those seconds as its own.
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
-    files = {item.path.name for item in request.session.items}
-    for manifest in (BEGUN_AHEAD[file]() for file in sorted(files & BEGUN_AHEAD.keys())):
-        kube.apply(manifest)
+    for file in sorted(collected(request) & BEGUN_AHEAD.keys()):
+        kube.apply(BEGUN_AHEAD[file]())
+    if "test_local_run.py" in collected(request):
+        request.getfixturevalue("local_run")
     yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")

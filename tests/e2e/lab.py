@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,16 @@ class Lab:
     def end_of(self, name: str, *, timeout: float) -> Manifest:
         """A job's last version, once it has its verdict."""
         return self.kube.until("vj", name, is_over, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """`videojob run` at work."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def folder(self, *, timeout: float) -> Path:
+        """Where it has published, once it has ended well."""
+        assert self.process.wait(timeout) == 0
+        return next(self.output.rglob("manifest.json")).parent
