@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from scripts import product
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 NAMESPACE = "demo"
+ALREADY_BUILT = 3.0
+"""Seconds in which an image that was built before is found again."""
 console = Console()
 
 
@@ -105,21 +108,29 @@ def on_a_node() -> None:
     try:
         with step("node"):
             node.up()
-        with step("operator image, runner image without torch"):
-            images = product.light_images(node)
-        with step("chart"):
-            product.install(node, images)
-            volume = product.volume(node, namespace=NAMESPACE, claim="videos")
-        with step("examples/test.yaml: simulated frames"):
-            render(node, volume, "test.yaml", timeout=180)
-        with step("runner image with torch"):
-            images = product.full_images(node)
-            product.install(node, images)
-        with step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
-            render(node, volume, "quickstart.yaml", timeout=600)
+        with ThreadPoolExecutor(1) as pool:
+            with step("operator image, runner image without torch"):
+                light = product.light_images(node)
+            perform(node, light, pool.submit(product.full_images, node))
     finally:
         with step("node stopped"):
             node.down()
+
+
+def perform(node: Node, light: product.Images, building: Future[product.Images]) -> None:
+    """Both examples: the simulated one while the image with torch is being built, unless that is there already."""
+    wait([building], timeout=ALREADY_BUILT)
+    images = building.result() if building.done() else light
+    with step("chart"):
+        product.install(node, images)
+        volume = product.volume(node, namespace=NAMESPACE, claim="videos")
+    with step("examples/test.yaml: simulated frames"):
+        render(node, volume, "test.yaml", timeout=180)
+    if images is light:
+        with step("runner image with torch"):
+            product.install(node, building.result())
+    with step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
+        render(node, volume, "quickstart.yaml", timeout=600)
 
 
 def without_a_node(reason: str) -> None:
