@@ -10,8 +10,8 @@ SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tes
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
 
-demo: $(VENV)/ok  ## the product on a real cluster on this machine
-	@$(PY) -m scripts.demo
+demo: $(VENV)/ok  ## the product on a real cluster on this machine; CONTEXT=name OPERATOR_IMAGE=… RUNNER_IMAGE=…: on yours
+	@$(PY) -m scripts.demo $(if $(CONTEXT),--context '$(CONTEXT)' --operator-image '$(OPERATOR_IMAGE)' --runner-image '$(RUNNER_IMAGE)')
 
 test: $(VENV)/ok  ## everything: check, unit, API server, judge, whole node
 	@$(PY) scripts/test.py

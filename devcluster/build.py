@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import paths
@@ -58,11 +58,20 @@ def missing(groups: Collection[Group]) -> list[tuple[Source, str]]:
 
 def build(groups: Collection[Group] = tuple(Group)) -> None:
     """Builds what is missing of `groups`; does nothing, at once, when all is there."""
-    if not missing(groups):
+    _build(lambda: missing(groups))
+
+
+def build_commands(*names: str) -> None:
+    """Builds what is missing of the named commands."""
+    _build(lambda: [(source, command) for source, command in missing(tuple(Group)) if command in names])
+
+
+def _build(wanted: Callable[[], list[tuple[Source, str]]]) -> None:
+    if not wanted():
         return
     with exclusive(paths.cache() / "build.lock"):
         compiler = go()
-        for source, command in missing(groups):
+        for source, command in wanted():  # asked anew: another builder may have been here first
             module = _module(compiler, source)
             with step(f"{command} {source.version} built"):
                 _compile(compiler, module, source=source, command=command)

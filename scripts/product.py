@@ -1,4 +1,4 @@
-"""The product on a devcluster node: its images, its chart, a volume to publish to. Shared by the demo and the tests."""
+"""The product on a cluster: its images, its chart, a volume to publish to. Shared by the demo and the tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devcluster.build import binary
+from devcluster.kubectl import Kubectl
 from devcluster.node import Node
 from devcluster.runtime import NODE_NAME
 
@@ -24,6 +25,24 @@ class Images:
 
     operator: str
     runner: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster to install on, and the S3 endpoints that its jobs may reach over plain http."""
+
+    kubeconfig: Path
+    plain_endpoints: tuple[str, ...] = ()
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl for it."""
+        return Kubectl(self.kubeconfig)
+
+
+def on(node: Node) -> Target:
+    """A devcluster node as a target."""
+    return Target(node.kubeconfig, (node.s3.endpoint,))
 
 
 def light_images(node: Node) -> Images:
@@ -46,53 +65,39 @@ def runner_image(node: Node, *, target: str) -> str:
     return node.images.build(ROOT / "Dockerfile.runner", f"videojob-{target}", target=target)
 
 
-def install(node: Node, images: Images, *, waits: dict[str, int] | None = None) -> None:
+def install(target: Target, images: Images, *, waits: dict[str, int] | None = None) -> None:
     """Installs or upgrades the chart and waits until the operator is ready."""
     repository, _, digest = images.operator.partition("@")
     values: dict[str, Any] = {
         "image": {"repository": repository, "digest": digest},
         "runner": {"image": images.runner},
-        "s3": {"allowedEndpoints": [node.s3.endpoint]},
+        "s3": {"allowedEndpoints": list(target.plain_endpoints)},
         "waits": waits or {},
     }
-    ensure_namespace(node, NAMESPACE)
-    helm(
-        node,
-        "upgrade",
-        "--install",
-        RELEASE,
-        str(ROOT / "helm" / "videojob"),
-        "--wait",
-        "--timeout=120s",
-        values=values,
-    )
+    ensure_namespace(target, NAMESPACE)
+    chart = str(ROOT / "helm" / "videojob")
+    helm(target, "upgrade", "--install", RELEASE, chart, "--wait", "--timeout=120s", values=values)
 
 
-def uninstall(node: Node) -> None:
-    """Removes the release; its CRD, and with it every VideoJob, stays."""
-    helm(node, "uninstall", RELEASE, "--wait", "--ignore-not-found")
-
-
-def helm(node: Node, *arguments: str, values: dict[str, Any] | None = None) -> str:
-    """Runs helm on the node's cluster; what it complains about becomes the error."""
-    command = [str(binary("helm")), f"--kubeconfig={node.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
-    if values is not None:
-        command += ["--values", "-"]
+def helm(target: Target, *arguments: str, values: dict[str, Any]) -> str:
+    """Runs helm on a cluster; what it complains about becomes the error."""
+    command = [str(binary("helm")), f"--kubeconfig={target.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
+    command += ["--values", "-"]
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"helm {arguments[0]}: {done.stderr.strip()}")
     return done.stdout
 
 
-def ensure_namespace(node: Node, name: str) -> None:
+def ensure_namespace(target: Target, name: str) -> None:
     """A namespace under the restricted Pod Security profile."""
     metadata = {"name": name, "labels": RESTRICTED}
-    node.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    target.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
 def volume(node: Node, *, namespace: str, claim: str) -> Path:
     """A claim in `namespace` bound to a folder of this machine, which is returned."""
-    ensure_namespace(node, namespace)
+    ensure_namespace(on(node), namespace)
     folder = node.folder / "volumes" / namespace / claim
     folder.mkdir(parents=True, exist_ok=True)
     node.kubectl.apply(*volume_manifests(f"{namespace}-{claim}", namespace=namespace, claim=claim, folder=folder))

@@ -64,7 +64,7 @@ WAITING = (
     # A process each: every folder brings the definition in its own way, on an API server of its own.
     *(
         Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))
-        for part in ("devcluster", "api", "agent", "chart", "operator")
+        for part in ("devcluster", "api", "agent", "chart", "demo", "operator")
     ),
     Step("e2e", "build of the node's parts", python("-m", "devcluster", "build", "--level", "node")),
 )

@@ -62,7 +62,7 @@ def lab(
     node: Node, images: product.Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Lab]:
     """The product installed, and a namespace under the restricted profile with a claim and a bucket."""
-    product.install(node, images, waits=WAITS)
+    product.install(product.on(node), images, waits=WAITS)
     namespace = f"videos-{secrets.token_hex(3)}"
     volume = product.volume(node, namespace=namespace, claim=CLAIM)
     kube = Kube(node.kubectl, namespace)
