@@ -26,6 +26,8 @@ HEARTBEAT_SECONDS = 30.0
 IMPATIENT_SECONDS = 0.2
 """Pause after `Retry-After: 0`: another replica will answer."""
 LAST_TRIES = 3
+LAST_PAUSE_SECONDS = 2.0
+"""Between the last tries the operator's Retry-After is heeded this long at most: a pod that is done should go."""
 SKIP = 1000
 """By how much the sequence jumps when the operator has already seen higher numbers of this pod."""
 
@@ -57,15 +59,17 @@ class Reporting:
         events: Events,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         backoff: Backoff | None = None,
     ) -> None:
         self._uid, self._board, self._endpoint = uid, board, endpoint
-        self._events, self._now, self._clock = events, now, clock
+        self._events, self._now, self._clock, self._sleep = events, now, clock, sleep
         self._backoff = backoff or Backoff()
         self._delivered: Known | None = None
         self._last = -math.inf
         self._not_before = -math.inf
         self._sequence = 0
+        self._asked_to_wait = 0.0
         self._is_unwanted = False
 
     def run(self) -> None:
@@ -73,9 +77,14 @@ class Reporting:
         while not self._board.is_closed:
             known = self._board.known
             self._board.wait(known, timeout=min(self.step(), HEARTBEAT_SECONDS))
-        for _ in range(LAST_TRIES):
+        self._send_last()
+
+    def _send_last(self) -> None:
+        for left in reversed(range(LAST_TRIES)):
             if self._is_unwanted or self._delivered == self._board.known or self._send():
-                break
+                return
+            if left and self._asked_to_wait:
+                self._sleep(min(self._asked_to_wait, LAST_PAUSE_SECONDS))
 
     @property
     def sequence(self) -> int:
@@ -106,7 +115,7 @@ class Reporting:
         known = self._board.known
         self._sequence += 1
         report = known.report(self._uid, sequence=self._sequence, time=self._now())
-        self._last = self._clock()
+        self._last, self._asked_to_wait = self._clock(), 0.0
         try:
             answer = self._endpoint.post(report.model_dump_json(by_alias=True, exclude_none=True).encode())
         except EndpointUnreachable as error:
@@ -130,7 +139,7 @@ class Reporting:
             self._sequence += SKIP
         seconds = self._backoff.failed()
         if answer.retry_after is not None:
-            seconds = min(answer.retry_after or min(seconds, IMPATIENT_SECONDS), LONGEST)
+            seconds = self._asked_to_wait = min(answer.retry_after or min(seconds, IMPATIENT_SECONDS), LONGEST)
         self._wait(f"HTTP {answer.status}", seconds=seconds)
         return False
 

@@ -27,6 +27,8 @@ class Desk:
     endpoint: RecordingEndpoint
     clock: ManualClock
     reporting: Reporting
+    pauses: list[float]
+    """What was slept between the last tries."""
 
     def after(self, seconds: float) -> list[dict[str, Any]]:
         """The bodies that go out within `seconds`, looked at every tenth of a second."""
@@ -39,7 +41,7 @@ class Desk:
 
 def desk(*answers: Answer | EndpointUnreachable) -> Desk:
     board, clock = Board(), ManualClock()
-    endpoint = RecordingEndpoint(list(answers) or [Answer(204)])
+    endpoint, pauses = RecordingEndpoint(list(answers) or [Answer(204)]), list[float]()
     reporting = Reporting(
         "uid-1",
         board,
@@ -47,9 +49,10 @@ def desk(*answers: Answer | EndpointUnreachable) -> Desk:
         events=quiet()[0],
         now=lambda: NOON,
         clock=clock,
+        sleep=pauses.append,
         backoff=Backoff(draw=lambda: 1.0),
     )
-    return Desk(board, endpoint, clock, reporting)
+    return Desk(board, endpoint, clock, reporting, pauses)
 
 
 def working(percent: int) -> Any:
@@ -203,6 +206,28 @@ def test_the_end_sends_what_is_new_and_returns() -> None:
     it.board.close()
     it.reporting.run()
     assert [body.get("failure") for body in it.endpoint.bodies] == [None, {"reason": "NoVideo", "message": "no mp4"}]
+
+
+@pytest.mark.parametrize(
+    ("answers", "pauses"),
+    [
+        ([Answer(429, 1.0), Answer(204)], [1.0]),
+        ([Answer(503, 0.0), Answer(429, 30.0), Answer(204)], [0.2, 2.0]),
+        ([Answer(429, 1.0)] * 3, [1.0, 1.0]),
+        ([AWAY, AWAY, AWAY], []),
+        ([Answer(500), Answer(204)], []),
+    ],
+    ids=["a little later", "another replica, then a long pause cut short", "never taken", "nobody there", "broken"],
+)
+def test_between_the_last_tries_the_operator_may_ask_for_a_pause(
+    answers: list[Answer | EndpointUnreachable], pauses: list[float]
+) -> None:
+    it = desk(*answers)
+    it.board.saw(sight("COMPLETED uid-1 v.mp4"))
+    it.board.close()
+    it.reporting.run()
+    assert len(it.endpoint.bodies) == len(answers)
+    assert it.pauses == pauses
 
 
 def test_the_end_sends_nothing_when_all_was_said() -> None:
