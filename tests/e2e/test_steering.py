@@ -34,6 +34,7 @@ def test_the_video_is_made(run: Run) -> None:
     assert run.end["status"]["progress"]["frames"] == f"{FRAMES}/{FRAMES}"
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize(
     ("frame", "colour", "background"),
     [(FRAMES // 2 - 1, "red", "white"), (FRAMES - 1, "blue", "yellow")],
