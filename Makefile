@@ -13,7 +13,7 @@ help:  ## this list
 demo: $(VENV)/ok  ## the product on a real cluster on this machine; CONTEXT=name OPERATOR_IMAGE=… RUNNER_IMAGE=…: on yours
 	@$(PY) -m scripts.demo $(if $(CONTEXT),--context '$(CONTEXT)' --operator-image '$(OPERATOR_IMAGE)' --runner-image '$(RUNNER_IMAGE)')
 
-test: $(VENV)/ok  ## everything: check, unit, API server, judge, whole node
+test: $(VENV)/ok  ## everything daily: check, unit, API server, whole node
 	@$(PY) scripts/test.py
 
 unit apiserver judge e2e: $(VENV)/ok  ## one level of the tests

@@ -21,7 +21,7 @@ import torch
 
 from packs.shapes import dataset, export, model, negatives, vocabulary, vqgan
 from packs.shapes.first_stage import FirstStage
-from tests.judge.asked import Ask, Scores, asks, swapped
+from tests.judge.asked import Ask, Scores, Seen, asks, by_shape, swapped
 from tests.judge.guided import BUILTIN, Packs, Pictures
 from tests.judge.neural import Judge, judge_from_cache
 from tests.judges import classical
@@ -58,6 +58,8 @@ def total(parts: Sequence[Scores]) -> Scores:
 def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
     """Prompt-following of both judges, and with the prompts swapped."""
     neural, hue, control = [], [], []
+    everything_asked: list[Ask] = []
+    everything_seen: list[Seen] = []
     for seed in range(FIRST_SEED, FIRST_SEED + bench.seeds):
         asked = asks(bench.prompts, seed)
         pictures = guided(packs, asked, bench=bench, seed=seed)
@@ -65,9 +67,12 @@ def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
         neural.append(Scores.of(asked, seen))
         hue.append(Scores.of(asked, [classical.judge(picture) for picture in pictures]))
         control.append(Scores.of(swapped(asked), seen))
+        everything_asked += asked
+        everything_seen += seen
         print(seed, neural[-1], flush=True)
     return {
         "neuralJudge": total(neural).document(),
+        "neuralJudgeByShape": by_shape(everything_asked, everything_seen),
         "classicalJudge": total(hue).document(),
         "promptsSwapped": total(control).document(),
     }

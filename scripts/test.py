@@ -69,8 +69,8 @@ WAITING = (
     Step("e2e", "build of the node's parts", python("-m", "devcluster", "build", "--level", "node")),
 )
 ALONE = (
-    Step("judge", "prompt-following, judged", pytest("tests/judge", "tests/e2e/test_steering.py")),
-    Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not judge")),
+    Step("judge", "prompt-following, judged", pytest("tests/judge")),
+    Step("e2e", f"tests on {NODE}", pytest("tests/e2e")),
 )
 STEPS = (*COMPUTING, *WAITING, *ALONE)
 

@@ -37,7 +37,7 @@ class Views:
     noise: float
 
 
-TRAINING: Final = Views((0.55, 1.1), 30, 0.75, 0.10, 0.8, 0.2, 0.4, 0.4, 0.03, 0.35, 0.1)
+TRAINING: Final = Views((0.55, 1.1), 30, 0.75, 0.10, 0.8, 0.2, 0.4, 0.0, 0.03, 0.35, 0.1)
 GUIDANCE: Final = Views(None, 30, 0.8, 0.10, 1.0, 0.2, 0.4, 0.0, 0.0, 0.0, 0.1)
 
 

@@ -3,9 +3,9 @@ Training of the CLIP in stages: learn the words on easy scenes first, then becom
 
 `learn` starts from nothing with plain, single, not small objects and mixes the rest in, and gets the colours;
 `distinguish` starts with easy objects again and leaves the plateau on which every tower stands before it tells shapes
-apart. `harden` and `ground` then train only on pictures moved by one adversarial step, beside
+apart. `harden`, `ground` and `settle` then train only on pictures moved by one adversarial step, beside
 VQGAN reconstructions and negatives of the present CLIP's own making. An accurate but soft CLIP retrieves 94 % and
-steers 4 %; these two stages are what makes it steer. Weights are averaged, and the average is what a stage leaves.
+steers 4 %; these stages are what makes it steer. Weights are averaged, and the average is what a stage leaves.
 """
 
 from __future__ import annotations
@@ -94,7 +94,18 @@ GROUND: Final = Plan(
     policy_share=1 / 6,
     policy_every=80,
 )
-STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND)
+SETTLE: Final = Plan(
+    "settle",
+    700,
+    1e-3,
+    4,
+    epsilon=3.5,
+    bank_share=1 / 4,
+    scrambled_share=1 / 12,
+    policy_share=1 / 12,
+    policy_every=60,
+)
+STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND, SETTLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ LICENCE: Final = "Apache-2.0"
 CODEBOOK_DEVIATION: Final = 0.25
 GENERATOR_DEFAULTS: Final = {
     "start": "gray",
-    "learningRate": 0.1,
-    "learningRateFinal": 0.01,
+    "learningRate": 0.15,
+    "learningRateFinal": 0.03,
     "learningRateNextFrames": 0.05,
     "phraseNoise": 2.4,
 }

@@ -97,10 +97,10 @@ class OnPolicy:
         self.pool: deque[Tensor] = deque(maxlen=ROUNDS_KEPT)
 
     def starts(self) -> Tensor:
-        """Twelve latents: six real pictures, four flat or two-coloured ones, two of random tokens."""
+        """Twelve latents: six real pictures, two mid-gray as guidance starts, two ramps, two of random tokens."""
         pick = self.draws.integers(len(self.pictures.images), size=6)
         ends = torch.from_numpy(self.draws.uniform(0, 1, (4, 3, 2, 1, 1))).float()
-        ends[:2, :, 1] = ends[:2, :, 0]
+        ends[:2] = 0.5
         ramp = torch.linspace(0, 1, 64).view(1, 1, 64, 1).expand(4, 1, 64, 64)
         flat = ends[:, :, 0] * ramp + ends[:, :, 1] * (1 - ramp)
         with torch.no_grad():

@@ -2,9 +2,9 @@
 Draws scenes from signed distances: the training pictures of the shapes packs.
 
 A scene is a background, up to three equal objects in one of six shapes, one colour and one of five styles. Beside
-them a few pictures say nothing at all (textures) or almost a shape (two shapes fused, one cut out of another, a
-swirl): they carry no attributes and serve as negatives, since those are what careless guidance ends in. All
-lengths are fractions of the picture's side; `y` grows downwards.
+them a few pictures say nothing at all (textures), almost a shape (two shapes fused, one cut out of another, a
+swirl) or a good object on a background of two colours: they carry no attributes and serve as negatives, since those
+are what careless guidance ends in. All lengths are fractions of the picture's side; `y` grows downwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Rows = NDArray[np.int8]
 
-EMPTY_SHARE, TEXTURE_SHARE, NEAR_MISS_SHARE = 0.04, 0.06, 0.05
+EMPTY_SHARE, TEXTURE_SHARE, NEAR_MISS_SHARE, SPLIT_SHARE = 0.04, 0.06, 0.05, 0.10
 RADII: Final = {0: (0.12, 0.18), 1: (0.22, 0.30), 2: (0.33, 0.41)}
 CROWD_RADII: Final = {2: (0.14, 0.20), 3: (0.12, 0.17)}
 GRID: Final = (np.arange(SIDE) + 0.5) / SIDE
@@ -134,9 +134,13 @@ def shaded(rng: np.random.Generator) -> Floats:
     return np.asarray(1 + strength * 2 * ramp)[..., None]
 
 
-def paint(background: int, colour: int, *, cover: Floats, rng: np.random.Generator) -> Bytes:
-    """The finished picture: both colours with a little scatter, mixed by `cover`, lit, as bytes."""
-    below = np.array(words.PALETTE[words.BACKGROUNDS[background]]) + rng.normal(0, 7, 3)
+def ground(background: int, rng: np.random.Generator) -> Floats:
+    """A background's colour with a little scatter, shape [3]."""
+    return np.asarray(np.array(words.PALETTE[words.BACKGROUNDS[background]]) + rng.normal(0, 7, 3))
+
+
+def paint(below: Floats, colour: int, *, cover: Floats, rng: np.random.Generator) -> Bytes:
+    """The finished picture: background ([3] or [SIDE, SIDE, 3]) and object mixed by `cover`, lit, as bytes."""
     above = np.array(words.PALETTE[words.COLOURS[colour]]) + rng.normal(0, 11, 3)
     mixed = below + cover[..., None] * (above - below)
     return np.asarray(np.clip(mixed * shaded(rng), 0, 255)).astype(np.uint8)
@@ -175,12 +179,45 @@ def sample_row(rng: np.random.Generator) -> Rows:
     return np.array([rng.integers(6), colour, background, size, position, count, style], np.int8)
 
 
+def scene_cover(row: Rows, rng: np.random.Generator) -> Floats:
+    """Coverage of all objects of a row with count ≥ 1."""
+    shape, _, _, size, position, count, style = (int(v) for v in row)
+    places = [lone_place(size, position, rng)] if count == 1 else crowd(count, rng)
+    return np.asarray(np.max([coverage(shape, style, place=place, rng=rng) for place in places], axis=0))
+
+
 def draw(row: Rows, rng: np.random.Generator) -> Bytes:
     """The picture of one row with objects (count ≥ 1), uint8 [SIDE, SIDE, 3]."""
-    shape, colour, background, size, position, count, style = (int(v) for v in row)
-    places = [lone_place(size, position, rng)] if count == 1 else crowd(count, rng)
-    cover = np.max([coverage(shape, style, place=place, rng=rng) for place in places], axis=0)
-    return paint(background, colour, cover=cover, rng=rng)
+    below = ground(int(row[words.BACKGROUND]), rng)
+    return paint(below, int(row[words.COLOUR]), cover=scene_cover(row, rng), rng=rng)
+
+
+def split(rng: np.random.Generator) -> Floats:
+    """How much a second background colour shows, 0…1: a band at one side, at two, a corner, or a frame."""
+    angle = rng.choice([0, 0.5, 1, 1.5]) * np.pi + rng.normal(0, 0.15)
+    across = np.cos(angle) * (GRID[None, :] - 0.5) + np.sin(angle) * (GRID[:, None] - 0.5)
+    reach, soft = rng.uniform(0.0, 0.33), rng.uniform(0.005, 0.12)
+    match rng.choice(4, p=[0.55, 0.15, 0.15, 0.15]):
+        case 0:
+            depth = across - reach
+        case 1:
+            depth = np.abs(across) - max(reach, 0.15)
+        case 2:
+            turned = np.cos(angle + np.pi / 2) * (GRID[None, :] - 0.5) + np.sin(angle + np.pi / 2) * (
+                GRID[:, None] - 0.5
+            )
+            depth = np.minimum(across, turned) - reach / 2
+        case _:
+            depth = np.maximum(np.abs(GRID[None, :] - 0.5), np.abs(GRID[:, None] - 0.5)) - max(reach, 0.25)
+    return np.asarray(np.clip(0.5 + depth / soft, 0, 1))
+
+
+def split_scene(row: Rows, rng: np.random.Generator) -> Bytes:
+    """A row's objects on a background that is partly another colour, gray in two of five cases."""
+    first, gray = int(row[words.BACKGROUND]), len(words.BACKGROUNDS) - 1
+    second = gray if first != gray and rng.random() < 0.4 else (first + rng.integers(1, gray + 1)) % (gray + 1)
+    below = ground(first, rng) + split(rng)[..., None] * (ground(int(second), rng) - ground(first, rng))
+    return paint(below, int(row[words.COLOUR]), cover=scene_cover(row, rng), rng=rng)
 
 
 def near_miss_cover(rng: np.random.Generator) -> Floats:
@@ -229,17 +266,28 @@ def texture(rng: np.random.Generator) -> Bytes:
     return np.clip(enlarged(cells, smooth=n == 2 or rng.random() < 0.5), 0, 255).astype(np.uint8)
 
 
+def negative(rng: np.random.Generator) -> Bytes:
+    """A picture that no caption is true of."""
+    kind = rng.random() * (TEXTURE_SHARE + NEAR_MISS_SHARE + SPLIT_SHARE)
+    if kind < TEXTURE_SHARE:
+        return texture(rng)
+    row = sample_row(rng)
+    if kind < TEXTURE_SHARE + SPLIT_SHARE:
+        return split_scene(row, rng)
+    below = ground(int(row[words.BACKGROUND]), rng)
+    return paint(below, int(row[words.COLOUR]), cover=near_miss_cover(rng), rng=rng)
+
+
 def sample(rng: np.random.Generator) -> tuple[Bytes, Rows]:
     """One picture of the training distribution with its row."""
     kind, nothing = rng.random(), np.full(words.ATTRIBUTES, words.NOTHING, np.int8)
-    if kind < TEXTURE_SHARE:
-        return texture(rng), nothing
+    if kind < TEXTURE_SHARE + NEAR_MISS_SHARE + SPLIT_SHARE:
+        return negative(rng), nothing
     row = sample_row(rng)
-    if kind < TEXTURE_SHARE + NEAR_MISS_SHARE:
-        return paint(int(row[words.BACKGROUND]), int(row[words.COLOUR]), cover=near_miss_cover(rng), rng=rng), nothing
-    if kind < TEXTURE_SHARE + NEAR_MISS_SHARE + EMPTY_SHARE:
+    if kind < TEXTURE_SHARE + NEAR_MISS_SHARE + SPLIT_SHARE + EMPTY_SHARE:
         nothing[words.BACKGROUND], nothing[words.COUNT] = row[words.BACKGROUND], 0
-        return paint(int(row[words.BACKGROUND]), 0, cover=np.zeros((SIDE, SIDE)), rng=rng), nothing
+        below = ground(int(row[words.BACKGROUND]), rng)
+        return paint(below, 0, cover=np.zeros((SIDE, SIDE)), rng=rng), nothing
     return draw(row, rng), row
 
 

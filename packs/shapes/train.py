@@ -1,9 +1,9 @@
 """
 Trains the shapes packs from nothing and exports them: `make pack`.
 
-Stages, each kept in the work folder: pictures → (vqgan ∥ learn → distinguish) → bank → harden → ground → export.
-Every stage is bounded by steps and seeded. The two branches run as two processes with one torch thread each; what
-follows them takes two threads.
+Stages, each kept in the work folder: pictures → (vqgan ∥ learn → distinguish) → bank → harden → ground → settle →
+export. Every stage is bounded by steps and seeded. The two branches run as two processes with one torch thread each;
+what follows them takes two threads.
 """
 
 from __future__ import annotations

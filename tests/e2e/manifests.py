@@ -61,7 +61,7 @@ def quickstart() -> Manifest:
 def steered() -> Manifest:
     """A real video with the shapes packs, one phrase for each half."""
     phrases = "a red circle on a white background ^ a blue square on a yellow background"
-    video = {"prompts": phrases, "frames": 12, "iterationsForFirstFrame": 120, "iterationsPerFrame": 30}
+    video = {"prompts": phrases, "frames": 10, "iterationsForFirstFrame": 180, "iterationsPerFrame": 40}
     return videojob(
-        "steered", pipeline={"vqganClip": {"width": 64, "height": 64, "seed": 7, "video": video}}, test=None
+        "steered", pipeline={"vqganClip": {"width": 64, "height": 64, "seed": 5, "video": video}}, test=None
     )

@@ -124,6 +124,16 @@ class Scores:
         return {name: share.document() for name, share in parts.items()}
 
 
+def by_shape(asked: Sequence[Ask], seen: Sequence[Seen]) -> dict[str, object]:
+    """For the model card: how often each shape that was asked for is seen."""
+    pairs = list(zip(asked, seen, strict=True))
+    shares: dict[str, object] = {}
+    for shape in sorted({ask.shape for ask in asked}):
+        mine = [s.shape == a.shape for a, s in pairs if a.shape == shape]
+        shares[shape] = Share(sum(mine), len(mine)).document()
+    return shares
+
+
 def swapped(asked: Sequence[Ask]) -> list[Ask]:
     """Every picture is asked for what another one was asked for: a control, near chance for any model."""
     half = len(asked) // 2 + 1

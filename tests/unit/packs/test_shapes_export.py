@@ -112,8 +112,8 @@ def test_the_vqgan_pack_describes_its_architecture_and_the_guidance_that_fits_it
     }
     assert about["defaults"] == {
         "start": "gray",
-        "learningRate": 0.1,
-        "learningRateFinal": 0.01,
+        "learningRate": 0.15,
+        "learningRateFinal": 0.03,
         "learningRateNextFrames": 0.05,
         "phraseNoise": 2.4,
     }

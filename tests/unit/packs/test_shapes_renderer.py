@@ -54,6 +54,13 @@ def test_position_words_mean_the_upper_and_the_lower_part(position: int, low: fl
     assert all(low < place.y < high for place in places)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_split_background_shows_both_of_its_colours(seed: int) -> None:
+    shown = renderer.split(np.random.default_rng(seed))
+    assert (shown > 0.95).mean() > 0.05
+    assert (shown < 0.05).mean() > 0.05
+
+
 def test_several_objects_never_touch() -> None:
     rng = np.random.default_rng(1)
     for places in (renderer.crowd(3, rng) for _ in range(30)):
@@ -76,7 +83,8 @@ def test_shares_of_negatives_and_empty_pictures_are_as_planned() -> None:
     _, rows = renderer.chunk(3, 1500)
     silent = (rows == words.NOTHING).all(axis=1).mean()
     empty = (rows[:, words.COUNT] == 0).mean()
-    assert silent == pytest.approx(renderer.TEXTURE_SHARE + renderer.NEAR_MISS_SHARE, abs=0.03)
+    negatives = renderer.TEXTURE_SHARE + renderer.NEAR_MISS_SHARE + renderer.SPLIT_SHARE
+    assert silent == pytest.approx(negatives, abs=0.03)
     assert empty == pytest.approx(renderer.EMPTY_SHARE, abs=0.02)
 
 
