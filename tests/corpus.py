@@ -67,10 +67,17 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{CLIP}.start": "gray",
         f"{CLIP}.cutMethod": "original",
         f"{CLIP}.cutPower": 0.5,
+        f"{CLIP}.compat": "upstream",
         f"{VIDEO}.changePromptsOnFrame": [1, 60, 120],
         f"{VIDEO}.zoom": 1,
         f"{VIDEO}.shiftX": -4096,
     },
+    "a picture from a picture": {
+        CLIP: {"image": {"imagePrompts": "style.png:0.5"}},
+        "spec.inputs": [NOTE | {"path": "style.png"}],
+    },
+    "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
+    "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
     "any container on the CPU": {
         "spec.pipeline": {
@@ -171,6 +178,10 @@ BAD: dict[str, Bad] = {
     "a seed below zero": Bad({f"{CLIP}.seed": -1}, f"{CLIP}.seed", "0"),
     "a start nobody knows": Bad({f"{CLIP}.start": "blue"}, f"{CLIP}.start", "gray"),
     "a learning rate of zero": Bad({f"{CLIP}.learningRate": 0}, f"{CLIP}.learningRate", "greater than 0"),
+    "a compatibility with nobody": Bad({f"{CLIP}.compat": "downstream"}, f"{CLIP}.compat", "upstream"),
+    "nothing to steer towards": Bad({f"{VIDEO}.prompts": ABSENT}, VIDEO, "prompts, imagePrompts, noisePrompts"),
+    "a picture of nothing": Bad({CLIP: {"image": {"iterations": 5}}}, f"{CLIP}.image", "at least one"),
+    "an empty picture prompt": Bad({f"{VIDEO}.imagePrompts": ""}, f"{VIDEO}.imagePrompts", "1"),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
     "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import corpus
-from tests.spec_fields import ONE_OF, SPEC, TEXTS, Schema
+from tests.spec_fields import AT_LEAST_ONE, ONE_OF, SPEC, TEXTS, Schema
 
 FREE_FORM = ("config", "affinity", "tolerations")
 WRONG: tuple[Any, ...] = (None, True, -1, 7, 10**9, 1.5, "", "..", "/", "a\nb", "Ä b", "x" * 33_000, [], [None], {})
@@ -58,13 +58,14 @@ def _objects(schema: Schema, path: str) -> st.SearchStrategy[Any]:
         keys = RESOURCE if "resources" in path else NAME
         return st.dictionaries(keys, strategy(schema["additionalProperties"], f"{path}.*"), max_size=3)
     parts = {name: strategy(each, f"{path}.{name}".removeprefix(".")) for name, each in schema["properties"].items()}
-    arms = ONE_OF.get(path.replace("[]", ".0"), ())
+    place = path.replace("[]", ".0")
+    arms, some = ONE_OF.get(place, ()), AT_LEAST_ONE.get(place, ())
     required = {name: parts[name] for name in schema.get("required", ())}
     optional = {name: part for name, part in parts.items() if name not in (*required, *arms)}
     common = st.fixed_dictionaries(required, optional=optional)
-    if not arms:
+    if not arms and not some:
         return common
-    one = st.one_of([st.fixed_dictionaries({name: parts[name]}) for name in arms])
+    one = st.one_of([st.fixed_dictionaries({name: parts[name]}) for name in arms or some])
     return st.builds(lambda first, second: first | second, common, one)
 
 

@@ -29,6 +29,10 @@ ONE_OF = {
 }
 """The unions, said once more: a test may not believe the models."""
 
+PROMPTS = ("prompts", "imagePrompts", "noisePrompts")
+AT_LEAST_ONE = {"pipeline.vqganClip.image": PROMPTS, "pipeline.vqganClip.video": PROMPTS}
+"""Fields of which one or more must be there."""
+
 TEXTS = {
     "pipeline.vqganClip.initImage": ("data", "data/b.png"),
     "models.0.role": ("generator", "perceptor"),
@@ -69,7 +73,7 @@ def _object(path: str, schema: Schema, other: bool) -> Any:
             "example.com/it": example(path, inner, other=other) if "type" in inner or len(inner) > 2 else int(other)
         }
     arm = ONE_OF.get(path, ())[-1 if other else 0 :][:1]
-    names = [*schema.get("required", ()), *arm]
+    names = [*schema.get("required", ()), *arm, *AT_LEAST_ONE.get(path, ())[:1]]
     return {name: example(f"{path}.{name}", schema["properties"][name], other=other) for name in names}
 
 

@@ -36,6 +36,30 @@ class ExactlyOne(Rule):
         return sum(getattr(value, field) is not None for field in self.fields) == 1
 
 
+@dataclass(frozen=True, init=False)
+class AtLeastOne(Rule):
+    """One of the fields or more."""
+
+    reason: ClassVar[str] = REQUIRED
+    fields: tuple[str, ...]
+
+    def __init__(self, *fields: str) -> None:
+        object.__setattr__(self, "fields", fields)
+
+    @property
+    def message(self) -> str:
+        """The choices."""
+        return f"at least one of {', '.join(map(wire, self.fields))} must be given"
+
+    def cel(self) -> str:
+        """Any of them."""
+        return " || ".join(map(has, self.fields))
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        return any(getattr(value, field) is not None for field in self.fields)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OnlyWith(Rule):
     """`field` may be `value` only where `needs` is given."""

@@ -5,31 +5,39 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.object_rules import Ascending, ExactlyOne
+from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne
 from videojob_api.rules import Rule
 from videojob_api.storage import RelativePath
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-"""`phrase ^ phrase`, each `item | item`, each `text[:weight[:stop]]`."""
+"""`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""
 
 
-class Image(Document):
-    """One picture."""
+class Prompted(Document):
+    """What a form steers towards: at least one of three kinds of prompts, all in the same language."""
 
-    prompts: Prompts
-    """What to show: `text[:weight]`, several joined by `|`."""
+    rules: ClassVar[tuple[Rule, ...]] = (AtLeastOne("prompts", "image_prompts", "noise_prompts"),)
+    prompts: Prompts | None = None
+    """What to show: `text[:weight[:stop]]`, several joined by `|`; `^` separates phrases that follow each other."""
+    image_prompts: Prompts | None = None
+    """Pictures to come close to: `path[:weight[:stop]]`, paths below `input/`; `|` and `^` as in prompts."""
+    noise_prompts: Prompts | None = None
+    """Random directions to go in: `seed[:weight[:stop]]`; `|` and `^` as in prompts."""
+
+
+class Image(Prompted):
+    """One picture, which has a single phrase."""
+
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Steps of optimisation."""
     save_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Also keep the picture of every so many iterations as a frame; absent: the last one only."""
 
 
-class Video(Document):
+class Video(Prompted):
     """Frames, each trained on from the last, zoomed and shifted between them."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (Ascending("change_prompts_on_frame", ceiling="frames"),)
-    prompts: Prompts
-    """What to show: `text[:weight[:stop]]`, several joined by `|`; `^` separates phrases that follow each other."""
+    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, Ascending("change_prompts_on_frame", ceiling="frames"))
     frames: Annotated[int, Field(ge=1, le=100_000)]
     """How many frames the video has."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 30
@@ -68,6 +76,8 @@ class VqganClip(Document):
     """Above 1: more small cutouts; below 1: more large ones."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
     """Step size of Adam. Absent: the pack's choice, else 0.1."""
+    compat: Literal["upstream"] | None = None
+    """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""
     image: Image | None = None
     """One picture."""
     video: Video | None = None

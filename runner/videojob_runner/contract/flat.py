@@ -12,8 +12,6 @@ from typing import Any
 
 from videojob_api.config import FlatConfig
 
-from videojob_runner.contract.errors import BadConfig
-
 ARM = "vqganClip"
 CUTS = 64
 GROWTH = 1.02
@@ -22,10 +20,7 @@ CAP = 0.1
 
 
 def engine_options(flat: FlatConfig) -> dict[str, Any]:
-    """The engine's configuration, as a document. Raises BadConfig for what cannot be done with it."""
-    prompts = [part.strip() for part in flat.prompt.split("|") if part.strip()]
-    if flat.target_images:
-        raise BadConfig("image prompts are not supported yet; leave it out", field="target_images")
+    """The engine's configuration, as a document."""
     return {
         "width": flat.width,
         "height": flat.height,
@@ -38,9 +33,15 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
         "learningRateCap": CAP,
         "frameBeforeStep": True,
         "video": {
-            "prompts": " | ".join(prompts),
+            "prompts": items(flat.prompt),
+            **({"imagePrompts": items(flat.target_images)} if items(flat.target_images) else {}),
             "frames": flat.num_frames,
             "iterationsPerFrame": 1,
             "iterationsForFirstFrame": 0,
         },
     }
+
+
+def items(prompts: str) -> str:
+    """The items between `|` that are not empty, trimmed."""
+    return " | ".join(part.strip() for part in prompts.split("|") if part.strip())

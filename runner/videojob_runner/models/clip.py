@@ -62,6 +62,11 @@ class Clip(nn.Module):
         """Pixels per side of the pictures it sees (S)."""
         return int(self.network.visual.input_resolution)
 
+    @property
+    def width(self) -> int:
+        """Length of an embedding (D)."""
+        return int(self.network.text_projection.shape[1])
+
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Embeddings of ``[n, 3, S, S]`` in 0…1."""
         embeddings: Tensor = self.network.encode_image((pictures - self.mean) / self.deviation)

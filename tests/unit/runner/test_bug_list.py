@@ -50,9 +50,13 @@ def test_row_3_a_seed_image_that_is_not_there_fails_at_once(tmp_path: Path) -> N
 
 def test_row_3_a_target_image_fails_at_once_too(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"target_images": "no.jpg"})
-    assert bench.run(Mode.PROD) == 64
+
+    def open_picture(context: RunContext) -> None:
+        context.input_file("no.jpg", field="imagePrompts")
+
+    assert bench.run(Mode.PROD, engine=FakeEngine(before=open_picture)) == 65
     assert bench.status == "FAILED a b"
-    assert bench.failure[1].startswith("target_images")
+    assert "no.jpg" in bench.failure[1]
 
 
 def test_row_4_a_prompt_the_engine_cannot_read_fails_at_once(tmp_path: Path) -> None:

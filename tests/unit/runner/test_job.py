@@ -70,6 +70,13 @@ def test_empty_items_of_a_flat_prompt_are_dropped() -> None:
     assert read(FLAT | {"prompt": " | a cat:0.5 ||dots|"}).options["video"]["prompts"] == "a cat:0.5 | dots"
 
 
+def test_target_images_of_the_flat_form_are_image_prompts() -> None:
+    assert (
+        read(FLAT | {"target_images": "cat.png:0.5|| b.jpg"}).options["video"]["imagePrompts"] == "cat.png:0.5 | b.jpg"
+    )
+    assert "imagePrompts" not in read(FLAT | {"target_images": " |"}).options["video"]
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [
@@ -77,7 +84,6 @@ def test_empty_items_of_a_flat_prompt_are_dropped() -> None:
         (FLAT | {"num_frames": -3}, "num_frames: .*not -3"),
         (FLAT | {"fps": 0}, "fps: .*greater than 0"),
         (FLAT | {"prompt": " | "}, "prompt: .*no prompt"),
-        (FLAT | {"target_images": "cat.png:0.5"}, "target_images: .*not supported yet"),
         (FLAT | {"width": 0}, "width: .*not 0"),
         ({key: value for key, value in FLAT.items() if key != "prompt"}, "prompt: is required"),
         (OURS | {"apiVersion": "runner.videojobs.dev/v9"}, "apiVersion: .*runner.videojobs.dev/v1"),

@@ -20,7 +20,7 @@ from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story, usual_precision
+from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
 from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
@@ -28,6 +28,7 @@ from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
 from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings, form, resolve
+from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
 from videojob_runner.models.clip import Clip, TextTooLong
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan
@@ -80,14 +81,22 @@ def record_versions(versions: dict[str, str], packs: dict[str, Pack]) -> None:
 def check_texts(guidance: Guidance, settings: Settings, *, field: str) -> None:
     """Raises BadConfig for a prompt that CLIP cannot read, before any work is done for the ones before it."""
     try:
-        guidance.perceptor.tokens([prompt.text for phrase in settings.story for prompt in phrase])
+        texts = [prompt.body for phrase in settings.story for prompt in phrase if prompt.kind == "text"]
+        guidance.perceptor.tokens(texts)
     except TextTooLong as error:
         raise BadConfig(str(error), field=field) from error
 
 
 def in_words(phrase: Phrase) -> str:
-    """The texts of a phrase for people."""
-    return " | ".join(prompt.text for prompt in phrase)
+    """The prompts of a phrase for people."""
+    return " | ".join(map(str, phrase))
+
+
+def begin_story(config: VqganClipConfig, settings: Settings, *, guidance: Guidance, context: RunContext) -> Story:
+    """The phrases with all their pictures read. Raises BadInput."""
+    field, (width, height) = f"{FIELD}.{form(config)[0]}.imagePrompts", settings.size
+    pictures = read_pictures(settings.story, context, area=width * height, field=field)
+    return Story(guidance, settings.story, pictures=pictures, seed=context.seed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,7 +128,7 @@ class Run:
         run = cls(
             settings=settings,
             guidance=guidance,
-            story=Story(guidance, settings.story),
+            story=begin_story(config, settings, guidance=guidance, context=context),
             latent=Latent(z, generator.codebook),
             randomness=randomness,
             context=context,

@@ -9,9 +9,8 @@ are float32.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -68,29 +67,18 @@ class Guidance:
 
     def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
         """How far random cutouts of the picture are from the targets, a scalar."""
+        return prompt_loss(self.embed(picture, randomness), targets)
+
+    def embed(self, picture: Tensor, randomness: Randomness) -> Tensor:
+        """What CLIP sees in random cutouts of the picture: ``[n, D]``, one row for each."""
         views = self.cutouts(picture, randomness)
         with self.autocast():
             embeddings = self.perceptor.encode_image(views)
-        return prompt_loss(embeddings.float(), targets)
+        return embeddings.float()
 
     def targets(self, phrase: Phrase) -> Targets:
-        """The phrase as the loss wants it. Raises TextTooLong."""
+        """A phrase of texts as the loss wants it; `targets.phrase_targets` takes every kind. Raises TextTooLong."""
         with torch.no_grad():
-            embeddings = self.perceptor.encode_text([prompt.text for prompt in phrase]).float()
+            embeddings = self.perceptor.encode_text([prompt.body for prompt in phrase]).float()
         numbers = torch.tensor([(prompt.weight, prompt.stop) for prompt in phrase], device=self.device)
         return Targets(embeddings, weights=numbers[:, 0], stops=numbers[:, 1])
-
-
-@dataclass(slots=True)
-class Story:
-    """The phrases of a run; each is embedded once, when it is first needed."""
-
-    guidance: Guidance
-    phrases: Sequence[Phrase]
-    _embedded: dict[int, Targets] = field(default_factory=dict)
-
-    def targets(self, index: int) -> Targets:
-        """Phrase `index` (0-based) for the loss."""
-        if index not in self._embedded:
-            self._embedded[index] = self.guidance.targets(self.phrases[index])
-        return self._embedded[index]

@@ -8,7 +8,9 @@ BadInput.
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +33,35 @@ def to_tensor(pixels: Pixels, *, device: str = "cpu") -> Tensor:
     return torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None].float() / 255
 
 
-def read_picture(path: Path, *, size: tuple[int, int], field: str) -> Pixels:
-    """The picture in `path`, stretched to `size` (width, height) by Lanczos. Raises BadInput naming `field`."""
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+def read_picture(path: Path, *, size: Size, field: str) -> Pixels:
+    """The picture in `path`, stretched to `size` by Lanczos. Raises BadInput naming `field`."""
+    return read_resized(path, lambda _: size, field=field)
+
+
+def read_prompt_picture(path: Path, *, area: int, field: str) -> Pixels:
+    """The picture in `path` in its own proportions, shrunk to at most `area` pixels. Raises BadInput naming `field`."""
+    return read_resized(path, lambda size: within_area(size, area), field=field)
+
+
+def within_area(size: Size, area: int) -> Size:
+    """`size` when it has no more pixels than `area`, else the like of it that has about as many (§2.10)."""
+    width, height = size
+    pixels = min(width * height, area)
+    sides = math.sqrt(pixels * width / height), math.sqrt(pixels * height / width)
+    return max(round(sides[0]), 1), max(round(sides[1]), 1)
+
+
+def read_resized(path: Path, choose: Callable[[Size], Size], *, field: str) -> Pixels:
+    """The picture in `path`, brought by Lanczos to the size that `choose` makes of its own. Raises BadInput."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+                return np.asarray(image.convert("RGB").resize(choose(image.size), Image.Resampling.LANCZOS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(f"{field}: {path.name!r} has too many pixels: {error}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -24,9 +24,10 @@ class Randomness:
     noise: torch.Generator
 
     @classmethod
-    def of(cls, seed: int, *, device: str = "cpu") -> Randomness:
-        """Streams for a seed ≥ 0; they are independent of each other and of those of any other seed."""
-        host, noise = (int(word) for word in np.random.SeedSequence(seed).generate_state(2, np.uint64))
+    def of(cls, seed: int, *, device: str | torch.device = "cpu", branch: tuple[int, ...] = ()) -> Randomness:
+        """Streams for a seed ≥ 0, or for a `branch` of it; independent of each other, other branches and seeds."""
+        sequence = np.random.SeedSequence(seed, spawn_key=branch)
+        host, noise = (int(word) for word in sequence.generate_state(2, np.uint64))
         return cls(torch.Generator().manual_seed(host), torch.Generator(device).manual_seed(noise))
 
     def state(self) -> dict[str, Tensor]:

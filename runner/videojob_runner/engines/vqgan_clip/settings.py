@@ -18,8 +18,9 @@ from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip.augment import Augmentation
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
-from videojob_runner.engines.vqgan_clip.prompts import Phrase, PromptFault, parse, phrase_of_frame
+from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
 from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
+from videojob_runner.engines.vqgan_clip.stories import read_story
 from videojob_runner.engines.vqgan_clip.transform import Camera
 from videojob_runner.models.packs import Pack
 
@@ -67,12 +68,12 @@ class Settings:
 def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int) -> Settings:
     """The settings of a run. Raises BadConfig for the configuration and BadInput for a pack's defaults."""
     ours, theirs = defaults(generator, GeneratorDefaults), defaults(perceptor, PerceptorDefaults)
-    story = read_story(config)
+    phrases = story(config)
     return Settings(
         size=rounded(config, factor),
         start=config.start or ours.start,
-        story=story,
-        schedule=schedule(config, ours, phrases=len(story)),
+        story=phrases,
+        schedule=schedule(config, ours, phrases=len(phrases)),
         camera=camera(config.video),
         phrase_noise=ours.phrase_noise,
         cutouts=CutoutOptions(
@@ -111,19 +112,23 @@ def form(config: VqganClipConfig) -> tuple[str, Image | Video]:
     raise BadConfig("one of image and video must be given", field=FIELD)
 
 
-def read_story(config: VqganClipConfig) -> tuple[Phrase, ...]:
+def upstream(config: VqganClipConfig) -> bool:
+    """Whether the original's habits are wanted."""
+    return config.compat == "upstream"
+
+
+def story(config: VqganClipConfig) -> tuple[Phrase, ...]:
     """The prompts of the form. Raises BadConfig naming the place of a fault."""
     name, chosen = form(config)
-    field = f"{FIELD}.{name}.prompts"
-    try:
-        story = parse(chosen.prompts)
-    except PromptFault as fault:
-        raise BadConfig(str(fault), field=field) from fault
-    if isinstance(chosen, Image) and len(story) > 1:
+    field = f"{FIELD}.{name}"
+    phrases = read_story(chosen, field=field, upstream=upstream(config))
+    if isinstance(chosen, Image) and upstream(config):
+        return phrases[:1]  # the original's image silently takes the first
+    if isinstance(chosen, Image) and len(phrases) > 1:
         raise BadConfig("a single picture has one phrase; use | instead of ^, or the form video", field=field)
-    if isinstance(chosen, Video) and len(story) > chosen.frames and chosen.change_prompts_on_frame is None:
-        raise BadConfig(f"{len(story)} phrases cannot share {chosen.frames} frames; add frames", field=field)
-    return story
+    if isinstance(chosen, Video) and len(phrases) > chosen.frames and chosen.change_prompts_on_frame is None:
+        raise BadConfig(f"{len(phrases)} phrases cannot share {chosen.frames} frames; add frames", field=field)
+    return phrases
 
 
 def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) -> Schedule:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, Story
+from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Latent
 from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
@@ -115,17 +115,12 @@ def test_a_shorter_precision_changes_the_picture_a_little_and_types_not_at_all(
     assert {iteration.loss.dtype, iteration.picture.dtype, latent.z.dtype} == {torch.float32}
 
 
-class TestStory:
+class TestTextTargets:
     def test_targets_hold_the_numbers_of_the_prompts(self, guidance: Guidance) -> None:
         targets = guidance.targets((Prompt("a", 0.5, 0.1), Prompt("b", -1)))
         assert targets.weights.tolist() == [0.5, -1]
         assert targets.stops.tolist() == pytest.approx([0.1, -math.inf])
         assert torch.equal(targets.embeddings, guidance.perceptor.encode_text(["a", "b"]))
-
-    def test_each_phrase_is_embedded_once(self, guidance: Guidance) -> None:
-        story = Story(guidance, parse("a ^ b"))
-        assert story.targets(1) is story.targets(1)
-        assert not torch.equal(story.targets(0).embeddings, story.targets(1).embeddings)
 
 
 class TestStarts:

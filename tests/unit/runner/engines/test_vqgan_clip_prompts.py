@@ -47,16 +47,10 @@ def test_phrases_follow_each_other_and_their_items_act_together() -> None:
 @pytest.mark.parametrize(
     ("source", "position", "words"),
     [
-        ("", 1, "no text"),
-        ("  ", 1, "no text"),
-        ("a|", 3, "next to '|'"),
-        ("|a", 1, "next to '|'"),
-        ("a||b", 3, "next to '|'"),
-        ("a^", 3, r"next to '\^'"),
-        ("a | b ^ ^ c", 8, r"next to '\^'"),
         ("sea ^ a cat:", 12, "must follow the colon"),
-        (":0.5", 1, "no text before"),
-        ('"":0.5', 1, "no text before"),
+        (":0.5", 1, "nothing before"),
+        ("a | :0.5", 5, "nothing before"),
+        ('"":0.5', 1, "nothing before"),
         ("x:nan", 2, "within ±100"),
         ("x:inf", 2, "within ±100"),
         ("sea | Blade Runner:2049", 19, "double quotes"),
@@ -78,7 +72,27 @@ def test_any_text_is_either_read_or_refused_with_a_position_within_it(source: st
     except PromptFault as fault:
         assert 1 <= fault.position <= len(source) + 1
     else:
-        assert all(prompt.text and math.isfinite(prompt.weight) for phrase in phrases for prompt in phrase)
+        assert all(prompt.body and math.isfinite(prompt.weight) for phrase in phrases for prompt in phrase)
+
+
+@pytest.mark.parametrize(
+    ("source", "position"), [("x", 1), ("1 ^ -7", 5), ("1:0.5 | 2.5", 9), ('"a":2', 2), ("9223372036854775808", 1)]
+)
+def test_a_noise_that_is_no_seed_is_pointed_out(source: str, position: int) -> None:
+    with pytest.raises(PromptFault, match="whole number from 0") as caught:
+        parse(source, kind="noise")
+    assert caught.value.position == position
+
+
+def test_pictures_and_noises_are_written_in_the_same_language() -> None:
+    assert parse("a.png:0.5 | b c.png ^ seeds/d.png:-1", kind="image") == (
+        (Prompt("a.png", 0.5, kind="image"), Prompt("b c.png", kind="image")),
+        (Prompt("seeds/d.png", -1, kind="image"),),
+    )
+    assert parse("123:0.1|234:0.2^700", kind="noise") == (
+        (Prompt("123", 0.1, kind="noise"), Prompt("234", 0.2, kind="noise")),
+        (Prompt("700", kind="noise"),),
+    )
 
 
 plain = st.text(st.characters(categories=["L"], include_characters=" "), min_size=1).filter(str.strip)

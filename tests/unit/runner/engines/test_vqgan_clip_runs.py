@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +13,11 @@ from videojob_runner.contract.engine import Engine, Outcome
 from videojob_runner.contract.errors import BadConfig, BadInput, Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 
-from tests.unit.runner.engines.vqgan_clip_fakes import Packs, World
+from tests.unit.runner.engines.vqgan_clip_fakes import Packs, World, Worlds
 from tests.unit.runner.tiny_packs import ARCHITECTURE, vqgan_tensors, write_pack
 
 VIDEO = {"prompts": "a ^ b", "frames": 4, "iterationsPerFrame": 2, "iterationsForFirstFrame": 3}
 ZOOM = {**VIDEO, "zoom": 1.1, "shiftX": 2}
-
-Worlds = Callable[..., World]
-
-
-@pytest.fixture
-def world(tmp_path: Path, generator_folder: Path, perceptor_folder: Path) -> Worlds:
-    """Makes a fresh world on the tiny packs."""
-    numbers = count()
-
-    def make(**options: Any) -> World:
-        folder = tmp_path / str(next(numbers))
-        folder.mkdir()
-        return World(Packs(generator_folder, perceptor_folder), folder, **options)
-
-    return make
 
 
 def run(world: World, **fields: Any) -> Outcome:
@@ -191,7 +174,8 @@ def test_what_made_the_frames_is_noted(world: Worlds) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"image": {"prompts": "a||b"}}, "image.prompts.*character 3"),
+        ({"image": {"prompts": "a|b:"}}, "image.prompts.*character 4"),
+        ({"image": {"prompts": " | "}}, "image.prompts: no valid prompts"),
         ({"image": {"prompts": "a ^ b"}}, "single picture"),
         ({"image": {"prompts": "word " * 80}}, "image.prompts.*77 tokens"),
         ({"video": {"prompts": "a^b^c", "frames": 2}}, "3 phrases cannot share 2 frames"),

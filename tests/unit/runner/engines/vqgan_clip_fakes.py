@@ -102,3 +102,7 @@ class World:
     def pictures(self) -> list[bytes]:
         """The frames in order, as bytes to compare."""
         return [self.frames.pixels[index].tobytes() for index in sorted(self.frames.pixels)]
+
+
+Worlds = Callable[..., World]
+"""Makes a fresh world, with some fields given."""
