@@ -76,6 +76,11 @@ GOOD: dict[str, dict[str, Any]] = {
         CLIP: {"image": {"imagePrompts": "style.png:0.5"}},
         "spec.inputs": [NOTE | {"path": "style.png"}],
     },
+    "the command line's augmentations": {
+        f"{CLIP}.cutMethod": "latest",
+        f"{CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
+    },
+    "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
     "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
     "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
@@ -182,6 +187,11 @@ BAD: dict[str, Bad] = {
     "nothing to steer towards": Bad({f"{VIDEO}.prompts": ABSENT}, VIDEO, "prompts, imagePrompts, noisePrompts"),
     "a picture of nothing": Bad({CLIP: {"image": {"iterations": 5}}}, f"{CLIP}.image", "at least one"),
     "an empty picture prompt": Bad({f"{VIDEO}.imagePrompts": ""}, f"{VIDEO}.imagePrompts", "1"),
+    "a cut nobody knows": Bad({f"{CLIP}.cutMethod": "updated"}, f"{CLIP}.cutMethod", "nrupdated"),
+    "augmentations that would be forgotten": Bad({f"{CLIP}.augments": ["Af"]}, f"{CLIP}.augments", "latest"),
+    "an augmentation nobody knows": Bad(
+        {f"{CLIP}.cutMethod": "latest", f"{CLIP}.augments": ["Af", "af"]}, f"{CLIP}.augments[1]", "Ts"
+    ),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
     "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),

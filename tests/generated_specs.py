@@ -108,7 +108,9 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
     if "initImage" in clip:
         spec["inputs"] = spec.get("inputs") or [{"path": "init", "inline": ""}]
         clip["initImage"] = spec["inputs"][0]["path"]
-    video = spec["pipeline"].get("vqganClip", {}).get("video", {})
+    if "augments" in clip:
+        clip["cutMethod"] = "nrupdated"
+    video = clip.get("video", {})
     if "changePromptsOnFrame" in video:
         video["changePromptsOnFrame"] = sorted({f for f in video["changePromptsOnFrame"] if f <= video["frames"]})
     return spec

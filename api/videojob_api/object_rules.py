@@ -87,6 +87,33 @@ class OnlyWith(Rule):
         return getattr(value, self.field) != self.value or lookup(value, self.needs) is not None
 
 
+@dataclass(frozen=True)
+class OnlyAmong(Rule):
+    """`field` may be given only where `other`, which has a default, is one of `values`."""
+
+    field: str
+    other: str
+    values: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The condition."""
+        return f"{wire(self.field)} has an effect only where {wire(self.other)} is {' or '.join(self.values)}"
+
+    @property
+    def blames(self) -> str:
+        """The field that is too much."""
+        return self.field
+
+    def cel(self) -> str:
+        """The other field is always there."""
+        return f"!{has(self.field)} || self.{wire(self.other)} in {list(self.values)}"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        return getattr(value, self.field) is None or getattr(value, self.other) in self.values
+
+
 @dataclass(frozen=True, kw_only=True)
 class Requires(Rule):
     """Where `field` is given, `needs` must be given too."""

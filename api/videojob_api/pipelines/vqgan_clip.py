@@ -5,12 +5,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne
+from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong
 from videojob_api.rules import Rule
 from videojob_api.storage import RelativePath
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""
+
+
+CutMethod = Literal["original", "kornia", "sg3", "nrupdated", "latest", "updatedpooling", "nvg"]
+"""The ways in which upstream programs cut, under their names there; `nvg` is the container's."""
+Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "Ts"]
+"""The augmentations of the command-line program, under its codes."""
 
 
 class Prompted(Document):
@@ -57,7 +63,10 @@ class Video(Prompted):
 class VqganClip(Document):
     """A picture or a video steered by text: common fields, and exactly one of image, video."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("image", "video"),)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        ExactlyOne("image", "video"),
+        OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
+    )
     width: Annotated[int, Field(ge=16, le=4096)] = 256
     """Pixels; rounded down to a multiple of the generator's factor, 16 for most."""
     height: Annotated[int, Field(ge=16, le=4096)] = 256
@@ -70,8 +79,10 @@ class VqganClip(Document):
     """Latent to start from without an init image; absent: the generator pack's own choice, else random codes."""
     cuts: Annotated[int, Field(ge=1, le=256)] | None = None
     """Cutouts each iteration; absent: the pack's choice, else 32."""
-    cut_method: Literal["original", "kornia"] = "kornia"
-    """How cutouts are taken: plain crops, or crops with kornia's augmentations."""
+    cut_method: CutMethod = "kornia"
+    """original, sg3: plain crops; kornia, nvg, nrupdated: augmented; latest, updatedpooling: the whole, augmented."""
+    augments: Annotated[list[Augment], Field(max_length=16)] | None = None
+    """Augmentations of latest and nrupdated, in their order; absent: Af, Pe, Ji, Er; empty: none."""
     cut_power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Above 1: more small cutouts; below 1: more large ones."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None

@@ -14,7 +14,6 @@ The engine is `VqganClip`. For a notebook, the parts below it work alone:
     Image.fromarray(to_pixels(guidance.show(latent.z)))
 """
 
-from videojob_runner.engines.vqgan_clip.augment import Augmentation
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
@@ -24,6 +23,7 @@ from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Prompt, PromptFault, parse
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.engines.vqgan_clip.recipes import Augmentation
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan

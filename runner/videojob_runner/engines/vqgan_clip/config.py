@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from videojob_api.pipelines import VqganClip
@@ -11,7 +11,6 @@ from videojob_api.pipelines import VqganClip
 class VqganClipConfig(VqganClip):
     """`pipeline.vqganClip` plus options without a field there; the original container's flat config.json needs them."""
 
-    cut_method: Literal["original", "kornia", "nvg"] = "kornia"  # type: ignore[assignment]  # one choice more
     learning_rate_growth: Annotated[float, Field(ge=1, le=2)] = 1.0
     """Factor on the learning rate from each iteration to the next."""
     learning_rate_cap: Annotated[float, Field(gt=0)] | None = None

@@ -1,36 +1,67 @@
 """
-Square crops of the picture as CLIP shall see them.
+Square pictures for CLIP, made of the one picture that is steered.
 
-Crops are drawn, resampled to CLIP's input side and, unless the method is `original`, augmented; all `count` of them go
-through each step as one batch. A picture no larger than CLIP's input has only one possible crop: it is resampled once.
+Most methods draw crops, resample them to CLIP's input side and augment them; two pool the whole picture instead
+(specification vqgan-clip §2.9.3). All `count` of them go through each step as one batch. A square no larger than CLIP's
+input has only one possible crop, which is resampled once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import Augment, CutMethod
 
-from videojob_runner.engines.vqgan_clip.augment import Augmentation, Augmenter
+from videojob_runner.engines.vqgan_clip import recipes
+from videojob_runner.engines.vqgan_clip.augment import Augmenter
 from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.engines.vqgan_clip.resample import Resampler
-
-Method = Literal["original", "kornia", "nvg"]
+from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS, USUAL_NOISE, Augmentation
+from videojob_runner.engines.vqgan_clip.resample import Resampler, pooling_matrix, resampling_matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutoutOptions:
-    """How many crops, how large they tend to be, and what happens to them."""
+    """How many cutouts, how large their crops tend to be, and what happens to them."""
 
     count: int = 32
     power: float = 1.0
     """Above 1 small crops are more likely, below 1 large ones."""
-    method: Method = "kornia"
-    """`original`: crops alone; `kornia`: augmented; `nvg`: the same with the colours after the geometry."""
+    method: CutMethod = "kornia"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    """Of `kornia` and `nvg`."""
+    augments: tuple[Augment, ...] = USUAL_AUGMENTS
+    """Of `latest` and `nrupdated`, in their order."""
+    upstream: bool = False
+    """Augment, and draw crops, as the original programs do."""
+
+    @property
+    def pools(self) -> bool:
+        """The whole picture is taken instead of crops."""
+        return self.method in ("latest", "updatedpooling")
+
+
+def augmenter(options: CutoutOptions, *, side: int) -> Augmenter | None:
+    """What augments views of `side` pixels; None where the method has no augmentation."""
+    own, upstream = options.augmentation, options.upstream
+    match options.method:
+        case "kornia":
+            return Augmenter(recipes.kornia_recipe(own, upstream=upstream), noise=own.noise)
+        case "nvg":
+            return Augmenter(recipes.nvg_recipe(own, upstream=upstream), noise=own.noise)
+        case "updatedpooling":
+            return Augmenter(recipes.pooling_recipe(upstream=upstream), noise=USUAL_NOISE)
+        case "latest":
+            steps = recipes.latest_recipe(options.augments, side=side, upstream=upstream)
+            return Augmenter(steps, noise=USUAL_NOISE)
+        case "nrupdated":
+            steps = recipes.nrupdated_recipe(options.augments, side=side, upstream=upstream)
+            return Augmenter(steps, noise=USUAL_NOISE)
+        case _:
+            return None
 
 
 def crop_boxes(options: CutoutOptions, *, size: tuple[int, int], target: int, generator: torch.Generator) -> Tensor:
@@ -41,10 +72,28 @@ def crop_boxes(options: CutoutOptions, *, size: tuple[int, int], target: int, ge
     crop never needs enlarging unless the picture itself is small; x and y are uniform over what fits.
     """
     largest, smallest = min(size), min(*size, target)
+    if options.upstream:
+        return torch.tensor([upstream_box(options, size, target, generator) for _ in range(options.count)])
     u, across, down = torch.rand(3, options.count, generator=generator, dtype=torch.float64)
     side = (u**options.power * (largest - smallest) + smallest).floor()
     offsets = [(v * (length - side + 1)).floor() for v, length in zip((across, down), size, strict=True)]
     return torch.stack([*offsets, side], 1).long()
+
+
+def upstream_box(
+    options: CutoutOptions, size: tuple[int, int], target: int, generator: torch.Generator
+) -> tuple[int, int, int]:
+    """One crop, with numbers of the same types drawn in the same order as the original's (§2.9.1)."""
+    largest, smallest = min(size), min(*size, target)
+    side = int(torch.rand((), generator=generator) ** options.power * (largest - smallest) + smallest)
+    x, y = (int(torch.randint(0, length - side + 1, (), generator=generator)) for length in size)
+    return x, y, side
+
+
+def pooled(picture: Tensor, side: int) -> Tensor:
+    """The whole picture ``[1, 3, H, W]`` squashed to ``[1, 3, S, S]``: half the mean and half the largest values."""
+    both = nnf.adaptive_avg_pool2d(picture, side) + nnf.adaptive_max_pool2d(picture, side)
+    return both / 2
 
 
 class Cutouts:
@@ -53,17 +102,20 @@ class Cutouts:
     def __init__(self, options: CutoutOptions, *, target: int) -> None:
         self.options = options
         self.target = target
-        self.resampler = Resampler(target)
-        order: Literal["kornia", "nvg"] = "nvg" if options.method == "nvg" else "kornia"
-        self.augmenter = None if options.method == "original" else Augmenter(options.augmentation, order=order)
+        self.resampler = Resampler(target, axis=pooling_matrix if options.method == "sg3" else resampling_matrix)
+        self.augmenter = augmenter(options, side=target)
 
     def __call__(self, picture: Tensor, randomness: Randomness) -> Tensor:
         """``[1, 3, H, W]`` in 0…1 to ``[n, 3, S, S]``; values may leave 0…1 a little unless the method clamps."""
         crops = self.crops(picture, randomness.host)
-        return clamp_with_gradient(crops) if self.augmenter is None else self.augmenter(crops, randomness)
+        if self.augmenter is not None:
+            return self.augmenter(crops, randomness)
+        return crops if self.options.method == "sg3" else clamp_with_gradient(crops)
 
     def crops(self, picture: Tensor, generator: torch.Generator) -> Tensor:
-        """The resampled crops ``[n, 3, S, S]`` before augmentation."""
+        """The resampled crops, or pooled copies, ``[n, 3, S, S]`` before augmentation."""
+        if self.options.pools:
+            return pooled(picture, self.target).expand(self.options.count, -1, -1, -1)
         height, width = picture.shape[-2:]
         boxes = crop_boxes(self.options, size=(width, height), target=self.target, generator=generator)
         if width == height <= self.target:

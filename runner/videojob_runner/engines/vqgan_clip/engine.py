@@ -115,7 +115,9 @@ class Run:
     @classmethod
     def begin(cls, config: VqganClipConfig, settings: Settings, *, guidance: Guidance, context: RunContext) -> Run:
         """A run at its start or, when there is a checkpoint, where that was written."""
-        randomness = Randomness.of(context.seed, device=context.device)
+        randomness = (Randomness.as_upstream if settings.upstream else Randomness.of)(
+            context.seed, device=context.device
+        )
         generator = guidance.generator
         if config.init_image is not None:
             path = context.input_file(config.init_image, field=f"{FIELD}.initImage")

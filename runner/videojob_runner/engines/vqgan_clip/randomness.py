@@ -30,6 +30,12 @@ class Randomness:
         host, noise = (int(word) for word in sequence.generate_state(2, np.uint64))
         return cls(torch.Generator().manual_seed(host), torch.Generator(device).manual_seed(noise))
 
+    @classmethod
+    def as_upstream(cls, seed: int, *, device: str | torch.device = "cpu") -> Randomness:
+        """The streams of the original, which seeds torch itself: on the CPU both are one (specification §2.15)."""
+        host = torch.Generator().manual_seed(seed)
+        return cls(host, host if torch.device(device).type == "cpu" else torch.Generator(device).manual_seed(seed))
+
     def state(self) -> dict[str, Tensor]:
         """Both states as byte tensors."""
         return {"random.host": self.host.get_state(), "random.noise": self.noise.get_state()}

@@ -15,10 +15,10 @@ from videojob_api.base import Document
 from videojob_api.pipelines.vqgan_clip import Image, Video
 
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.engines.vqgan_clip.augment import Augmentation
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
 from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
+from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS, Augmentation
 from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
 from videojob_runner.engines.vqgan_clip.stories import read_story
 from videojob_runner.engines.vqgan_clip.transform import Camera
@@ -60,6 +60,8 @@ class Settings:
     story: tuple[Phrase, ...]
     schedule: Schedule
     camera: Camera
+    upstream: bool
+    """Keep the original's habits that older videos depend on."""
     phrase_noise: float
     """In standard deviations of the codebook; 0: z goes on as it is when the phrase changes."""
     cutouts: CutoutOptions
@@ -75,12 +77,15 @@ def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor
         story=phrases,
         schedule=schedule(config, ours, phrases=len(phrases)),
         camera=camera(config.video),
+        upstream=upstream(config),
         phrase_noise=ours.phrase_noise,
         cutouts=CutoutOptions(
             count=config.cuts or theirs.cuts,
             power=config.cut_power,
             method=config.cut_method,
             augmentation=theirs.augmentation,
+            augments=USUAL_AUGMENTS if config.augments is None else tuple(config.augments),
+            upstream=upstream(config),
         ),
     )
 

@@ -1,23 +1,20 @@
-"""Crops and their augmentation: sizes, ranges, statistics, repeatability, gradients."""
+"""Cutouts of every method: sizes, ranges, statistics, repeatability, gradients."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kornia.enhance import sharpness
-from pydantic import ValidationError
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.augment import Augmentation, Augmenter, geometry, view_matrices
-from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts, crop_boxes
+from videojob_api.pipelines.vqgan_clip import CutMethod
+from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts, crop_boxes, pooled
 from videojob_runner.engines.vqgan_clip.randomness import Randomness, global_draws_from
 
-NOTHING = Augmentation(
-    flip_chance=0, turn_degrees=0, shift=(0, 0), perspective=0, sharpness=0, jitter=0, noise=0
-)  # leaves every step out
+METHODS: tuple[CutMethod, ...] = get_args(CutMethod)
 
 
 def picture(*, width: int, height: int) -> Tensor:
@@ -63,9 +60,12 @@ class TestCropBoxes:
 
 class TestCutouts:
     @pytest.mark.parametrize("size", [(64, 64), (32, 32), (16, 16), (48, 32), (100, 80)])
-    @pytest.mark.parametrize("method", ["original", "kornia", "nvg"])
-    def test_all_cutouts_have_the_side_that_clip_sees(self, method: str, size: tuple[int, int]) -> None:
-        options = CutoutOptions(count=5, method=method)  # type: ignore[arg-type]
+    @pytest.mark.parametrize("upstream", [False, True])
+    @pytest.mark.parametrize("method", METHODS)
+    def test_all_cutouts_have_the_side_that_clip_sees(
+        self, method: CutMethod, size: tuple[int, int], upstream: bool
+    ) -> None:
+        options = CutoutOptions(count=5, method=method, upstream=upstream)
         views = Cutouts(options, target=32)(picture(width=size[0], height=size[1]), Randomness.of(1))
         assert views.shape == (5, 3, 32, 32)
 
@@ -89,137 +89,75 @@ class TestCutouts:
         assert float(views.min()) == 0
         assert float(views.max()) == 1
 
-    def test_the_same_seed_gives_the_same_views_and_each_call_other_ones(self) -> None:
-        whole, cutouts = picture(width=48, height=40), Cutouts(CutoutOptions(count=4), target=32)
+    @pytest.mark.parametrize("upstream", [False, True])
+    @pytest.mark.parametrize("method", METHODS)
+    def test_the_same_seed_gives_the_same_views_and_each_call_other_ones(
+        self, method: CutMethod, upstream: bool
+    ) -> None:
+        options = CutoutOptions(count=4, method=method, upstream=upstream)
+        whole, cutouts = picture(width=48, height=40), Cutouts(options, target=32)
         first, again = Randomness.of(5), Randomness.of(5)
         one = cutouts(whole, first)
         assert torch.equal(one, cutouts(whole, again))
         assert not torch.equal(one, cutouts(whole, first))
         assert not torch.equal(one, cutouts(whole, Randomness.of(6)))
 
-    @pytest.mark.parametrize("method", ["original", "kornia", "nvg"])
-    def test_gradients_reach_the_picture(self, method: str) -> None:
+    @pytest.mark.parametrize("method", METHODS)
+    def test_gradients_reach_the_picture(self, method: CutMethod) -> None:
         whole = picture(width=40, height=40).requires_grad_()
-        options = CutoutOptions(count=4, method=method)  # type: ignore[arg-type]
+        options = CutoutOptions(count=4, method=method)
         torch.autograd.backward(Cutouts(options, target=32)(whole, Randomness.of(1)).square().sum())
         assert whole.grad is not None
         assert float((whole.grad != 0).float().mean()) > 0.8
 
+    def test_sg3_cuts_the_same_crops_and_averages_them(self) -> None:
+        whole = picture(width=90, height=70)
+        views = Cutouts(CutoutOptions(count=6, method="sg3"), target=32)(whole, Randomness.of(4))
+        boxes = crop_boxes(CutoutOptions(count=6), size=(90, 70), target=32, generator=Randomness.of(4).host)
+        for (x, y, side), view in zip(boxes.tolist(), views, strict=True):
+            crop = whole[..., y : y + side, x : x + side]
+            assert torch.allclose(view, torch.nn.functional.adaptive_avg_pool2d(crop, 32)[0], atol=1e-6)
 
-class TestAugmentation:
-    def views(self, options: Augmentation, *, count: int = 200, side: int = 16) -> Tensor:
-        """Augmented copies of one picture with a bright row and a bright column."""
-        cross = torch.zeros(1, 3, side, side)
-        cross[..., 4, :] = 0.5
-        cross[..., :, 5] = 1.0
-        return Augmenter(options)(cross.expand(count, -1, -1, -1), Randomness.of(2))
+    def test_pooling_is_half_the_mean_and_half_the_largest(self) -> None:
+        """Worked by hand: the four blocks of a 4×4 ramp."""
+        ramp = torch.arange(16.0).view(1, 1, 4, 4)
+        assert pooled(ramp, 2)[0, 0].tolist() == [[(2.5 + 5) / 2, (4.5 + 7) / 2], [(10.5 + 13) / 2, (12.5 + 15) / 2]]
 
-    def only(self, **fields: object) -> Augmentation:
-        return NOTHING.model_copy(update=fields)
+    @pytest.mark.parametrize("method", ["latest", "updatedpooling"])
+    def test_pooling_takes_no_crops_so_all_copies_are_alike_before_augmentation(self, method: CutMethod) -> None:
+        whole, before = picture(width=90, height=40), generator(4)
+        views = Cutouts(CutoutOptions(count=3, method=method, power=3), target=32).crops(whole, before)
+        assert torch.equal(views, pooled(whole, 32).expand(3, -1, -1, -1))
+        assert torch.equal(before.get_state(), generator(4).get_state())
 
-    def test_with_every_step_left_out_nothing_changes(self) -> None:
-        views = self.views(NOTHING, count=2)
-        assert torch.allclose(views[0], self.views(NOTHING, count=1)[0])
-        assert float(views[0, 0, 4, 0]) == pytest.approx(0.5)
-        assert float(views[0, 0, 3, 6]) == pytest.approx(0, abs=1e-6)
 
-    def test_a_mirror_turns_left_and_right_and_nothing_else(self) -> None:
-        views = self.views(self.only(flip_chance=1), count=3)
-        assert torch.allclose(views[:, :, :, 10], torch.ones(3, 3, 16), atol=1e-4)
-        assert torch.allclose(views[:, :, 4, 0], torch.full((3, 3), 0.5), atol=1e-4)
+class TestUpstreamCrops:
+    def test_the_numbers_are_those_of_torch_s_own_state_in_the_original_s_order(self) -> None:
+        """§2.9.1: for each cutout one uniform, then x, then y."""
+        options = CutoutOptions(count=5, power=0.7, upstream=True)
+        boxes = crop_boxes(options, size=(100, 60), target=32, generator=Randomness.as_upstream(11).host)
+        torch.manual_seed(11)
+        for x, y, side in boxes.tolist():
+            assert side == int(torch.rand([]) ** 0.7 * (60 - 32) + 32)
+            assert x == torch.randint(0, 100 - side + 1, ())
+            assert y == torch.randint(0, 60 - side + 1, ())
 
-    def test_half_of_the_views_are_mirrored(self) -> None:
-        views = self.views(self.only(flip_chance=0.5), count=400)
-        assert float((views[:, 0, 0, 10] > 0.5).float().mean()) == pytest.approx(0.5, abs=0.08)
-
-    @pytest.mark.parametrize(("shift", "moved"), [((0.0, 0.25), "down"), ((0.25, 0.0), "across")])
-    def test_shifts_keep_to_their_axis(self, shift: tuple[float, float], moved: str) -> None:
-        views = self.views(self.only(shift=shift, affine_chance=1))
-        column_stays = torch.isclose(views[:, 0, 12, 5], torch.tensor(1.0), atol=1e-3).float().mean()
-        row_stays = torch.isclose(views[:, 0, 4, 14], torch.tensor(0.5), atol=1e-3).float().mean()
-        assert (float(column_stays) == 1) == (moved == "down")
-        assert (float(row_stays) == 1) == (moved == "across")
-
-    def test_a_turn_keeps_the_centre_and_moves_the_corners(self) -> None:
-        matrices = self.matrices(self.only(turn_degrees=30, affine_chance=1), side=17)
-        centre, corner = (matrices @ torch.tensor([at, at, 1.0]) for at in (8.0, 0.0))
-        assert torch.allclose(centre[:, :2], torch.full((500, 2), 8.0), atol=1e-4)
-        angles = torch.rad2deg(torch.atan2(matrices[:, 1, 0], matrices[:, 0, 0]))
-        assert float(angles.abs().max()) <= 30.01
-        assert float(angles.std()) == pytest.approx(60 / 12**0.5, abs=1.5)
-        assert float((corner[:, :2] - 8).norm(dim=1).std()) < 1e-3
-
-    def test_perspective_moves_corners_inward_by_at_most_its_part(self) -> None:
-        matrices = self.matrices(self.only(perspective=0.2, perspective_chance=1), side=101)
-        moved = matrices @ torch.tensor([0.0, 0.0, 1.0])
-        x, y = moved[:, 0] / moved[:, 2], moved[:, 1] / moved[:, 2]
-        assert min(float(x.min()), float(y.min())) >= -1e-3
-        assert max(float(x.max()), float(y.max())) <= 0.2 * 101 / 2 + 1e-3
-        assert float(x.mean()) == pytest.approx(0.2 * 101 / 4, abs=0.6)
-
-    def test_one_matrix_does_what_the_steps_do_one_after_the_other(self) -> None:
-        options = self.only(flip_chance=1, turn_degrees=30, affine_chance=1, perspective=0.3, perspective_chance=1)
-        together = self.matrices(options, side=21)
-        with global_draws_from(generator()):
-            mirror, turn, squeeze = (view_matrices([step], torch.zeros(500, 3, 21, 21)) for step in geometry(options))
-        point = torch.tensor([3.0, 5.0, 1.0])
-        mirrored = mirror @ point
-        assert torch.allclose(mirrored, torch.tensor([17.0, 5.0, 1.0]).expand(500, 3), atol=1e-4)
-        expected = torch.einsum("nij,nj->ni", squeeze, torch.einsum("nij,nj->ni", turn, mirrored))
-        moved = together @ point
-        assert torch.allclose(moved[:, :2] / moved[:, 2:], expected[:, :2] / expected[:, 2:], atol=1e-3)
-
-    def matrices(self, options: Augmentation, *, side: int) -> Tensor:
-        with global_draws_from(generator()):
-            return view_matrices(geometry(options), torch.zeros(500, 3, side, side))
-
-    def test_nothing_darkens_at_the_borders(self) -> None:
-        strong = self.only(turn_degrees=90, affine_chance=1, shift=(0.3, 0.3), perspective=0.5, perspective_chance=1)
-        views = Augmenter(strong)(torch.full((50, 3, 16, 16), 0.7), Randomness.of(1))
-        assert torch.allclose(views, torch.full_like(views, 0.7), atol=1e-5)
-
-    def test_the_deviation_of_the_noise_differs_from_view_to_view_up_to_its_bound(self) -> None:
-        flat = torch.full((300, 3, 16, 16), 0.5)
-        deviations = (Augmenter(self.only(noise=0.1))(flat, Randomness.of(1)) - 0.5).std((1, 2, 3))
-        assert float(deviations.max()) < 0.105
-        assert float(deviations.mean()) == pytest.approx(0.05, abs=0.006)
-
-    def test_colours_move_a_little_and_a_gray_stays_gray(self) -> None:
-        options = self.only(jitter=0.05, jitter_chance=1)
-        red, gray = torch.tensor([0.8, 0.2, 0.2]), torch.tensor([0.5, 0.5, 0.5])
-        for colour, changes in ((red, True), (gray, False)):
-            views = Augmenter(options)(colour.view(1, 3, 1, 1).expand(20, 3, 8, 8), Randomness.of(1))
-            distance = (views - colour.view(1, 3, 1, 1)).abs().amax((1, 2, 3))
-            assert bool((distance > 1e-3).any()) == changes
-            assert float(distance.max()) < 0.2
-
-    @pytest.mark.parametrize(("factor", "centre", "neighbour"), [(0, 0.3846, 0.0769), (0.3, 0.5692, 0.0538), (1, 1, 0)])
-    def test_sharpness_blurs_an_impulse_as_the_specification_says(
-        self, factor: float, centre: float, neighbour: float
-    ) -> None:
-        """§11.7, of the kornia that is installed."""
-        impulse = torch.zeros(1, 1, 5, 5)
-        impulse[..., 2, 2] = 1
-        blurred = sharpness(impulse, float(factor))[0, 0]
-        assert float(blurred[2, 2]) == pytest.approx(centre, abs=1e-4)
-        assert float(blurred[1, 1]) == pytest.approx(neighbour, abs=1e-4)
-
-    def test_orders_differ_only_in_where_colours_come(self) -> None:
-        views = picture(width=16, height=16).expand(4, -1, -1, -1)
-        for options, equal in ((self.only(flip_chance=1), True), (Augmentation(), False)):
-            orders = [Augmenter(options, order=order)(views, Randomness.of(1)) for order in ("kornia", "nvg")]
-            assert torch.allclose(orders[0], orders[1]) == equal
-
-    @pytest.mark.parametrize("wrong", [{"flipChance": 1.5}, {"noise": -1}, {"turn": 3}, {"shift": [0.1]}])
-    def test_a_pack_cannot_ask_for_what_does_not_exist(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(ValidationError):
-            Augmentation.model_validate(wrong)
+    def test_on_the_cpu_both_streams_of_the_original_are_one(self) -> None:
+        randomness = Randomness.as_upstream(3)
+        drawn = [torch.rand((), generator=stream) for stream in (randomness.host, randomness.noise)]
+        torch.manual_seed(3)
+        assert drawn == [torch.rand(()), torch.rand(())]
 
 
 class TestRandomness:
     def test_the_two_streams_of_a_seed_are_not_the_same(self) -> None:
         randomness = Randomness.of(0)
         assert not torch.equal(torch.rand(8, generator=randomness.host), torch.rand(8, generator=randomness.noise))
+
+    def test_branches_of_a_seed_differ_from_it_and_from_each_other(self) -> None:
+        branches = [(), (0,), (1,), (0, 1)]
+        drawn = {float(torch.rand((), generator=Randomness.of(5, branch=branch).host)) for branch in branches}
+        assert len(drawn) == 4
 
     def test_a_state_taken_up_again_draws_the_same(self) -> None:
         randomness, other = Randomness.of(0), Randomness.of(1)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
+from videojob_runner.engines.vqgan_clip import Augmentation, Randomness, VqganClip, VqganClipConfig
+from videojob_runner.engines.vqgan_clip.recipes import kornia_recipe
 
 from tests.unit.runner.engines.vqgan_clip_fakes import World, Worlds
 
@@ -39,3 +42,44 @@ def test_q_29_paths_are_trimmed_but_not_with_compat_and_colons_in_texts_do_not_c
     assert run(world(), image={**SHORT, "prompts": "note: a cat"}).pictures()
     with pytest.raises(BadConfig, match="character 6"):
         run(world(), image={**SHORT, "prompts": "note: a cat"}, **UPSTREAM)
+
+
+def augmented(views: Tensor, *, upstream: bool, **options: object) -> Tensor:
+    """The views after the `kornia` recipe, of which only the steps in `options` act."""
+    nothing: dict[str, object] = {"flip_chance": 0.0, "turn_degrees": 0.0, "shift": (0.0, 0.0), "perspective": 0.0}
+    nothing |= {"sharpness": 0.0, "jitter": 0.0}
+    for step in kornia_recipe(Augmentation.model_validate(nothing | options), upstream=upstream):
+        views = step(views, Randomness.of(2))
+    return views
+
+
+def test_q_35_the_original_shifts_up_and_down_only() -> None:
+    options: dict[str, Any] = {"shift": (0.2, 0.2), "affine_chance": 1.0}
+    columns = torch.arange(16.0).expand(100, 3, 16, 16) / 16
+    ours, theirs = (augmented(columns, upstream=upstream, **options) for upstream in (False, True))
+    assert torch.allclose(theirs, columns, atol=1e-4)
+    assert not torch.allclose(ours, columns, atol=0.05)
+    rows = columns.mT
+    assert not torch.allclose(augmented(rows, upstream=True, **options), rows, atol=0.05)
+
+
+def test_q_36_the_original_s_sharpness_blurs_and_ours_sharpens() -> None:
+    options: dict[str, Any] = {"sharpness": 0.3, "sharpness_chance": 1.0}
+    edge = torch.full((50, 3, 16, 16), 0.3)
+    edge[..., 8:] = 0.7
+    ours, theirs = (augmented(edge, upstream=upstream, **options) for upstream in (False, True))
+    contrast = [(views[:, 0, 8, 8] - views[:, 0, 8, 7]) for views in (edge, ours, theirs)]
+    assert bool((contrast[1] >= contrast[0] - 1e-6).all())
+    assert float(contrast[1].max()) > 0.45
+    # Fully blurred, 3 of 13 parts come from the other side: 0.4·(1 − 6/13); 30 % of the rest may be left.
+    assert float(contrast[2].min()) == pytest.approx(0.4 * (1 - 6 / 13), abs=0.01)
+    assert float(contrast[2].max()) < 0.4 * (1 - 6 / 13 * 0.7) + 1e-6
+
+
+def test_q_36_the_original_s_perspective_darkens_borders_and_ours_does_not() -> None:
+    options: dict[str, Any] = {"perspective": 0.5, "perspective_chance": 1.0}
+    white = torch.ones(20, 3, 16, 16)
+    assert torch.allclose(augmented(white, upstream=False, **options), white, atol=1e-5)
+    theirs = augmented(white, upstream=True, **options)
+    assert float(theirs[:, :, 0].mean()) < 0.6
+    assert float(theirs[:, :, 8, 8].mean()) > 0.95

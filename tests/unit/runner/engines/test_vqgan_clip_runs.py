@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from videojob_api.pipelines.vqgan_clip import CutMethod
 from videojob_runner.contract.engine import Engine, Outcome
 from videojob_runner.contract.errors import BadConfig, BadInput, Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
@@ -132,11 +133,25 @@ def test_the_flat_form_shows_each_picture_before_its_step_and_starts_with_the_st
     assert w.pictures()[1:] == start.pictures()[:-1]
 
 
-@pytest.mark.parametrize("method", ["original", "kornia", "nvg"])
-def test_every_cut_method_runs_on_pictures_larger_than_what_clip_sees(world: Worlds, method: str) -> None:
+@pytest.mark.parametrize("compat", [{}, {"compat": "upstream"}])
+@pytest.mark.parametrize("method", get_args(CutMethod))
+def test_every_cut_method_runs_on_pictures_larger_than_what_clip_sees(
+    world: Worlds, method: str, compat: dict[str, str]
+) -> None:
     w = world()
-    run(w, width=48, height=40, cutMethod=method, image={"prompts": "x", "iterations": 2})
+    run(w, width=48, height=40, cutMethod=method, **compat, image={"prompts": "x", "iterations": 2})
     assert w.frames.pixels[0].shape == (40, 48, 3)
+
+
+def test_augments_are_those_of_the_job(world: Worlds) -> None:
+    last = {"learningRate": 1.0, "cutMethod": "latest", "image": {"prompts": "x", "iterations": 3}}
+    usual, same, other, none = world(), world(), world(), world()
+    run(usual, **last)
+    run(same, augments=["Af", "Pe", "Ji", "Er"], **last)
+    run(other, augments=["Ts", "Gn"], **last)
+    run(none, augments=[], **last)
+    assert usual.pictures() == same.pictures()
+    assert len({w.pictures()[0] for w in (usual, other, none)}) == 3
 
 
 def test_an_init_image_is_stretched_encoded_and_skips_the_lead(world: Worlds) -> None:
