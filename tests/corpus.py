@@ -81,6 +81,11 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
     },
     "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
+    "a start of noise that holds back": {
+        f"{CLIP}.start": "pixels",
+        f"{CLIP}.initWeight": 0,
+        f"{CLIP}.initWeightMethod": "decay",
+    },
     "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
     "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
@@ -191,6 +196,13 @@ BAD: dict[str, Bad] = {
     "augmentations that would be forgotten": Bad({f"{CLIP}.augments": ["Af"]}, f"{CLIP}.augments", "latest"),
     "an augmentation nobody knows": Bad(
         {f"{CLIP}.cutMethod": "latest", f"{CLIP}.augments": ["Af", "af"]}, f"{CLIP}.augments[1]", "Ts"
+    ),
+    "a weight below zero": Bad({f"{CLIP}.initWeight": -1}, f"{CLIP}.initWeight", "0"),
+    "a way of weighing without a weight": Bad(
+        {f"{CLIP}.initWeightMethod": "decay"}, f"{CLIP}.initWeight", "how the weight acts"
+    ),
+    "a way of weighing that is another form's": Bad(
+        {f"{CLIP}.initWeight": 1, f"{CLIP}.initWeightMethod": "target"}, f"{CLIP}.initWeightMethod", "decay"
     ),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),

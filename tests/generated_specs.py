@@ -110,6 +110,8 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
         clip["initImage"] = spec["inputs"][0]["path"]
     if "augments" in clip:
         clip["cutMethod"] = "nrupdated"
+    if "initWeightMethod" in clip:
+        clip.setdefault("initWeight", 0)
     video = clip.get("video", {})
     if "changePromptsOnFrame" in video:
         video["changePromptsOnFrame"] = sorted({f for f in video["changePromptsOnFrame"] if f <= video["frames"]})

@@ -128,6 +128,8 @@ def _with_company(path: str, manifest: corpus.Manifest) -> corpus.Manifest:
         spec["runner"].setdefault("image", "example.com/mine:1")
     if path == "pipeline.vqganClip.augments":
         spec["pipeline"]["vqganClip"]["cutMethod"] = "latest"
+    if path == "pipeline.vqganClip.initWeightMethod":
+        spec["pipeline"]["vqganClip"]["initWeight"] = 0.5
     if path == "inputs.0.access":
         spec["inputs"] = [{"path": "data", "pvc": {"claimName": "videos"}, "access": spec["inputs"][0]["access"]}]
     limits = spec["runner"].get("resources", {}).get("limits", {})

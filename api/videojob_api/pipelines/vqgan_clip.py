@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong
+from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, Requires
 from videojob_api.rules import Rule
 from videojob_api.storage import RelativePath
 
@@ -13,6 +13,10 @@ Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""
 
 
+Start = Literal["random", "gray", "pixels", "gradient"]
+"""What the latent is without a picture: codes drawn at random, or an encoded picture of gray, noise or gradients."""
+InitWeightMethod = Literal["original", "decay"]
+"""How an init weight acts in every form."""
 CutMethod = Literal["original", "kornia", "sg3", "nrupdated", "latest", "updatedpooling", "nvg"]
 """The ways in which upstream programs cut, under their names there; `nvg` is the container's."""
 Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "Ts"]
@@ -66,6 +70,7 @@ class VqganClip(Document):
     rules: ClassVar[tuple[Rule, ...]] = (
         ExactlyOne("image", "video"),
         OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
+        Requires(field="init_weight_method", needs="init_weight", why="it says how the weight acts"),
     )
     width: Annotated[int, Field(ge=16, le=4096)] = 256
     """Pixels; rounded down to a multiple of the generator's factor, 16 for most."""
@@ -75,8 +80,12 @@ class VqganClip(Document):
     """Absent: drawn and recorded in the manifest."""
     init_image: RelativePath | None = None
     """A picture below `input/` to start from."""
-    start: Literal["random", "gray"] | None = None
-    """Latent to start from without an init image; absent: the generator pack's own choice, else random codes."""
+    start: Start | None = None
+    """Start without an init image: random codes, or gray, noisy pixels, a gradient. Absent: the pack's choice."""
+    init_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
+    """How strongly the latent is held back while the prompts pull at it; absent: not at all."""
+    init_weight_method: InitWeightMethod | None = None
+    """What holds it: its start (original, also when absent), or zero with a force that fades (decay)."""
     cuts: Annotated[int, Field(ge=1, le=256)] | None = None
     """Cutouts each iteration; absent: the pack's choice, else 32."""
     cut_method: CutMethod = "kornia"

@@ -21,13 +21,14 @@ from videojob_runner.contract.errors import BadConfig
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
-from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes, shaken
+from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
-from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
 from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings, form, resolve
+from videojob_runner.engines.vqgan_clip.starts import first_latent
 from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
 from videojob_runner.models.clip import Clip, TextTooLong
 from videojob_runner.models.packs import Pack
@@ -118,20 +119,12 @@ class Run:
         randomness = (Randomness.as_upstream if settings.upstream else Randomness.of)(
             context.seed, device=context.device
         )
-        generator = guidance.generator
-        if config.init_image is not None:
-            path = context.input_file(config.init_image, field=f"{FIELD}.initImage")
-            pixels = read_picture(path, size=settings.size, field=f"{FIELD}.initImage")
-            z = encoded(generator, to_tensor(pixels, device=context.device))
-        elif settings.start == "gray":
-            z = gray(generator, size=settings.size)
-        else:
-            z = random_codes(generator, size=settings.size, draws=randomness.host)
+        z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
         run = cls(
             settings=settings,
             guidance=guidance,
             story=begin_story(config, settings, guidance=guidance, context=context),
-            latent=Latent(z, generator.codebook),
+            latent=Latent(z, guidance.generator.codebook, anchor=settings.anchor),
             randomness=randomness,
             context=context,
         )
@@ -156,8 +149,9 @@ class Run:
         targets, settings = self.story.targets(step.phrase), self.settings
         if step.new_phrase and settings.phrase_noise:
             codebook, draws = self.guidance.generator.codebook, self.randomness.host
-            self.latent.restart(shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws))
-        iteration = self.latent.step(self.guidance, targets, rate=step.rate, randomness=self.randomness)
+            moved = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
+            self.latent.restart(moved, start=self.latent.start)
+        iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
         moves = step.moves_camera and settings.camera.moves
         if step.shows_start:
             self.keep(step, iteration.picture)

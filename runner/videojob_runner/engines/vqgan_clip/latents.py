@@ -1,10 +1,11 @@
-"""Where z starts: codes drawn at random, a flat gray picture, or a picture of the user's."""
+"""Where z starts: codes drawn at random, a picture made of noise, gradients or gray, or a picture of the user's."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from videojob_runner.engines.vqgan_clip.pictures import Size
 from videojob_runner.engines.vqgan_clip.quantise import codes_to_latent, nearest_codes
 from videojob_runner.models.vqgan import Vqgan
 
@@ -16,8 +17,8 @@ def encoded(generator: Vqgan, picture: Tensor) -> Tensor:
     return codes_to_latent(nearest_codes(latent, generator.codebook), generator.codebook)
 
 
-def gray(generator: Vqgan, *, size: tuple[int, int]) -> Tensor:
-    """The latent of flat mid-gray at `size` (width, height): nothing to undo, unlike random codes."""
+def gray(generator: Vqgan, *, size: Size) -> Tensor:
+    """The latent of flat mid-gray: nothing to undo, unlike random codes."""
     width, height = size
     return encoded(generator, torch.full((1, 3, height, width), 0.5, device=generator.codebook.device))
 
@@ -33,8 +34,32 @@ def shaken(z: Tensor, codebook: Tensor, *, noise: float, draws: torch.Generator)
     return z.detach() + deviation * torch.randn(z.shape, generator=draws).to(z)
 
 
-def random_codes(generator: Vqgan, *, size: tuple[int, int], draws: torch.Generator) -> Tensor:
-    """A latent of independent, uniformly drawn codes for a picture of `size`; `draws` is a CPU generator."""
+def random_codes(generator: Vqgan, *, size: Size, draws: torch.Generator) -> Tensor:
+    """A latent of independent, uniformly drawn codes for a picture of `size`."""
     width, height = (side // generator.factor for side in size)
-    indices = torch.randint(len(generator.codebook), (1, height, width), generator=draws)
+    indices = torch.randint(len(generator.codebook), (1, height, width), generator=draws, device=draws.device)
     return codes_to_latent(indices.to(generator.codebook.device), generator.codebook).detach()
+
+
+def pixel_noise(size: Size, *, draws: torch.Generator) -> Tensor:
+    """A picture ``[1, 3, H, W]`` of independent bytes 0…254 (specification vqgan-clip §2.4); drawn on the CPU."""
+    width, height = size
+    return torch.randint(0, 255, (1, 3, height, width), generator=draws) / 255
+
+
+def gradients(size: Size, *, draws: torch.Generator) -> Tensor:
+    """
+    A picture ``[1, 3, H, W]``: red rises from left to right, green from top to bottom, blue goes from top to bottom.
+
+    The ends are drawn from the ranges of §2.4 by `draws`, a CPU generator; levels are whole bytes.
+    """
+    width, height = size
+    red, green, blue_from, blue_to = (
+        int(torch.randint(low, high + 1, (), generator=draws)) for low, high in ((1, 254), (2, 254), (0, 254), (3, 127))
+    )
+    ramps = (
+        torch.linspace(0, red, width).expand(height, width),
+        torch.linspace(0, green, height)[:, None].expand(height, width),
+        torch.linspace(blue_from, blue_to, height)[:, None].expand(height, width),
+    )
+    return torch.stack(ramps).floor()[None] / 255

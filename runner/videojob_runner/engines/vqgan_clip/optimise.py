@@ -13,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from videojob_runner.engines.vqgan_clip.anchor import FREE, Anchor
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.losses import Targets
 from videojob_runner.engines.vqgan_clip.quantise import codebook_range
@@ -33,17 +34,33 @@ class Iteration:
 
 
 class Latent:
-    """z ``[1, C, h, w]`` and its Adam."""
+    """z ``[1, C, h, w]``, its Adam, and what holds it back."""
 
-    def __init__(self, z: Tensor, codebook: Tensor) -> None:
-        self.z = z.detach().clone().requires_grad_()
-        self.adam = torch.optim.Adam([self.z])
+    def __init__(self, z: Tensor, codebook: Tensor, *, anchor: Anchor = FREE) -> None:
+        self.anchor = anchor
+        self.target: Tensor | None = None
+        """A latent that a form wants z to stay near, for the anchors that need one; the form may change it any time."""
         self._range = codebook_range(codebook)
+        self.restart(z)
 
-    def step(self, guidance: Guidance, targets: Targets, *, rate: float, randomness: Randomness) -> Iteration:
-        """One iteration towards the targets at learning rate `rate`."""
+    def restart(self, z: Tensor, *, start: Tensor | None = None) -> None:
+        """
+        Goes on from another latent with a fresh optimiser: the moments of the old picture mean nothing to it.
+
+        `start` is what an anchor may hold z near; the new z itself unless given.
+        """
+        self.z = z.detach().clone().requires_grad_()
+        self.start = self.z.detach().clone() if start is None else start
+        self.adam = torch.optim.Adam([self.z])
+
+    def step(
+        self, guidance: Guidance, targets: Targets, *, rate: float, randomness: Randomness, age: int = 0
+    ) -> Iteration:
+        """One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade."""
         picture = guidance.picture(self.z)
         loss = guidance.loss(picture, targets, randomness)
+        if self.anchor.acts:
+            loss = loss + self.anchor.loss(self.z, start=self.start, target=self.target, age=age)
         self.adam.param_groups[0]["lr"] = rate
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -52,20 +69,21 @@ class Latent:
             self.z.clamp_(*self._range)
         return Iteration(picture.detach(), loss.detach())
 
-    def restart(self, z: Tensor) -> None:
-        """Goes on from another latent with a fresh optimiser: the moments of the old picture mean nothing to it."""
-        self.z = z.detach().clone().requires_grad_()
-        self.adam = torch.optim.Adam([self.z])
-
     def state(self) -> dict[str, Tensor]:
-        """z and what Adam remembers; the latter is absent before the first step."""
+        """z, what it is held near, and what Adam remembers; the latter is absent before the first step."""
         memory = self.adam.state.get(self.z, {})
-        return {"z": self.z.detach(), **{f"adam.{name}": memory[name] for name in MOMENTS if name in memory}}
+        held = {"start": self.start} if self.anchor.acts else {}
+        if self.target is not None:
+            held["target"] = self.target
+        return {"z": self.z.detach(), **held, **{f"adam.{name}": memory[name] for name in MOMENTS if name in memory}}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Takes over what `state` returned."""
-        self.restart(state["z"].to(self.z.device))
+        device = self.z.device
+        start, target = state.get("start"), state.get("target")
+        self.restart(state["z"].to(device), start=None if start is None else start.to(device))
+        self.target = None if target is None else target.to(device)
         if "adam.step" in state:
-            memory = {name: state[f"adam.{name}"].to(self.z.device) for name in MOMENTS}
+            memory = {name: state[f"adam.{name}"].to(device) for name in MOMENTS}
             memory["step"] = memory["step"].cpu()  # Adam counts on the CPU
             self.adam.state[self.z] = memory

@@ -39,6 +39,8 @@ class Step:
     frame: int
     phrase: int
     rate: float
+    age: int
+    """The iteration's number as its form counts, by which init weights fade."""
     new_phrase: bool
     """The phrase before was another one."""
     shows_start: bool
@@ -64,6 +66,10 @@ class Schedule:
     lead: int = 0
     before: bool = False
     """Frames show the picture before their first iteration instead of after their last."""
+    first_age: int = 0
+    """Ages begin with it: 1 in an image, 0 in a video (specification vqgan-clip §2.11)."""
+    lifetime: int | None = None
+    """Iterations after which ages begin anew, the lead not counted; absent: never."""
 
     @property
     def frames(self) -> int:
@@ -75,6 +81,11 @@ class Schedule:
         first = bisect_left(self.phrases, self.phrases[frame])
         return self.lead + first * self.per_frame if first else 0
 
+    def age(self, number: int) -> int:
+        """The age of iteration `number`."""
+        since = number - self.lead
+        return self.first_age + (number if since < 0 or self.lifetime is None else since % self.lifetime)
+
     def step(self, number: int) -> Step:
         """Iteration `number`, 0 ≤ number < total."""
         frame = max(number - self.lead, 0) // self.per_frame
@@ -85,6 +96,7 @@ class Schedule:
             frame=frame,
             phrase=self.phrases[frame],
             rate=self.rates.at(number, since=since, span=self.span),
+            age=self.age(number),
             new_phrase=since == 0 < number,
             shows_start=first and self.before,
             shows_end=last and not self.before,

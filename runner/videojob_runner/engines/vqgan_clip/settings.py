@@ -8,13 +8,14 @@ random codes, learning rate 0.1). A learning rate of the user's stays constant; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 from videojob_api.base import Document
-from videojob_api.pipelines.vqgan_clip import Image, Video
+from videojob_api.pipelines.vqgan_clip import Image, Start, Video
 
 from videojob_runner.contract.errors import BadConfig, BadInput
+from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
 from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
@@ -33,7 +34,7 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 class GeneratorDefaults(Document):
     """`defaults` of a pack of kind `vqgan`."""
 
-    start: Literal["random", "gray"] = "random"
+    start: Start = "random"
     learning_rate: Rate = 0.1
     learning_rate_final: Rate | None = None
     """Form `image`: the rate falls to it over the run."""
@@ -56,7 +57,7 @@ class Settings:
 
     size: tuple[int, int]
     """Width and height of the pictures in pixels, multiples of the generator's factor."""
-    start: Literal["random", "gray"]
+    start: Start
     story: tuple[Phrase, ...]
     schedule: Schedule
     camera: Camera
@@ -65,6 +66,8 @@ class Settings:
     phrase_noise: float
     """In standard deviations of the codebook; 0: z goes on as it is when the phrase changes."""
     cutouts: CutoutOptions
+    anchor: Anchor
+    """What holds the latent back."""
 
 
 def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int) -> Settings:
@@ -87,6 +90,7 @@ def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor
             augments=USUAL_AUGMENTS if config.augments is None else tuple(config.augments),
             upstream=upstream(config),
         ),
+        anchor=Anchor(weight=config.init_weight or 0.0, method=config.init_weight_method or "original"),
     )
 
 
@@ -147,6 +151,7 @@ def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) 
             rates=rates(config, pack, end=pack.learning_rate_final),
             span=chosen.iterations,
             phrases=(0,) * -(-chosen.iterations // per_frame),
+            first_age=1,
         )
     lead = 0 if config.init_image else chosen.iterations_for_first_frame
     frames, changes = chosen.frames, chosen.change_prompts_on_frame
@@ -160,6 +165,7 @@ def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) 
         ),
         lead=lead,
         before=config.frame_before_step,
+        lifetime=chosen.iterations_per_frame,
     )
 
 

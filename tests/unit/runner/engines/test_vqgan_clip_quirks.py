@@ -9,19 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.engines.vqgan_clip import Augmentation, Randomness, VqganClip, VqganClipConfig
+from videojob_runner.engines.vqgan_clip import Augmentation, Randomness
 from videojob_runner.engines.vqgan_clip.recipes import kornia_recipe
 
-from tests.unit.runner.engines.vqgan_clip_fakes import World, Worlds
+from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
 
 UPSTREAM = {"compat": "upstream"}
 SHORT = {"prompts": "a", "iterations": 3}
-
-
-def run(w: World, **fields: Any) -> World:
-    config = VqganClipConfig.model_validate({"width": 16, "height": 16, "learningRate": 0.5, **fields})
-    VqganClip().run(config, w.context())
-    return w
 
 
 @pytest.mark.parametrize("compat", [{}, UPSTREAM])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from videojob_runner.contract.engine import Pixels, RunContext
 from videojob_runner.contract.errors import Interrupted
+from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 
 
 @dataclass
@@ -106,3 +108,10 @@ class World:
 
 Worlds = Callable[..., World]
 """Makes a fresh world, with some fields given."""
+
+
+def run(w: World, **fields: Any) -> World:
+    """The world after a run of the engine on pictures of 16 × 16 pixels, with steps that show."""
+    config = VqganClipConfig.model_validate({"width": 16, "height": 16, "learningRate": 0.5, **fields})
+    VqganClip().run(config, w.context())
+    return w

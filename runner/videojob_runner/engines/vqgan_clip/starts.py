@@ -1,0 +1,34 @@
+"""The latent that a run starts from, as configuration and pack want it (specification vqgan-clip §2.4)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from videojob_runner.contract.engine import RunContext
+from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.latents import encoded, gradients, gray, pixel_noise, random_codes
+from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_tensor
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings
+from videojob_runner.models.vqgan import Vqgan
+
+
+def first_latent(
+    config: VqganClipConfig, settings: Settings, *, generator: Vqgan, randomness: Randomness, context: RunContext
+) -> Tensor:
+    """The init image's latent, or the one that `start` names. Raises BadInput for a picture that cannot be read."""
+    size, draws = settings.size, randomness.host
+    if config.init_image is not None:
+        field = f"{FIELD}.initImage"
+        pixels = read_picture(context.input_file(config.init_image, field=field), size=size, field=field)
+        return encoded(generator, to_tensor(pixels, device=context.device))
+    match settings.start:
+        case "gray":
+            return gray(generator, size=size)
+        case "pixels":
+            return encoded(generator, pixel_noise(size, draws=draws).to(context.device))
+        case "gradient":
+            return encoded(generator, gradients(size, draws=draws).to(context.device))
+        case "random":
+            # The original draws its tokens on the compute device.
+            return random_codes(generator, size=size, draws=randomness.noise if settings.upstream else draws)
