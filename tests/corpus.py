@@ -80,6 +80,7 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{CLIP}.cutMethod": "latest",
         f"{CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
     },
+    "another optimiser, and a rate that falls": {f"{CLIP}.optimizer": "AdamP", f"{CLIP}.adaptiveLearningRate": True},
     "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
     "a start of noise that holds back": {
         f"{CLIP}.start": "pixels",
@@ -204,6 +205,7 @@ BAD: dict[str, Bad] = {
     "a way of weighing that is another form's": Bad(
         {f"{CLIP}.initWeight": 1, f"{CLIP}.initWeightMethod": "target"}, f"{CLIP}.initWeightMethod", "decay"
     ),
+    "an optimiser nobody knows": Bad({f"{CLIP}.optimizer": "adam"}, f"{CLIP}.optimizer", "Adagrad"),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
     "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),

@@ -17,6 +17,8 @@ Start = Literal["random", "gray", "pixels", "gradient"]
 """What the latent is without a picture: codes drawn at random, or an encoded picture of gray, noise or gradients."""
 InitWeightMethod = Literal["original", "decay"]
 """How an init weight acts in every form."""
+OptimizerName = Literal["Adam", "AdamW", "Adagrad", "Adamax", "DiffGrad", "RAdam", "RMSprop", "AdamP"]
+"""The optimisers of upstream programs, under their names there."""
 CutMethod = Literal["original", "kornia", "sg3", "nrupdated", "latest", "updatedpooling", "nvg"]
 """The ways in which upstream programs cut, under their names there; `nvg` is the container's."""
 Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "Ts"]
@@ -95,7 +97,11 @@ class VqganClip(Document):
     cut_power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Above 1: more small cutouts; below 1: more large ones."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Step size of Adam. Absent: the pack's choice, else 0.1."""
+    """Step size of the optimiser. Absent: the pack's choice, else 0.1."""
+    adaptive_learning_rate: bool = False
+    """Divide the learning rate by ten whenever the loss has stopped falling for some frames."""
+    optimizer: OptimizerName = "Adam"
+    """How the latent is moved."""
     compat: Literal["upstream"] | None = None
     """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""
     image: Image | None = None

@@ -41,7 +41,3 @@ class Anchor:
         fading = 1 / (2 * age + 1)
         share = {"original": 0.5, "decay": 0.5 * fading, "target": 0.5, "targetDecay": 5 * fading}
         return self.weight * share[self.method]
-
-
-FREE = Anchor()
-"""Nothing holds z."""

@@ -124,7 +124,7 @@ class Run:
             settings=settings,
             guidance=guidance,
             story=begin_story(config, settings, guidance=guidance, context=context),
-            latent=Latent(z, guidance.generator.codebook, anchor=settings.anchor),
+            latent=Latent(z, guidance.generator.codebook, settings.descent),
             randomness=randomness,
             context=context,
         )
@@ -147,6 +147,8 @@ class Run:
     def iterate(self, step: Step) -> Iteration:
         """One iteration with its frame and camera movement, if it has any."""
         targets, settings = self.story.targets(step.phrase), self.settings
+        if step.new_phrase:
+            self.latent.begin_phrase()
         if step.new_phrase and settings.phrase_noise:
             codebook, draws = self.guidance.generator.codebook, self.randomness.host
             moved = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)

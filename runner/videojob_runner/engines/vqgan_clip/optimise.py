@@ -7,20 +7,37 @@ written down and taken up again without a bit of difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import torch
 from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import OptimizerName
 
-from videojob_runner.engines.vqgan_clip.anchor import FREE, Anchor
+from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.losses import Targets
+from videojob_runner.engines.vqgan_clip.optimisers import MAKERS
+from videojob_runner.engines.vqgan_clip.plateau import Patience, Plateau
 from videojob_runner.engines.vqgan_clip.quantise import codebook_range
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 
-MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
-"""What Adam remembers of its parameter."""
+MEMORY: Final = "optimiser."
+"""Before the names of what the optimiser remembers of its parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """How z moves, besides towards the prompts."""
+
+    optimizer: OptimizerName = "Adam"
+    anchor: Anchor = field(default_factory=Anchor)
+    """What holds it back."""
+    patience: Patience | None = None
+    """When the learning rate falls; absent: it stays as the schedule says."""
+
+
+USUAL: Final = Descent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +51,11 @@ class Iteration:
 
 
 class Latent:
-    """z ``[1, C, h, w]``, its Adam, and what holds it back."""
+    """z ``[1, C, h, w]``, its optimiser, and what holds it back."""
 
-    def __init__(self, z: Tensor, codebook: Tensor, *, anchor: Anchor = FREE) -> None:
-        self.anchor = anchor
+    def __init__(self, z: Tensor, codebook: Tensor, descent: Descent = USUAL) -> None:
+        self.descent = descent
+        self.plateau = Plateau(descent.patience) if descent.patience else None
         self.target: Tensor | None = None
         """A latent that a form wants z to stay near, for the anchors that need one; the form may change it any time."""
         self._range = codebook_range(codebook)
@@ -51,31 +69,42 @@ class Latent:
         """
         self.z = z.detach().clone().requires_grad_()
         self.start = self.z.detach().clone() if start is None else start
-        self.adam = torch.optim.Adam([self.z])
+        self.optimiser = MAKERS[self.descent.optimizer]([self.z])
+        if self.plateau:
+            self.plateau.restarted()
+
+    def begin_phrase(self) -> None:
+        """Tells an adaptive learning rate that other prompts follow."""
+        if self.plateau:
+            self.plateau.new_phrase()
 
     def step(
         self, guidance: Guidance, targets: Targets, *, rate: float, randomness: Randomness, age: int = 0
     ) -> Iteration:
         """One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade."""
-        picture = guidance.picture(self.z)
+        picture, anchor = guidance.picture(self.z), self.descent.anchor
         loss = guidance.loss(picture, targets, randomness)
-        if self.anchor.acts:
-            loss = loss + self.anchor.loss(self.z, start=self.start, target=self.target, age=age)
-        self.adam.param_groups[0]["lr"] = rate
-        self.adam.zero_grad(set_to_none=True)
+        if anchor.acts:
+            loss = loss + anchor.loss(self.z, start=self.start, target=self.target, age=age)
+        self.optimiser.param_groups[0]["lr"] = rate * (self.plateau.factor if self.plateau else 1)
+        self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self.adam.step()
+        self.optimiser.step()
         with torch.no_grad():
             self.z.clamp_(*self._range)
+        if self.plateau:
+            self.plateau.see(float(loss.detach()))  # waits for the device: the price of an adaptive rate
         return Iteration(picture.detach(), loss.detach())
 
     def state(self) -> dict[str, Tensor]:
-        """z, what it is held near, and what Adam remembers; the latter is absent before the first step."""
-        memory = self.adam.state.get(self.z, {})
-        held = {"start": self.start} if self.anchor.acts else {}
+        """z, what it is held near, and what optimiser and plateau remember; some of it comes with the first step."""
+        state = {f"{MEMORY}{name}": value for name, value in self.optimiser.state[self.z].items()}
+        state["z"] = self.z.detach()
+        if self.descent.anchor.acts:
+            state["start"] = self.start
         if self.target is not None:
-            held["target"] = self.target
-        return {"z": self.z.detach(), **held, **{f"adam.{name}": memory[name] for name in MOMENTS if name in memory}}
+            state["target"] = self.target
+        return state | (self.plateau.state() if self.plateau else {})
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Takes over what `state` returned."""
@@ -83,7 +112,10 @@ class Latent:
         start, target = state.get("start"), state.get("target")
         self.restart(state["z"].to(device), start=None if start is None else start.to(device))
         self.target = None if target is None else target.to(device)
-        if "adam.step" in state:
-            memory = {name: state[f"adam.{name}"].to(device) for name in MOMENTS}
-            memory["step"] = memory["step"].cpu()  # Adam counts on the CPU
-            self.adam.state[self.z] = memory
+        memory = {name.removeprefix(MEMORY): value for name, value in state.items() if name.startswith(MEMORY)}
+        # Optimisers count their steps on the CPU.
+        self.optimiser.state[self.z].update(
+            {name: value.cpu() if name == "step" else value.to(device) for name, value in memory.items()}
+        )
+        if self.plateau:
+            self.plateau.restore(state)

@@ -8,7 +8,7 @@ random codes, learning rate 0.1). A learning rate of the user's stays constant; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field, ValidationError
 from videojob_api.base import Document
@@ -18,6 +18,8 @@ from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
+from videojob_runner.engines.vqgan_clip.optimise import Descent
+from videojob_runner.engines.vqgan_clip.plateau import Patience
 from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
 from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS, Augmentation
 from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
@@ -28,6 +30,12 @@ from videojob_runner.models.packs import Pack
 DefaultsT = TypeVar("DefaultsT", bound=Document)
 
 FIELD = "pipeline.vqganClip"
+PATIENT_FRAMES: Final = 10
+"""Frames of a video without a lower loss before an adaptive learning rate falls."""
+PATIENT_PART: Final = 0.1
+"""The same of an image, as a part of its iterations."""
+UPSTREAM_PATIENCE: Final = 10
+"""Iterations, torch's own default."""
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
@@ -66,8 +74,8 @@ class Settings:
     phrase_noise: float
     """In standard deviations of the codebook; 0: z goes on as it is when the phrase changes."""
     cutouts: CutoutOptions
-    anchor: Anchor
-    """What holds the latent back."""
+    descent: Descent
+    """How the latent moves."""
 
 
 def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int) -> Settings:
@@ -90,7 +98,11 @@ def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor
             augments=USUAL_AUGMENTS if config.augments is None else tuple(config.augments),
             upstream=upstream(config),
         ),
-        anchor=Anchor(weight=config.init_weight or 0.0, method=config.init_weight_method or "original"),
+        descent=Descent(
+            optimizer=config.optimizer,
+            anchor=Anchor(weight=config.init_weight or 0.0, method=config.init_weight_method or "original"),
+            patience=patience(config) if config.adaptive_learning_rate else None,
+        ),
     )
 
 
@@ -167,6 +179,16 @@ def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) 
         before=config.frame_before_step,
         lifetime=chosen.iterations_per_frame,
     )
+
+
+def patience(config: VqganClipConfig) -> Patience:
+    """Some frames of a video, or a part of an image's iterations; the original's ten iterations of single losses."""
+    if upstream(config):
+        return Patience(iterations=UPSTREAM_PATIENCE, upstream=True)
+    _, chosen = form(config)
+    if isinstance(chosen, Image):
+        return Patience(iterations=max(round(chosen.iterations * PATIENT_PART), UPSTREAM_PATIENCE))
+    return Patience(iterations=PATIENT_FRAMES * chosen.iterations_per_frame)
 
 
 def rates(config: VqganClipConfig, pack: GeneratorDefaults, *, end: float | None) -> Rates:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.engines.vqgan_clip.anchor import Anchor, Method
-from videojob_runner.engines.vqgan_clip.optimise import Latent
+from videojob_runner.engines.vqgan_clip.optimise import Descent, Latent
 
 from tests.unit.runner.engines.vqgan_clip_fakes import World, Worlds, run
 
@@ -112,9 +112,9 @@ class TestLatentTarget:
 
     def test_a_restored_latent_is_held_near_the_same_target(self) -> None:
         book = torch.tensor([[0.0, 0.0], [4.0, 8.0]])
-        latent = Latent(Z, book, anchor=Anchor(weight=1, method="target"))
+        latent = Latent(Z, book, Descent(anchor=Anchor(weight=1, method="target")))
         latent.target = TARGET
-        other = Latent(torch.zeros_like(Z), book, anchor=Anchor(weight=1, method="target"))
+        other = Latent(torch.zeros_like(Z), book, Descent(anchor=Anchor(weight=1, method="target")))
         other.restore({name: tensor.clone() for name, tensor in latent.state().items()})
         restored: Tensor | None = other.target
         assert restored is not None

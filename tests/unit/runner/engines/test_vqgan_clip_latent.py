@@ -94,7 +94,7 @@ class TestLatent:
 
     def test_a_restart_forgets_the_moments(self, guidance: Guidance, latent: Latent) -> None:
         move(latent, guidance)
-        assert latent.state().keys() == {"z", "adam.step", "adam.exp_avg", "adam.exp_avg_sq"}
+        assert latent.state().keys() == {"z", "optimiser.step", "optimiser.exp_avg", "optimiser.exp_avg_sq"}
         latent.restart(latent.z)
         assert latent.state().keys() == {"z"}
 

@@ -1,0 +1,103 @@
+"""
+The adaptive learning rate (specification vqgan-clip §2.14): divided by ten when the loss has not fallen for a while.
+
+Every iteration has other cutouts, so its loss is noisy, and a schedule that looks at single losses takes noise for a
+plateau and soon stands still (Q-37). This one looks at an average over about as many losses as it has patience for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+FACTOR: Final = 0.1
+THRESHOLD: Final = 1e-4
+"""By how much of itself the lowest loss must be undercut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """When to lower the rate."""
+
+    iterations: int
+    """How many in a row may pass without a lower loss."""
+    upstream: bool = False
+    """
+    Judge single losses, as torch's ReduceLROnPlateau does, and begin anew with every optimiser.
+
+    Else averages are judged, as soon as there have been `iterations` of them, and each phrase begins anew.
+    """
+
+    @property
+    def weight(self) -> float:
+        """Of the newest loss in the moving average."""
+        return 1.0 if self.upstream else 2 / (self.iterations + 1)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a plateau has seen."""
+
+    factor: float = 1.0
+    total: float = 0.0
+    """The moving average times `mass`."""
+    mass: float = 0.0
+    """Sum of the weights in the average; 1 once the beginning is forgotten."""
+    best: float = math.inf
+    seen: float = 0
+    waited: float = 0
+
+
+class Plateau:
+    """Looks at the losses of a run, one after the other; `factor` goes onto the learning rate."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.memory = Memory()
+
+    @property
+    def factor(self) -> float:
+        """1, 0.1, 0.01 and so on."""
+        return self.memory.factor
+
+    def see(self, loss: float) -> None:
+        """Takes the loss of one iteration, and lowers the factor when patience has ended."""
+        memory, patience = self.memory, self.patience
+        memory.total += patience.weight * (loss - memory.total)
+        memory.mass += patience.weight * (1 - memory.mass)
+        memory.seen += 1
+        average = memory.total / memory.mass
+        settling = not patience.upstream and memory.seen <= patience.iterations
+        if settling or undercuts(average, memory.best):
+            memory.best, memory.waited = average, 0
+            return
+        memory.waited += 1
+        if memory.waited > patience.iterations:
+            memory.factor, memory.waited = memory.factor * FACTOR, 0
+
+    def restarted(self) -> None:
+        """A new optimiser goes on."""
+        if self.patience.upstream:
+            self.memory = Memory()
+
+    def new_phrase(self) -> None:
+        """Other prompts follow: what has settled must be moved again, at the full rate."""
+        if not self.patience.upstream:
+            self.memory = Memory()
+
+    def state(self) -> dict[str, Tensor]:
+        """The memory, as doubles."""
+        return {"plateau": torch.tensor(astuple(self.memory), dtype=torch.float64)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Takes over what `state` returned."""
+        self.memory = Memory(*state["plateau"].tolist())
+
+
+def undercuts(loss: float, best: float) -> bool:
+    """Whether `loss` is lower than `best` by more than the threshold; anything is lower than infinity."""
+    return math.isinf(best) or loss < best - THRESHOLD * abs(best)
