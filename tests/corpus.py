@@ -81,6 +81,10 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
     },
     "another optimiser, and a rate that falls": {f"{CLIP}.optimizer": "AdamP", f"{CLIP}.adaptiveLearningRate": True},
+    "the proportions of a picture": {
+        CLIP: {"image": {"prompts": "x"}, "initImage": "init.png", "fit": "aspect", "deterministic": True},
+        "spec.inputs": [NOTE | {"path": "init.png"}],
+    },
     "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
     "a start of noise that holds back": {
         f"{CLIP}.start": "pixels",
@@ -206,6 +210,7 @@ BAD: dict[str, Bad] = {
         {f"{CLIP}.initWeight": 1, f"{CLIP}.initWeightMethod": "target"}, f"{CLIP}.initWeightMethod", "decay"
     ),
     "an optimiser nobody knows": Bad({f"{CLIP}.optimizer": "adam"}, f"{CLIP}.optimizer", "Adagrad"),
+    "the proportions of no picture": Bad({f"{CLIP}.fit": "aspect"}, f"{CLIP}.fit", "only with initImage"),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
     "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),

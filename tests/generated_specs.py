@@ -105,6 +105,8 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
             entry["access"] = "Copy"
     _repair_models(spec)
     clip = spec["pipeline"].get("vqganClip", {})
+    if clip.get("fit") == "aspect":
+        clip.setdefault("initImage", "init")
     if "initImage" in clip:
         spec["inputs"] = spec.get("inputs") or [{"path": "init", "inline": ""}]
         clip["initImage"] = spec["inputs"][0]["path"]

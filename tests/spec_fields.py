@@ -130,6 +130,8 @@ def _with_company(path: str, manifest: corpus.Manifest) -> corpus.Manifest:
         spec["pipeline"]["vqganClip"]["cutMethod"] = "latest"
     if path == "pipeline.vqganClip.initWeightMethod":
         spec["pipeline"]["vqganClip"]["initWeight"] = 0.5
+    if path == "pipeline.vqganClip.fit":
+        spec["pipeline"]["vqganClip"]["initImage"] = "data"
     if path == "inputs.0.access":
         spec["inputs"] = [{"path": "data", "pvc": {"claimName": "videos"}, "access": spec["inputs"][0]["access"]}]
     limits = spec["runner"].get("resources", {}).get("limits", {})

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, Requires
+from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires
 from videojob_api.rules import Rule
 from videojob_api.storage import RelativePath
 
@@ -72,6 +72,7 @@ class VqganClip(Document):
     rules: ClassVar[tuple[Rule, ...]] = (
         ExactlyOne("image", "video"),
         OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
+        OnlyWith(field="fit", value="aspect", needs="init_image"),
         Requires(field="init_weight_method", needs="init_weight", why="it says how the weight acts"),
     )
     width: Annotated[int, Field(ge=16, le=4096)] = 256
@@ -82,6 +83,8 @@ class VqganClip(Document):
     """Absent: drawn and recorded in the manifest."""
     init_image: RelativePath | None = None
     """A picture below `input/` to start from."""
+    fit: Literal["stretch", "aspect"] = "stretch"
+    """An init image of other proportions is stretched, or its proportions are kept at about width × height pixels."""
     start: Start | None = None
     """Start without an init image: random codes, or gray, noisy pixels, a gradient. Absent: the pack's choice."""
     init_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
@@ -102,6 +105,8 @@ class VqganClip(Document):
     """Divide the learning rate by ten whenever the loss has stopped falling for some frames."""
     optimizer: OptimizerName = "Adam"
     """How the latent is moved."""
+    deterministic: bool = False
+    """On a GPU, have cuDNN repeat itself bit by bit, which is slower. CPUs always do."""
     compat: Literal["upstream"] | None = None
     """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""
     image: Image | None = None

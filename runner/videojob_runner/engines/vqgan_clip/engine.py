@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +25,7 @@ from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
 from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
-from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size, to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
@@ -53,13 +55,20 @@ class VqganClip:
         record_versions(context.versions, packs)
         generator = Vqgan.load(packs["generator"], device=context.device)
         perceptor = Clip.load(packs["perceptor"], device=context.device)
-        settings = resolve(config, generator=packs["generator"], perceptor=packs["perceptor"], factor=generator.factor)
+        settings = resolve(
+            config,
+            generator=packs["generator"],
+            perceptor=packs["perceptor"],
+            factor=generator.factor,
+            source=source_size(config, context),
+        )
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
         precision = usual_precision(context.device)
         context.versions["precision"] = str(precision).removeprefix("torch.")
         guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
         check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
-        return Run.begin(config, settings, guidance=guidance, context=context).finish()
+        with repeating(config.deterministic):
+            return Run.begin(config, settings, guidance=guidance, context=context).finish()
 
     def warm_up(self, models: Models, *, device: str) -> None:
         """Loads both default networks once, which also checks every digest."""
@@ -86,6 +95,25 @@ def check_texts(guidance: Guidance, settings: Settings, *, field: str) -> None:
         guidance.perceptor.tokens(texts)
     except TextTooLong as error:
         raise BadConfig(str(error), field=field) from error
+
+
+@contextmanager
+def repeating(wanted: bool) -> Iterator[None]:
+    """If wanted, cuDNN takes only algorithms that repeat themselves bit by bit."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = before or wanted
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+def source_size(config: VqganClipConfig, context: RunContext) -> Size | None:
+    """The size of the picture whose proportions are wanted, if any. Raises BadInput."""
+    if config.fit == "stretch" or config.init_image is None:
+        return None
+    field = f"{FIELD}.initImage"
+    return picture_size(context.input_file(config.init_image, field=field), field=field)
 
 
 def in_words(phrase: Phrase) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,26 @@ def within_area(size: Size, area: int) -> Size:
     return max(round(sides[0]), 1), max(round(sides[1]), 1)
 
 
+def picture_size(path: Path, *, field: str) -> Size:
+    """Width and height of the picture in `path`. Raises BadInput naming `field`."""
+    with opened(path, field=field) as image:
+        return image.size
+
+
 def read_resized(path: Path, choose: Callable[[Size], Size], *, field: str) -> Pixels:
     """The picture in `path`, brought by Lanczos to the size that `choose` makes of its own. Raises BadInput."""
+    with opened(path, field=field) as image:
+        return np.asarray(image.convert("RGB").resize(choose(image.size), Image.Resampling.LANCZOS))
+
+
+@contextmanager
+def opened(path: Path, *, field: str) -> Iterator[Image.Image]:
+    """The picture in `path`, unpacked when it is used; whatever is wrong with it becomes a BadInput naming `field`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return np.asarray(image.convert("RGB").resize(choose(image.size), Image.Resampling.LANCZOS))
+                yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(f"{field}: {path.name!r} has too many pixels: {error}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -16,9 +16,11 @@ from videojob_api.pipelines.vqgan_clip import Image, Start, Video
 
 from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip.anchor import Anchor
+from videojob_runner.engines.vqgan_clip.aspect import matched, upstream_matched
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
 from videojob_runner.engines.vqgan_clip.optimise import Descent
+from videojob_runner.engines.vqgan_clip.pictures import Size
 from videojob_runner.engines.vqgan_clip.plateau import Patience
 from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
 from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS, Augmentation
@@ -63,7 +65,7 @@ class PerceptorDefaults(Document):
 class Settings:
     """Everything a run needs to know besides its networks and its seed."""
 
-    size: tuple[int, int]
+    size: Size
     """Width and height of the pictures in pixels, multiples of the generator's factor."""
     start: Start
     story: tuple[Phrase, ...]
@@ -78,12 +80,18 @@ class Settings:
     """How the latent moves."""
 
 
-def resolve(config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int) -> Settings:
-    """The settings of a run. Raises BadConfig for the configuration and BadInput for a pack's defaults."""
+def resolve(
+    config: VqganClipConfig, *, generator: Pack, perceptor: Pack, factor: int, source: Size | None = None
+) -> Settings:
+    """
+    The settings of a run; `source` is the size of the picture whose proportions are wanted.
+
+    Raises BadConfig for the configuration and BadInput for a pack's defaults.
+    """
     ours, theirs = defaults(generator, GeneratorDefaults), defaults(perceptor, PerceptorDefaults)
     phrases = story(config)
     return Settings(
-        size=rounded(config, factor),
+        size=sides(config, factor, source=source),
         start=config.start or ours.start,
         story=phrases,
         schedule=schedule(config, ours, phrases=len(phrases)),
@@ -116,12 +124,25 @@ def defaults(pack: Pack, model: type[DefaultsT]) -> DefaultsT:
         raise BadInput(f"pack {pack.name!r}: defaults.{where}: {first['msg']}") from error
 
 
-def rounded(config: VqganClipConfig, factor: int) -> tuple[int, int]:
-    """Width and height rounded down to multiples of the factor. Raises BadConfig when nothing is left."""
-    for name, side in (("width", config.width), ("height", config.height)):
+def sides(config: VqganClipConfig, factor: int, *, source: Size | None) -> Size:
+    """Width and height, in the proportions of `source` if there is one. Raises BadConfig when nothing is left."""
+    wanted = config.width, config.height
+    if source is None or upstream(config):
+        return rounded(upstream_matched(source, budget=wanted) if source else wanted, factor)
+    if found := matched(source, budget=wanted, factor=factor):
+        return found
+    (width, height), (across, down) = wanted, source
+    message = f"{width}x{height} pixels are too few for the init image's proportions, {across}:{down}; allow more"
+    raise BadConfig(message, field=f"{FIELD}.fit")
+
+
+def rounded(size: Size, factor: int) -> Size:
+    """The sides rounded down to multiples of the factor (§2.3). Raises BadConfig when nothing is left."""
+    for name, side in zip(("width", "height"), size, strict=True):
         if side < factor:
             raise BadConfig(f"{side} is less than the generator's {factor} pixels", field=f"{FIELD}.{name}")
-    return config.width // factor * factor, config.height // factor * factor
+    width, height = size
+    return width // factor * factor, height // factor * factor
 
 
 def form(config: VqganClipConfig) -> tuple[str, Image | Video]:

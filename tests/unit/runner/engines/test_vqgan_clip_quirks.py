@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.engines.vqgan_clip import Augmentation, Randomness
+from videojob_runner.engines.vqgan_clip import Augmentation, Randomness, VqganClip, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.recipes import kornia_recipe
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
@@ -77,3 +79,38 @@ def test_q_36_the_original_s_perspective_darkens_borders_and_ours_does_not() -> 
     theirs = augmented(white, upstream=True, **options)
     assert float(theirs[:, :, 0].mean()) < 0.6
     assert float(theirs[:, :, 8, 8].mean()) > 0.95
+
+
+def test_q_21_a_run_leaves_its_configuration_as_it_was_and_nothing_leaks_into_the_next(world: Worlds) -> None:
+    config = VqganClipConfig.model_validate({"width": 24, "height": 17, "image": SHORT})
+    before = config.model_dump_json()
+    first, second, third = world(seed=1), world(seed=1), world(seed=2)
+    for w in (first, third, second):
+        VqganClip().run(config, w.context())
+    assert config.model_dump_json() == before
+    assert config.seed is None
+    assert first.pictures() == second.pictures()
+    assert first.pictures() != third.pictures()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 3  # type: ignore[misc]
+
+
+def test_q_26_an_init_image_leaves_the_init_weight_of_the_configuration(world: Worlds) -> None:
+    shown = []
+    for weight in ({}, {"initWeight": 1000}):
+        w = world()
+        Image.linear_gradient("L").save(w.folder / "seed.png")
+        shown.append(run(w, initImage="seed.png", image={**SHORT, "iterations": 8}, **weight).pictures())
+    assert shown[0] != shown[1]
+
+
+def test_cudnn_repeats_itself_during_a_deterministic_run_only(world: Worlds) -> None:
+    def seen(**fields: Any) -> set[bool]:
+        w, states = world(), set[bool]()
+        context = replace(w.context(), progress=lambda *_, **__: states.add(torch.backends.cudnn.deterministic))
+        config = VqganClipConfig.model_validate({"width": 16, "height": 16, "image": SHORT, **fields})
+        VqganClip().run(config, context)
+        return states
+
+    assert (seen(), seen(deterministic=True)) == ({False}, {True})
+    assert not torch.backends.cudnn.deterministic
