@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -68,7 +68,7 @@ class Pack:
     """A pack whose every file is what `pack.json` promises."""
 
     folder: Path
-    manifest: PackManifest
+    manifest: PackManifest = field(hash=False)  # `digest` stands for it
     digest: str
     """`sha256:` and 64 hex digits over `pack.json`."""
 

@@ -1,52 +1,71 @@
 """
 VQGAN+CLIP: text-steered pictures and videos.
 
-The engine is `VqganClip`. For a notebook, the parts below it work alone:
+As a job's engine it is `VqganClip`. In a notebook `render` takes the same configuration and needs no cluster:
+
+    made = render(VqganClipConfig(width=64, height=64, image=Image(prompts="a red circle", iterations=250)))
+    made.picture.save("circle.png")
+
+The parts below it work alone, for loops of one's own:
 
     generator = Vqgan.load(Pack.open(Path("packs/shapes-vqgan"), kind="vqgan"))
     perceptor = Clip.load(Pack.open(Path("packs/shapes-clip"), kind="clip"))
     cutouts = Cutouts(CutoutOptions(count=8), target=perceptor.side)
     guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts)
-    latent = Latent(gray(generator, size=(64, 64)), generator.codebook)
+    latent = Latent(gray(generator, size=(64, 64)), generator.codebook, Descent(anchor=Anchor(weight=0.5)))
     targets, randomness = guidance.targets(parse("a red circle")[0]), Randomness.of(seed=7)
     for _ in range(250):
         latent.step(guidance, targets, rate=0.1, randomness=randomness)
-    Image.fromarray(to_pixels(guidance.show(latent.z)))
+    picture = to_pixels(guidance.show(latent.z))
 """
 
+from videojob_api.pipelines.vqgan_clip import Image, Video
+
+from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.latents import encoded, gray, random_codes
-from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
+from videojob_runner.engines.vqgan_clip.latents import encoded, gradients, gray, pixel_noise, random_codes
+from videojob_runner.engines.vqgan_clip.optimise import Descent, Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Prompt, PromptFault, parse
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.recipes import Augmentation
+from videojob_runner.engines.vqgan_clip.render import Rendering, render
+from videojob_runner.engines.vqgan_clip.targets import phrase_targets
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan
 
 __all__ = [
+    "Anchor",
     "Augmentation",
     "Clip",
     "CutoutOptions",
     "Cutouts",
+    "Descent",
     "Guidance",
+    "Image",
     "Iteration",
     "Latent",
     "Pack",
     "Prompt",
     "PromptFault",
     "Randomness",
+    "Rendering",
+    "Video",
     "Vqgan",
     "VqganClip",
     "VqganClipConfig",
     "encoded",
+    "gradients",
     "gray",
     "parse",
+    "phrase_targets",
+    "pixel_noise",
     "random_codes",
+    "render",
     "to_pixels",
     "to_tensor",
 ]

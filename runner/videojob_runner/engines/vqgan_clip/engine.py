@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,8 @@ from videojob_runner.models.vqgan import Vqgan
 
 DEFAULT_PACKS: Final = {"generator": "shapes-vqgan", "perceptor": "shapes-clip"}
 """The built-in pack of each role."""
+LOADED: Final = 2
+"""Networks of each kind that stay in memory: for comparing two packs in turn."""
 LIBRARIES: Final = ("kornia", "openai-clip", "taming-transformers")
 LOSS_EVERY: Final = 10
 """Iterations between two looks at the loss on devices where looking means waiting."""
@@ -53,8 +56,8 @@ class VqganClip:
         """Makes all frames. Raises BadConfig, BadInput, UnsafeCheckpoint, and lets Interrupted pass."""
         packs = {role: open_pack(context.models, role) for role in DEFAULT_PACKS}
         record_versions(context.versions, packs)
-        generator = Vqgan.load(packs["generator"], device=context.device)
-        perceptor = Clip.load(packs["perceptor"], device=context.device)
+        generator = load_generator(packs["generator"], context.device)
+        perceptor = load_perceptor(packs["perceptor"], context.device)
         settings = resolve(
             config,
             generator=packs["generator"],
@@ -72,8 +75,20 @@ class VqganClip:
 
     def warm_up(self, models: Models, *, device: str) -> None:
         """Loads both default networks once, which also checks every digest."""
-        Vqgan.load(open_pack(models, "generator"), device=device)
-        Clip.load(open_pack(models, "perceptor"), device=device)
+        load_generator(open_pack(models, "generator"), device)
+        load_perceptor(open_pack(models, "perceptor"), device)
+
+
+@lru_cache(maxsize=LOADED)
+def load_generator(pack: Pack, device: str) -> Vqgan:
+    """The pack's network, loaded once in a process: it is frozen, so runs can share it. Raises BadInput."""
+    return Vqgan.load(pack, device=device)
+
+
+@lru_cache(maxsize=LOADED)
+def load_perceptor(pack: Pack, device: str) -> Clip:
+    """The same of a CLIP."""
+    return Clip.load(pack, device=device)
 
 
 def open_pack(models: Models, role: str) -> Pack:

@@ -1,0 +1,214 @@
+"""
+The engine as a plain call, for notebooks and scripts: no cluster, no container, no configuration file.
+
+    made = render(VqganClipConfig(width=64, height=64, image=Image(prompts="a red circle", iterations=250)))
+    made.picture.save("circle.png")
+
+Frames stay in memory, or go into a folder of the caller's, where a call that was stopped leaves a checkpoint besides:
+the same call then goes on. Ctrl-C ends the step under way, saves, and raises KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from videojob_runner.contract.checkpoint import CheckpointSlot
+from videojob_runner.contract.device import cuda_complaint
+from videojob_runner.contract.engine import Checkpoints, FrameSink, Pixels, Progress, RunContext, Stop
+from videojob_runner.contract.errors import BadInput, Interrupted
+from videojob_runner.contract.packs import built_in_folder
+from videojob_runner.contract.signals import StopFlag
+from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.engine import VqganClip
+from videojob_runner.media.frames import FrameWriter, clear_frames, read_frame
+
+FRAMES, CHECKPOINTS = "frames", "checkpoints"
+"""What is made in the caller's folder."""
+CALLER: Final = "render"
+"""The uid in checkpoints."""
+MOST_FRAMES: Final = 100_000
+SEED_BITS: Final = 53
+"""Of a drawn seed: a configuration that repeats it keeps it whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """What a call has made."""
+
+    count: int
+    """How many frames there are."""
+    read: Callable[[int], Pixels]
+    """Gives frame `index` (0-based): height × width × 3, RGB, 0…255."""
+    seed: int
+    """The configuration's, or the one that was drawn."""
+    metrics: Mapping[str, float]
+    """Last values, such as the loss."""
+    versions: Mapping[str, str]
+    """Packs with their digests, and libraries."""
+
+    @property
+    def picture(self) -> Image.Image:
+        """The last frame."""
+        return Image.fromarray(self.read(self.count - 1))
+
+    def frames(self) -> Iterator[Pixels]:
+        """All of them in order, as `media.mp4.write_mp4` takes them."""
+        return map(self.read, range(self.count))
+
+
+def quiet(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
+    """Says nothing."""
+
+
+def render(
+    config: VqganClipConfig,
+    *,
+    inputs: Path = Path(),
+    packs: Mapping[str, Path] | None = None,
+    folder: Path | None = None,
+    device: str | None = None,
+    progress: Progress = quiet,
+) -> Rendering:
+    """
+    Makes the picture or video that `config` describes.
+
+    Pictures that it names lie below `inputs`. `packs` names folders by role (`generator`, `perceptor`); the built-in
+    ones serve where it names none. `folder` keeps frames and checkpoints; without one, frames stay in memory. `device`
+    is `cpu` or `cuda`; absent: CUDA where it works. Raises BadConfig, BadInput and UnsafeCheckpoint as in a job, and
+    KeyboardInterrupt after Ctrl-C.
+    """
+    with ctrl_c() as stop, place(config, folder, inputs=inputs, stop=stop) as here:
+        context = RunContext(
+            inputs=inputs,
+            frames=here.frames,
+            checkpoint=here.checkpoint,
+            progress=progress,
+            stop=stop,
+            models=Folders(packs or {}),
+            device=device or ("cpu" if cuda_complaint() else "cuda"),
+            seed=here.seed,
+        )
+        outcome = VqganClip().run(config, context)
+    return Rendering(
+        count=outcome.frames, read=here.read, seed=here.seed, metrics=outcome.metrics, versions=context.versions
+    )
+
+
+@contextmanager
+def ctrl_c() -> Iterator[StopFlag]:
+    """
+    A flag that the first Ctrl-C sets, after which the run's Interrupted becomes a KeyboardInterrupt; the second raises
+    that at once. Only the main thread sees Ctrl-C.
+    """
+    stop = StopFlag(exit_now=insist)
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, stop.receive) if main else None
+    try:
+        yield stop
+    except Interrupted as error:
+        raise KeyboardInterrupt(str(error)) from error
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+
+
+def insist(_code: int) -> None:
+    """What the second Ctrl-C does."""
+    raise KeyboardInterrupt("stopped at once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a call keeps what it makes."""
+
+    frames: FrameSink
+    checkpoint: Checkpoints
+    seed: int
+    read: Callable[[int], Pixels]
+    """Gives back frame `index`."""
+
+
+def place(config: VqganClipConfig, folder: Path | None, *, inputs: Path, stop: Stop) -> AbstractContextManager[Place]:
+    """The caller's folder, or memory. Raises BadInput when frames would lie among the inputs."""
+    if folder is None:
+        return in_memory(config, stop=stop)
+    if (folder / FRAMES).resolve() == inputs.resolve():
+        raise BadInput(f"folder: frames would lie among the inputs in {inputs}, some of which might go; name another")
+    return in_folder(config, folder, stop=stop)
+
+
+@contextmanager
+def in_memory(config: VqganClipConfig, *, stop: Stop) -> Iterator[Place]:
+    """Frames as arrays, and no checkpoints."""
+    frames = MemoryFrames()
+    yield Place(frames=frames, checkpoint=NoCheckpoints(stop), seed=seed_of(config), read=frames.pixels.__getitem__)
+
+
+@contextmanager
+def in_folder(config: VqganClipConfig, folder: Path, *, stop: Stop) -> Iterator[Place]:
+    """Frames as PNG files, and checkpoints. Frames of another call go, but for what a checkpoint counts on."""
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    slot = CheckpointSlot(folder=folder / CHECKPOINTS, uid=CALLER, digest=digest, stop=stop, clock=time.monotonic)
+    slot.drop_foreign()
+    earlier = slot.newest_marker()
+    slot.seed = seed_of(config) if earlier is None else earlier.seed
+    if earlier is None:
+        clear_frames(folder / FRAMES)
+    with FrameWriter(folder / FRAMES, total=MOST_FRAMES) as writer:
+        slot.before = writer.flush
+        yield Place(frames=writer, checkpoint=slot, seed=slot.seed, read=lambda index: read_frame(writer.path(index)))
+
+
+def seed_of(config: VqganClipConfig) -> int:
+    """The configuration's, 0 included, or a new one."""
+    return secrets.randbits(SEED_BITS) if config.seed is None else config.seed
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFrames:
+    """Frames by number (`engine.FrameSink`)."""
+
+    pixels: dict[int, Pixels] = field(default_factory=dict)
+
+    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+        """Keeps a copy."""
+        self.pixels[index] = pixels.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class NoCheckpoints:
+    """Nothing is kept, but the run can be stopped (`engine.Checkpoints`)."""
+
+    stop: Stop
+
+    def newest(self) -> Path | None:
+        """There is none."""
+        return None
+
+    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+        """Raises Interrupted when the run shall stop."""
+        if self.stop.is_set():
+            raise Interrupted(f"stopped after step {step}; with a folder, the same call would go on from here")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The models behind the roles (`engine.Models`)."""
+
+    packs: Mapping[str, Path]
+
+    def folder(self, role: str, *, default: str) -> Path:
+        """The caller's folder or the built-in one; whether a pack lies there is for its reader to say."""
+        return self.packs.get(role) or built_in_folder(os.environ) / default
