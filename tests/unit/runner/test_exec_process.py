@@ -39,7 +39,7 @@ def start(image: Path, io: Path, *arguments: str, code: str | None = None) -> su
     return subprocess.Popen(command, cwd=image, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
-def test_test_mode_imports_no_torch_and_no_engine(image: Path, tmp_path: Path) -> None:
+def test_q_12_test_mode_imports_no_torch_and_no_engine(image: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from videojob_runner.contract.run import main\n"
         "end = main(['--mode=TEST', '-d', '0'])\n"

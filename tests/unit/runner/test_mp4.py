@@ -72,7 +72,7 @@ def test_equal_frames_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_metadata_reaches_the_file_even_when_it_looks_like_an_option(tmp_path: Path) -> None:
+def test_q_16_metadata_reaches_the_file_even_when_it_looks_like_an_option(tmp_path: Path) -> None:
     write_mp4(tmp_path / "a.mp4", grey_steps(2), Encoding(metadata={"title": "-y ; rm", "comment": "a\nb=c"}))
     with av.open(str(tmp_path / "a.mp4")) as video:
         assert video.metadata["title"] == "-y ; rm"

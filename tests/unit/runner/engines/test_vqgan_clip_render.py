@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ import pytest
 from PIL import Image as Picture
 from pydantic import ValidationError
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.contract.packs import PACKS_VARIABLE
 from videojob_runner.engines.vqgan_clip import Image, Rendering, Video, VqganClipConfig, render
 from videojob_runner.engines.vqgan_clip.engine import load_generator, load_perceptor
 from videojob_runner.media.mp4 import Encoding, write_mp4
@@ -22,7 +20,6 @@ from videojob_runner.models.packs import Pack
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
 
-GUIDE = Path(__file__).parents[4] / "docs" / "vqgan-clip.md"
 VIDEO = VqganClipConfig(
     width=16,
     height=16,
@@ -188,17 +185,7 @@ def test_mistakes_are_refused_at_the_door(call: Call, tmp_path: Path) -> None:
         call(PICTURE.model_copy(update={"init_image": "seed.png"}), inputs=tmp_path)
 
 
-def test_the_guide_s_examples_run_as_they_stand(
-    tmp_path: Path, generator_folder: Path, perceptor_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With tiny packs in the place of the built-in ones, and fewer iterations."""
-    (tmp_path / "shapes-vqgan").symlink_to(generator_folder)
-    (tmp_path / "shapes-clip").symlink_to(perceptor_folder)
-    monkeypatch.setenv(PACKS_VARIABLE, str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
-    assert len(examples) == 3
-    names: dict[str, Any] = {}
-    for example in examples:
-        exec(re.sub(r"=(250|120|20)\b", "=2", example).replace("range(250)", "range(2)"), names)
-    assert {path.name for path in tmp_path.glob("*.*")} >= {"circle.png", "halves.mp4", "own.png"}
+def test_q_17_no_frame_goes_through_a_lossy_format(call: Call, tmp_path: Path) -> None:
+    saved = call(VIDEO, folder=tmp_path)
+    assert {path.suffix for path in (tmp_path / "frames").iterdir()} == {".png"}
+    assert shown(saved) == shown(call(VIDEO))

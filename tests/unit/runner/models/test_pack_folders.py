@@ -61,7 +61,7 @@ def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
         Pack.open(folder, kind="vqgan").tensors()
 
 
-def test_one_changed_byte_is_unsafe(folder: Path) -> None:
+def test_q_43_one_changed_byte_is_unsafe(folder: Path) -> None:
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1

@@ -63,7 +63,12 @@ class TestVqgan:
         with pytest.raises(BadInput, match="does not fit its architecture"):
             Vqgan.load(Pack.open(folder, kind="vqgan"))
 
-    def test_a_missing_or_additional_tensor_is_bad_input(self, tmp_path: Path) -> None:
+    def test_q_42_only_what_makes_pictures_is_built(self, generator: Vqgan) -> None:
+        """The original also built, and downloaded, the networks of the training losses."""
+        parts = {name for name, _ in generator.named_children()}
+        assert parts == {"encoder", "decoder", "quantize", "quant_conv", "post_quant_conv"}
+
+    def test_q_42_a_missing_or_additional_tensor_is_bad_input(self, tmp_path: Path) -> None:
         whole = vqgan_tensors()
         less = {name: tensor for name, tensor in whole.items() if name != "quant_conv.bias"}
         for name, tensors in (("less", less), ("more", {**whole, "loss.discriminator": torch.zeros(1)})):
@@ -89,6 +94,9 @@ class TestClip:
         for network in (perceptor, residual):
             assert network.side == SIDE
             assert network.encode_image(torch.rand(2, 3, SIDE, SIDE)).shape == (2, 16)
+
+    def test_q_41_nothing_is_compiled_by_the_jit_whatever_torch_s_version(self, perceptor: Clip) -> None:
+        assert not any(isinstance(module, torch.jit.ScriptModule) for module in perceptor.modules())
 
     def test_pictures_are_normalised_with_clip_s_statistics(self, perceptor: Clip) -> None:
         picture = torch.rand(1, 3, SIDE, SIDE)

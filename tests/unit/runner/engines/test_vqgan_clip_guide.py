@@ -1,0 +1,63 @@
+"""The guide `docs/vqgan-clip.md` speaks of fields, names and values that are there, and its examples run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from videojob_api.pipelines import vqgan_clip as models
+from videojob_runner.contract.packs import PACKS_VARIABLE
+from videojob_runner.engines import vqgan_clip
+
+from tests import spec_fields
+
+GUIDE = (Path(__file__).parents[4] / "docs" / "vqgan-clip.md").read_text()
+ARM = "pipeline.vqganClip."
+FIELDS = {path.removeprefix(ARM) for path, _ in spec_fields.fields() if path.startswith(ARM)}
+
+
+def test_every_field_of_a_form_that_it_names_exists() -> None:
+    named = set(re.findall(r"\b((?:image|video)\.[a-z][A-Za-z]+)\b", GUIDE))
+    assert "video.zoom" in named
+    assert named <= FIELDS, named - FIELDS
+
+
+def test_every_field_is_spoken_of() -> None:
+    words = set(re.findall(r"[A-Za-z]+", GUIDE))
+    missing = {field for field in FIELDS if field.split(".")[-1] not in words}
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    "choices", [models.CutMethod, models.Augment, models.OptimizerName, models.Start, models.InitWeightMethod]
+)
+def test_every_choice_is_spoken_of(choices: Any) -> None:
+    assert all(f"`{choice}`" in GUIDE or f": {choice}`" in GUIDE for choice in get_args(choices))
+
+
+def test_every_name_that_scripts_need_can_be_imported() -> None:
+    scripts = GUIDE.partition("`Engine` in scripts")[2].partition("###")[0]
+    ours = " ".join(line.split("|")[2] for line in scripts.splitlines() if line.count("|") == 3)
+    classes = set(re.findall(r"\b([A-Z][A-Za-z]+)[.(]", ours)) - {"Picture"}
+    functions = set(re.findall(r"(?<![.\w])([a-z_]+)\(", ours))
+    assert {"Latent", "Descent", "encoded", "phrase_targets"} <= classes | functions
+    assert classes | functions <= set(vqgan_clip.__all__)
+    assert all(hasattr(vqgan_clip, name) for name in vqgan_clip.__all__)
+
+
+def test_its_examples_run_as_they_stand(
+    tmp_path: Path, generator_folder: Path, perceptor_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With tiny packs in the place of the built-in ones, and fewer iterations."""
+    (tmp_path / "shapes-vqgan").symlink_to(generator_folder)
+    (tmp_path / "shapes-clip").symlink_to(perceptor_folder)
+    monkeypatch.setenv(PACKS_VARIABLE, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+    assert len(examples) == 3
+    names: dict[str, Any] = {}
+    for example in examples:
+        exec(re.sub(r"=(250|20)\b", "=2", example).replace("range(250)", "range(2)"), names)
+    assert {path.name for path in tmp_path.glob("*.*")} >= {"circle.png", "halves.mp4", "own.png"}
