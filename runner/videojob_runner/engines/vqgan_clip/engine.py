@@ -194,8 +194,8 @@ class Run:
             self.latent.begin_phrase()
         if step.new_phrase and settings.phrase_noise:
             codebook, draws = self.guidance.generator.codebook, self.randomness.host
-            moved = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
-            self.latent.restart(moved, start=self.latent.start)
+            z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
+            self.latent.restart(z, start=self.latent.start)
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
         moves = step.moves_camera and settings.camera.moves
         if step.shows_start:

@@ -53,7 +53,7 @@ class AdamLike(Optimizer):
 
     def begin(self, parameter: Tensor) -> dict[str, Tensor]:
         """A new memory of `parameter`, which stays with the optimiser."""
-        state = self.state[parameter]
+        state: dict[str, Tensor] = self.state[parameter]
         state["step"] = torch.tensor(0.0)
         state.update({name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")})
         return state
@@ -77,8 +77,9 @@ class DiffGrad(AdamLike):
         state = self.state[parameter]
         change = (state["previous"] - gradient).abs()
         state["previous"] = gradient.clone()
-        damped = state["exp_avg"] * change.sigmoid()
-        return damped * math.sqrt(second) / (state["exp_avg_sq"].sqrt() + group["eps"])
+        damped: Tensor = state["exp_avg"] * change.sigmoid() * math.sqrt(second)
+        root: Tensor = state["exp_avg_sq"].sqrt() + group["eps"]
+        return damped / root
 
 
 class AdamP(AdamLike):

@@ -71,7 +71,7 @@ class TestDiffGrad:
 
     def test_a_gradient_that_stays_equal_halves_adam_s_step(self) -> None:
         same = [torch.tensor([0.5])] * 6
-        ours, adam = (walk(name, same, start=torch.tensor([0.0]), rate=0.1) for name in ("DiffGrad", "Adam"))  # type: ignore[arg-type]
+        ours, adam = (walk(name, same, start=torch.tensor([0.0]), rate=0.1) for name in ("DiffGrad", "Adam"))
         assert float(ours[5] - ours[4]) == pytest.approx(float(adam[5] - adam[4]) / 2, rel=1e-3)
 
     def test_a_gradient_that_jumps_leaves_adam_s_step(self) -> None:
@@ -83,7 +83,7 @@ class TestAdamP:
     def test_a_gradient_along_the_parameter_moves_it_as_adam_does(self) -> None:
         start = torch.tensor([1.0, 2.0, -1.0, 0.5])
         gradients = [start * factor for factor in (1.0, 0.5, 0.25)]
-        ours, adam = (walk(name, gradients, start=start, rate=0.01) for name in ("AdamP", "Adam"))  # type: ignore[arg-type]
+        ours, adam = (walk(name, gradients, start=start, rate=0.01) for name in ("AdamP", "Adam"))
         assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, adam, strict=True))
 
     def test_a_gradient_upright_on_it_turns_it_without_lengthening_it(self) -> None:

@@ -32,7 +32,7 @@ def pulled_back(x: Tensor) -> Tensor:
     clipped = x.clamp(0, 1)
     outside = (x - clipped).detach()
     if x.requires_grad:
-        x.register_hook(lambda grad: grad * (grad * outside >= 0))
+        x.register_hook(lambda grad: grad * (grad * outside >= 0))  # type: ignore[no-untyped-call]
     return x + (clipped - x).detach()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.optimise import Descent, Latent
-from videojob_runner.engines.vqgan_clip.plateau import Patience, Plateau
+from videojob_runner.engines.vqgan_clip.plateau import FACTOR, Patience, Plateau
 from videojob_runner.engines.vqgan_clip.settings import patience
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
@@ -60,7 +60,7 @@ def test_a_real_plateau_lowers_ours_too() -> None:
     seen = factors(Plateau(OURS), [*falling, *flat])
     assert seen[99] == 1
     # The average still sinks: e^(−t/25.5) of 0.127 is below the threshold, 5e-5, after 200; then 50 pass in vain.
-    first = seen.index(pytest.approx(0.1))
+    first = seen.index(FACTOR)
     assert first == pytest.approx(100 + 200 + 50, abs=5)
     assert seen[first + 50] == pytest.approx(0.1)
     assert seen[first + 51] == pytest.approx(0.01)

@@ -94,7 +94,7 @@ def interrupting(at: int, *, times: int = 1) -> Callable[..., None]:
 
     def progress(done: int, *_: object, **__: object) -> None:
         if done == at:
-            for _ in range(times):
+            for _time in range(times):
                 signal.raise_signal(signal.SIGINT)
 
     return progress
