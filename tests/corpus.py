@@ -71,6 +71,8 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{VIDEO}.changePromptsOnFrame": [1, 60, 120],
         f"{VIDEO}.zoom": 1,
         f"{VIDEO}.shiftX": -4096,
+        f"{VIDEO}.rotate": -0.5,
+        f"{VIDEO}.smoother": {"length": 99, "alpha": 0},
     },
     "a picture from a picture": {
         CLIP: {"image": {"imagePrompts": "style.png:0.5"}},
@@ -93,6 +95,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
     "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
+    "a smoother as it is": {f"{VIDEO}.smoother": {}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
     "any container on the CPU": {
         "spec.pipeline": {
@@ -217,6 +220,12 @@ BAD: dict[str, Bad] = {
     "zero frames": Bad({f"{VIDEO}.frames": 0}, f"{VIDEO}.frames", "1"),
     "two and a half frames": Bad({f"{VIDEO}.frames": 2.5}, f"{VIDEO}.frames", "integer"),
     "a zoom that turns the picture inside out": Bad({f"{VIDEO}.zoom": 0.1}, f"{VIDEO}.zoom", "0.5"),
+    "a turn further than round": Bad({f"{VIDEO}.rotate": 181}, f"{VIDEO}.rotate", "180"),
+    "a smoother without a middle": Bad({f"{VIDEO}.smoother": {"length": 4}}, f"{VIDEO}.smoother.length", "odd"),
+    "a smoother longer than memory": Bad({f"{VIDEO}.smoother": {"length": 101}}, f"{VIDEO}.smoother.length", "99"),
+    "a smoother that adds more than there is": Bad(
+        {f"{VIDEO}.smoother": {"alpha": 1.5}}, f"{VIDEO}.smoother.alpha", "1"
+    ),
     "prompts that change backwards": Bad(
         {f"{VIDEO}.changePromptsOnFrame": [9, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"
     ),

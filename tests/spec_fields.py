@@ -35,6 +35,7 @@ AT_LEAST_ONE = {"pipeline.vqganClip.image": PROMPTS, "pipeline.vqganClip.video":
 
 TEXTS = {
     "pipeline.vqganClip.initImage": ("data", "data/b.png"),
+    "pipeline.vqganClip.video.smoother.length": (3, 5),
     "models.0.role": ("generator", "perceptor"),
     "models.0.builtin": ("shapes-vqgan", "shapes-clip"),
     "models.0.input": ("data", "data/b"),

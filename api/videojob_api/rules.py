@@ -128,6 +128,24 @@ class Refuses(ValueRule):
 
 
 @dataclass(frozen=True)
+class Odd(ValueRule):
+    """Whole numbers with a middle."""
+
+    @property
+    def message(self) -> str:
+        """What the number must be."""
+        return "must be odd, so that something stands in the middle"
+
+    def cel(self) -> str:
+        """The remainder."""
+        return "self % 2 == 1"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        return bool(value % 2 == 1)
+
+
+@dataclass(frozen=True)
 class TotalBytes(ValueRule):
     """All texts of one field of a list's items together take at most `limit` bytes as UTF-8."""
 

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
 from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires
-from videojob_api.rules import Rule
+from videojob_api.rules import Odd, Rule
 from videojob_api.storage import RelativePath
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -37,6 +37,15 @@ class Prompted(Document):
     """Random directions to go in: `seed[:weight[:stop]]`; `|` and `^` as in prompts."""
 
 
+class Smoother(Document):
+    """Averages the latents of neighbouring frames, so that a video flickers less."""
+
+    length: Annotated[int, Field(ge=1, le=99), Odd()] = 5
+    """Frames in the average, the shown one in their middle; odd. Fewer at both ends of the video."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Each step away from the middle counts 1 − alpha as much as the one before; 0: all alike."""
+
+
 class Image(Prompted):
     """One picture, which has a single phrase."""
 
@@ -47,7 +56,7 @@ class Image(Prompted):
 
 
 class Video(Prompted):
-    """Frames, each trained on from the last, zoomed and shifted between them."""
+    """Frames, each trained on from the last; the camera zooms, turns and shifts between them."""
 
     rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, Ascending("change_prompts_on_frame", ceiling="frames"))
     frames: Annotated[int, Field(ge=1, le=100_000)]
@@ -60,10 +69,14 @@ class Video(Prompted):
     """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
     zoom: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """Enlargement between two frames; below 1 shrinks."""
+    rotate: Annotated[float, Field(ge=-180, le=180)] = 0.0
+    """Degrees clockwise between two frames; below 0: the other way round."""
     shift_x: Annotated[int, Field(ge=-4096, le=4096)] = 0
     """Pixels to the right between two frames, wrapping."""
     shift_y: Annotated[int, Field(ge=-4096, le=4096)] = 0
     """Pixels down between two frames, wrapping."""
+    smoother: Smoother | None = None
+    """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
 
 
 class VqganClip(Document):

@@ -31,6 +31,7 @@ from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
 from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings, form, resolve
+from videojob_runner.engines.vqgan_clip.smoother import Smoother
 from videojob_runner.engines.vqgan_clip.starts import first_latent
 from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
 from videojob_runner.models.clip import Clip, TextTooLong
@@ -151,6 +152,7 @@ class Run:
     guidance: Guidance
     story: Story
     latent: Latent
+    smoother: Smoother
     randomness: Randomness
     context: RunContext
     done: int = 0
@@ -168,6 +170,7 @@ class Run:
             guidance=guidance,
             story=begin_story(config, settings, guidance=guidance, context=context),
             latent=Latent(z, guidance.generator.codebook, settings.descent),
+            smoother=Smoother(settings.smoothing, frames=settings.schedule.frames),
             randomness=randomness,
             context=context,
         )
@@ -188,7 +191,7 @@ class Run:
         return Outcome(frames=schedule.frames, metrics=metrics)
 
     def iterate(self, step: Step) -> Iteration:
-        """One iteration with its frame and camera movement, if it has any."""
+        """One iteration with what begins or ends with it."""
         targets, settings = self.story.targets(step.phrase), self.settings
         if step.new_phrase:
             self.latent.begin_phrase()
@@ -197,22 +200,42 @@ class Run:
             z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
             self.latent.restart(z, start=self.latent.start)
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
-        moves = step.moves_camera and settings.camera.moves
         if step.shows_start:
-            self.keep(step, iteration.picture)
-        if step.shows_end or moves:
-            picture = self.guidance.show(self.latent.z)
-            if step.shows_end:
-                self.keep(step, picture)
-            if moves:
-                moved = settings.camera(to_pixels(picture))
-                self.latent.restart(encoded(self.guidance.generator, to_tensor(moved, device=self.context.device)))
+            self.keep(step.frame, iteration.picture)
+        if step.shows_end and settings.upstream:
+            self.end_frame_as_upstream(step, iteration)
+        elif step.shows_end:
+            self.end_frame(step)
         return iteration
 
-    def keep(self, step: Step, picture: torch.Tensor) -> None:
-        """Writes the frame of `step`."""
-        text = {"prompt": in_words(self.settings.story[step.phrase]), "seed": str(self.context.seed)}
-        self.context.frames.write(step.frame, to_pixels(picture), text=text)
+    def end_frame(self, step: Step) -> None:
+        """Shows the frames that can be shown by now, and moves the camera on from the newest."""
+        shown = {frame: self.guidance.show(z) for frame, z in self.smoother.take(self.latent.z)}
+        for frame, picture in shown.items():
+            self.keep(frame, picture)
+        if step.moves_camera and self.settings.camera.moves:
+            self.move(self.guidance.show(self.latent.z) if self.settings.smoothing.acts else shown[step.frame])
+
+    def end_frame_as_upstream(self, step: Step, iteration: Iteration) -> None:
+        """The original shows the picture from before the last step, and moves it before it takes the latent's mean."""
+        if step.moves_camera and self.settings.camera.moves:
+            self.move(iteration.picture)
+        if self.settings.smoothing.acts:
+            for frame, z in self.smoother.take(self.latent.z):
+                self.keep(frame, self.guidance.show(z))
+        else:
+            self.keep(step.frame, iteration.picture)
+
+    def move(self, picture: torch.Tensor) -> None:
+        """Goes on from `picture` as the camera sees it next."""
+        moved = self.settings.camera(to_pixels(picture))
+        self.latent.restart(encoded(self.guidance.generator, to_tensor(moved, device=self.context.device)))
+
+    def keep(self, frame: int, picture: torch.Tensor) -> None:
+        """Writes a frame, with the phrase that made it."""
+        phrase = self.settings.story[self.settings.schedule.phrases[frame]]
+        text = {"prompt": in_words(phrase), "seed": str(self.context.seed)}
+        self.context.frames.write(frame, to_pixels(picture), text=text)
 
     def report(self, step: Step, iteration: Iteration) -> None:
         """Tells the progress; the loss is read now and then where reading waits for the device."""
@@ -224,7 +247,8 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Writes all that the rest of the run depends on into an empty folder."""
-        save_file({**self.latent.state(), **self.randomness.state()}, folder / STATE_FILE)
+        state = {**self.latent.state(), **self.smoother.state(), **self.randomness.state()}
+        save_file(state, folder / STATE_FILE)
         counter = {"done": self.done, "torch": torch.__version__, "threads": torch.get_num_threads()}
         (folder / COUNTER_FILE).write_text(json.dumps(counter))
 
@@ -232,5 +256,6 @@ class Run:
         """Goes on where `save` was called."""
         state = load_file(folder / STATE_FILE)
         self.latent.restore(state)
+        self.smoother.restore(state, device=self.context.device)
         self.randomness.restore(state)
         self.done = int(json.loads((folder / COUNTER_FILE).read_text())["done"])

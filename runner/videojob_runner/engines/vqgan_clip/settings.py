@@ -8,7 +8,7 @@ random codes, learning rate 0.1). A learning rate of the user's stays constant; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from videojob_api.base import Document
@@ -25,6 +25,7 @@ from videojob_runner.engines.vqgan_clip.plateau import Patience
 from videojob_runner.engines.vqgan_clip.prompts import Phrase, phrase_of_frame
 from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS, Augmentation
 from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
+from videojob_runner.engines.vqgan_clip.smoother import Smoothing
 from videojob_runner.engines.vqgan_clip.stories import read_story
 from videojob_runner.engines.vqgan_clip.transform import Camera
 from videojob_runner.models.packs import Pack
@@ -71,6 +72,7 @@ class Settings:
     story: tuple[Phrase, ...]
     schedule: Schedule
     camera: Camera
+    smoothing: Smoothing
     upstream: bool
     """Keep the original's habits that older videos depend on."""
     phrase_noise: float
@@ -95,7 +97,8 @@ def resolve(
         start=config.start or ours.start,
         story=phrases,
         schedule=schedule(config, ours, phrases=len(phrases)),
-        camera=camera(config.video),
+        camera=camera(config),
+        smoothing=smoothing(config),
         upstream=upstream(config),
         phrase_noise=ours.phrase_noise,
         cutouts=CutoutOptions(
@@ -188,6 +191,8 @@ def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) 
         )
     lead = 0 if config.init_image else chosen.iterations_for_first_frame
     frames, changes = chosen.frames, chosen.change_prompts_on_frame
+    if changes and upstream(config):
+        changes = [change + 1 for change in changes]  # it changes only after a frame was trained
     return Schedule(
         total=lead + frames * chosen.iterations_per_frame,
         per_frame=chosen.iterations_per_frame,
@@ -220,6 +225,23 @@ def rates(config: VqganClipConfig, pack: GeneratorDefaults, *, end: float | None
     return Rates(start=start, end=start if own or end is None else end, growth=growth, cap=cap)
 
 
-def camera(video: Video | None) -> Camera:
+def camera(config: VqganClipConfig) -> Camera:
     """What moves between the frames of a video."""
-    return Camera(zoom=video.zoom, shift_x=video.shift_x, shift_y=video.shift_y) if video else Camera()
+    if (video := config.video) is None:
+        return Camera()
+    return Camera(
+        zoom=video.zoom,
+        rotate=video.rotate,
+        shift_x=video.shift_x,
+        shift_y=video.shift_y,
+        whole_pixels=upstream(config),
+    )
+
+
+def smoothing(config: VqganClipConfig) -> Smoothing:
+    """How neighbouring frames are averaged; the original's video takes the plain mean whatever alpha says."""
+    wanted = config.video and config.video.smoother
+    if not wanted:
+        return Smoothing()
+    causal: Literal["mean"] | None = "mean" if upstream(config) else None
+    return Smoothing(length=wanted.length, alpha=wanted.alpha, causal=causal)

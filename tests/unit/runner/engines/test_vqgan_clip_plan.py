@@ -14,7 +14,7 @@ from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.schedule import Rates, Schedule
 from videojob_runner.engines.vqgan_clip.settings import Settings, resolve
-from videojob_runner.engines.vqgan_clip.transform import Camera, zoomed
+from videojob_runner.engines.vqgan_clip.transform import Camera, warped
 from videojob_runner.models.packs import Pack
 
 Resolve = Callable[..., Settings]
@@ -204,7 +204,7 @@ class TestCamera:
         ramp = np.zeros((height, width, 3), np.float64)
         ramp[..., 0] = 55 + 1 * np.arange(width) * 145 / width
         ramp[..., 1] = 55 + 1 * np.arange(height)[:, None] * 145 / height
-        result = zoomed(ramp.round().astype(np.uint8), factor).astype(float)
+        result = warped(ramp.round().astype(np.uint8), zoom=factor).astype(float)
         across = np.polyfit(
             np.arange(width)[width // 4 : -width // 4], result[height // 2, width // 4 : -width // 4, 0], 1
         )[0]
@@ -216,13 +216,13 @@ class TestCamera:
 
     def test_a_tiny_zoom_changes_the_picture(self) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (144, 256, 3), dtype=np.uint8)
-        assert (zoomed(noise, 1.002) != noise).mean() > 0.5
+        assert (warped(noise, zoom=1.002) != noise).mean() > 0.5
 
     def test_the_centre_stays(self) -> None:
         pixels = np.zeros((33, 33, 3), np.uint8)
         pixels[16, 16] = 255
         for factor in (0.7, 1.4):
-            bright = zoomed(pixels, factor)[..., 0].astype(float)
+            bright = warped(pixels, zoom=factor)[..., 0].astype(float)
             rows, columns = np.indices(bright.shape)
             assert [(bright * axis).sum() / bright.sum() for axis in (rows, columns)] == pytest.approx(
                 [16, 16], abs=0.01
@@ -230,4 +230,4 @@ class TestCamera:
 
     def test_zooming_out_leaves_no_dark_border(self) -> None:
         white = np.full((20, 30, 3), 255, np.uint8)
-        assert (zoomed(white, 0.5) == 255).all()
+        assert (warped(white, zoom=0.5) == 255).all()

@@ -19,6 +19,7 @@ from tests.unit.runner.tiny_packs import ARCHITECTURE, vqgan_tensors, write_pack
 
 VIDEO = {"prompts": "a ^ b", "frames": 4, "iterationsPerFrame": 2, "iterationsForFirstFrame": 3}
 ZOOM = {**VIDEO, "zoom": 1.1, "shiftX": 2}
+SMOOTH = {**ZOOM, "rotate": 3, "smoother": {"length": 3}}
 
 
 def run(world: World, **fields: Any) -> Outcome:
@@ -109,7 +110,7 @@ def test_a_run_neither_reads_nor_moves_the_global_random_state(world: Worlds) ->
     assert first.pictures() == second.pictures()
 
 
-@pytest.mark.parametrize(("form", "stopped_after"), [(VIDEO, 6), (ZOOM, 1), (ZOOM, 5), (ZOOM, 10)])
+@pytest.mark.parametrize(("form", "stopped_after"), [(VIDEO, 6), (ZOOM, 1), (ZOOM, 5), (ZOOM, 10), (SMOOTH, 7)])
 def test_an_interrupted_run_goes_on_to_the_very_same_bytes(
     world: Worlds, form: dict[str, Any], stopped_after: int
 ) -> None:
