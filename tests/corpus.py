@@ -95,6 +95,22 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
     "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
+    "a timelapse as it is": {CLIP: {"timelapse": {"prompts": "a cat"}}},
+    "every knob of a timelapse": {
+        CLIP: {
+            "timelapse": {
+                "imagePrompts": "a.png",
+                "iterations": 99_999,
+                "learningRateGrowth": 1,
+                "learningRateCap": 0.5,
+                "inBetweens": 0,
+                "boomerang": False,
+                "title": "Sunrise: 2049",
+                "titleSeconds": 0,
+                "fadeSeconds": 1.25,
+            }
+        },
+    },
     "a smoother as it is": {f"{VIDEO}.smoother": {}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
     "any container on the CPU": {
@@ -225,6 +241,15 @@ BAD: dict[str, Bad] = {
     "a smoother longer than memory": Bad({f"{VIDEO}.smoother": {"length": 101}}, f"{VIDEO}.smoother.length", "99"),
     "a smoother that adds more than there is": Bad(
         {f"{VIDEO}.smoother": {"alpha": 1.5}}, f"{VIDEO}.smoother.alpha", "1"
+    ),
+    "two forms at once": Bad({f"{CLIP}.timelapse": {"prompts": "x"}}, CLIP, "exactly one"),
+    "a timelapse of nothing": Bad({CLIP: {"timelapse": {}}}, f"{CLIP}.timelapse", "at least one"),
+    "a timelapse that stands still": Bad(
+        {CLIP: {"timelapse": {"prompts": "x", "iterations": 0}}}, f"{CLIP}.timelapse.iterations", "1"
+    ),
+    "a card without a word": Bad({CLIP: {"timelapse": {"prompts": "x", "title": ""}}}, f"{CLIP}.timelapse.title", "1"),
+    "more blends than frames": Bad(
+        {CLIP: {"timelapse": {"prompts": "x", "inBetweens": 60}}}, f"{CLIP}.timelapse.inBetweens", "59"
     ),
     "prompts that change backwards": Bad(
         {f"{VIDEO}.changePromptsOnFrame": [9, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"

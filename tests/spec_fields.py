@@ -21,7 +21,7 @@ SPEC: Schema = structural(VideoJobSpec)
 
 ONE_OF = {
     "pipeline": ("vqganClip", "custom"),
-    "pipeline.vqganClip": ("image", "video"),
+    "pipeline.vqganClip": ("image", "video", "timelapse"),
     "inputs.0": ("s3", "pvc", "inline"),
     "models.0": ("builtin", "input"),
     "output": ("s3", "pvc"),
@@ -30,7 +30,7 @@ ONE_OF = {
 """The unions, said once more: a test may not believe the models."""
 
 PROMPTS = ("prompts", "imagePrompts", "noisePrompts")
-AT_LEAST_ONE = {"pipeline.vqganClip.image": PROMPTS, "pipeline.vqganClip.video": PROMPTS}
+AT_LEAST_ONE = {f"pipeline.vqganClip.{form}": PROMPTS for form in ONE_OF["pipeline.vqganClip"]}
 """Fields of which one or more must be there."""
 
 TEXTS = {

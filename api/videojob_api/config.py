@@ -77,16 +77,12 @@ class FlatConfig(OpenDocument):
 
     model_config = ConfigDict(alias_generator=None, strict=True)
 
-    prompt: Annotated[
-        str,
-        StringConstraints(max_length=4096),
-        Refuses(r"^[\s|]*$", "holds no prompt, so there is nothing to steer towards"),
-    ] = Field(validation_alias=AliasChoices("prompt", "prompts"))
-    """`text[:weight[:stop]]`, several joined by `|`."""
+    prompt: Annotated[str, Field(max_length=4096, validation_alias=AliasChoices("prompt", "prompts"))]
+    """`text[:weight[:stop]]`, several joined by `|`; may be empty where there are target images."""
     unique_id: Annotated[Uid, BeforeValidator(number_as_id)]
     """Goes into STATUS, and with its spaces as `_` into the video's name."""
     num_frames: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("num_frames", "max_iterations"))]
-    """How many frames, one iteration each."""
+    """How many iterations; TEST makes as many frames."""
     width: Annotated[int, Field(ge=1, le=8192)] = 480
     """Pixels."""
     height: Annotated[int, Field(ge=1, le=8192)] = 480
@@ -104,7 +100,7 @@ class FlatConfig(OpenDocument):
     title_time: Annotated[float, Field(ge=0, le=3600)] = 3.5
     """Seconds of the title card."""
     init_rest_time: Annotated[float, Field(ge=0, le=3600)] = 2.5
-    """Seconds of each fade."""
+    """Seconds of each fade between the start picture and its reconstruction."""
 
 
 def read_config(text: str | bytes) -> RunnerConfig | FlatConfig:

@@ -79,11 +79,37 @@ class Video(Prompted):
     """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
 
 
+class Timelapse(Prompted):
+    """
+    A film of one picture that comes about: a frame for each iteration.
+
+    The mp4 begins with a title card and fades over from the init image; between iterations it blends; it runs back to
+    the beginning and fades into the init image again. The frames beside it are the iterations alone.
+    """
+
+    iterations: Annotated[int, Field(ge=1, le=99_999)] = 300
+    """Steps of optimisation; there is one frame more than steps, the start."""
+    learning_rate_growth: Annotated[float, Field(ge=1, le=2)] = 1.02
+    """Factor on the learning rate from each iteration to the next."""
+    learning_rate_cap: Annotated[float, Field(gt=0, le=10)] | None = None
+    """What it grows to; absent: the pack's learning rate, else 0.1. Without learningRate it begins with a fifth."""
+    in_betweens: Annotated[int, Field(ge=0, le=59)] = 4
+    """Blended frames between two iterations."""
+    boomerang: bool = True
+    """Afterwards everything backwards."""
+    title: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    """Text of the title card; absent: the first prompt's."""
+    title_seconds: Annotated[float, Field(ge=0, le=3600)] = 3.5
+    """How long it stands; 0, or without any text: no card."""
+    fade_seconds: Annotated[float, Field(ge=0, le=3600)] = 2.5
+    """Length of each fade; without an init image there is none."""
+
+
 class VqganClip(Document):
-    """A picture or a video steered by text: common fields, and exactly one of image, video."""
+    """A picture or a video steered by prompts: common fields, and exactly one of image, video, timelapse."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        ExactlyOne("image", "video"),
+        ExactlyOne("image", "video", "timelapse"),
         OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
         OnlyWith(field="fit", value="aspect", needs="init_image"),
         Requires(field="init_weight_method", needs="init_weight", why="it says how the weight acts"),
@@ -126,3 +152,5 @@ class VqganClip(Document):
     """One picture."""
     video: Video | None = None
     """A video."""
+    timelapse: Timelapse | None = None
+    """A film of one picture that comes about."""

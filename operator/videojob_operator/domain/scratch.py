@@ -31,8 +31,8 @@ def scratch(spec: VideoJobSpec) -> Scratch:
 def _frames_bytes(pipeline: VqganClip | None) -> int:
     if pipeline is None:
         return 0
-    raw = pipeline.width * pipeline.height * 3 * _frames(pipeline)
-    return int(raw * (PNG_SHARE + VIDEO_SHARE))
+    raw, frames = pipeline.width * pipeline.height * 3, _frames(pipeline)
+    return int(raw * frames * (PNG_SHARE + VIDEO_SHARE * _repeats(pipeline)))
 
 
 def _frames(pipeline: VqganClip) -> int:
@@ -40,7 +40,16 @@ def _frames(pipeline: VqganClip) -> int:
         return pipeline.video.frames
     if pipeline.image and pipeline.image.save_every:
         return pipeline.image.iterations // pipeline.image.save_every + 1
+    if pipeline.timelapse:
+        return pipeline.timelapse.iterations + 1
     return 1
+
+
+def _repeats(pipeline: VqganClip) -> int:
+    """How many pictures of the video there are for each frame."""
+    if pipeline.timelapse is None:
+        return 1
+    return (pipeline.timelapse.in_betweens + 1) * (2 if pipeline.timelapse.boomerang else 1)
 
 
 def _known_inputs(spec: VideoJobSpec) -> int:

@@ -15,7 +15,7 @@ Importing this module imports no torch: TEST mode and foreign engines live witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -30,6 +30,10 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 Pixels = npt.NDArray[np.uint8]
 """One picture: height × width × 3, RGB, 0…255."""
+
+
+Film = Callable[[Sequence[Path]], Iterable[Pixels]]
+"""What a video shows, made of the files of all frames while it is encoded."""
 
 
 class FrameSink(Protocol):
@@ -88,6 +92,8 @@ class RunContext:
     """A torch device: `cpu` or `cuda`."""
     seed: int
     """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
+    fps: float = 24.0
+    """Frames per second of the video to come."""
     versions: dict[str, str] = field(default_factory=dict)
     """What made the frames; engines add to it (pack digests, library versions), the manifest repeats it."""
 
@@ -110,6 +116,8 @@ class Outcome:
     """How many frames there are: indices 0…frames−1 have all been written, by this run or the one it resumed."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Last values worth keeping, such as the final loss."""
+    film: Film | None = None
+    """What the video shows; absent: the frames, one after the other."""
 
 
 class Engine(Protocol[ConfigT]):

@@ -1,9 +1,8 @@
 """
 The flat form of the original container's config.json, translated into the VQGAN+CLIP pipeline.
 
-It means one video that is trained on by one iteration for each frame: 64 cutouts with that container's own
-augmentations, a learning rate that grows by 2 % with each iteration up to 0.1, each frame shown before its step, so
-that frame 0 is the start. Its title card, in-betweening, boomerang and fades are left out for now; the log says so.
+It means a timelapse of `num_frames` iterations: 64 cutouts with that container's own augmentations, and a learning rate
+that grows by 2 % with each iteration up to 0.1 (specification vqgan-clip §1.9).
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_api.config import FlatConfig
+
+from videojob_runner.contract.errors import BadConfig
 
 ARM = "vqganClip"
 CUTS = 64
@@ -20,7 +21,10 @@ CAP = 0.1
 
 
 def engine_options(flat: FlatConfig) -> dict[str, Any]:
-    """The engine's configuration, as a document."""
+    """The engine's configuration, as a document. Raises BadConfig when there is nothing to steer towards."""
+    steering = {"prompts": items(flat.prompt), "imagePrompts": items(flat.target_images)}
+    if not any(steering.values()):
+        raise BadConfig("holds no prompt, and there are no target_images either: write at least one", field="prompt")
     return {
         "width": flat.width,
         "height": flat.height,
@@ -28,16 +32,14 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
         **({} if flat.seed == -1 else {"seed": flat.seed}),
         "cuts": CUTS,
         "cutMethod": "nvg",
-        "learningRate": flat.lr,
-        "learningRateGrowth": GROWTH,
-        "learningRateCap": CAP,
-        "frameBeforeStep": True,
-        "video": {
-            "prompts": items(flat.prompt),
-            **({"imagePrompts": items(flat.target_images)} if items(flat.target_images) else {}),
-            "frames": flat.num_frames,
-            "iterationsPerFrame": 1,
-            "iterationsForFirstFrame": 0,
+        "learningRate": min(flat.lr, CAP),
+        "timelapse": {
+            **{kind: prompts for kind, prompts in steering.items() if prompts},
+            "iterations": flat.num_frames,
+            "learningRateGrowth": GROWTH,
+            "learningRateCap": CAP,
+            "titleSeconds": flat.title_time,
+            "fadeSeconds": flat.init_rest_time,
         },
     }
 

@@ -45,6 +45,8 @@ class Job:
     """The arm as a document, for the engine's own model to check."""
     frames: int | None
     """How many frames there will be; None when only the engine knows."""
+    test_frames: int | None
+    """How many TEST makes; None: as many as its duration takes."""
     size: tuple[int, int]
     """Width and height in pixels."""
     fps: float
@@ -111,6 +113,7 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
         arm=arm,
         options=options,
         frames=frames_of(options),
+        test_frames=frames_of(options),
         size=(options.get("width", DEFAULT_SIZE), options.get("height", DEFAULT_SIZE)),
         fps=config.encoding.fps,
         crf=config.encoding.crf,
@@ -127,7 +130,8 @@ def _flat(config: FlatConfig, digest: str) -> Job:
         video=video_name(config.unique_id),
         arm=flat.ARM,
         options=options,
-        frames=config.num_frames,
+        frames=frames_of(options),
+        test_frames=config.num_frames,
         size=(config.width, config.height),
         fps=config.fps,
         seed=options.get("seed"),
@@ -137,10 +141,12 @@ def _flat(config: FlatConfig, digest: str) -> Job:
 
 
 def frames_of(options: Mapping[str, Any]) -> int | None:
-    """How many frames a pipeline's form makes: `video` its frames, `image` one for each `saveEvery` and the last."""
+    """How many frames a pipeline's form makes; None where only its engine knows."""
     if "video" in options:
         return int(options["video"]["frames"])
     if "image" in options:
         iterations, every = int(options["image"]["iterations"]), options["image"].get("saveEvery")
         return -(-iterations // int(every)) if every else 1
+    if "timelapse" in options:
+        return int(options["timelapse"]["iterations"]) + 1
     return None

@@ -14,7 +14,7 @@ from videojob_runner.media.frames import FrameWriter
 
 def frames_to_simulate(job: Job, *, seconds: int) -> int:
     """As many as the real work would make; where only the engine knows, as many as `seconds` of video take."""
-    return job.frames or max(1, round(job.fps * seconds))
+    return job.test_frames or max(1, round(job.fps * seconds))
 
 
 def simulate(

@@ -13,7 +13,7 @@ import secrets
 from videojob_api.report import Failure
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
-from videojob_runner.contract.engine import RunContext, WarmsUp
+from videojob_runner.contract.engine import Outcome, RunContext, WarmsUp
 from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
 from videojob_runner.contract.folders import IoFolder
@@ -44,13 +44,13 @@ def work(options: Options, world: World, folder: IoFolder, status: StatusWriter)
     status.versions.update(program_versions(world.environment))
     job = read_job(text)
     if options.mode is Mode.PROD:
-        frames = _generate(job, world, folder, status)
+        outcome = _generate(job, world, folder, status)
     else:
-        frames = _simulate(job, world, folder, status, seconds=options.test_duration)
+        outcome = _simulate(job, world, folder, status, seconds=options.test_duration)
     if options.mode is Mode.TEST_FAIL:
         status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
     else:
-        _encode(job, folder, status, expected=frames)
+        _encode(job, folder, status, outcome)
         status.completed(job.video)
 
 
@@ -65,18 +65,17 @@ def set_up(world: World) -> None:
         log.info("%s is ready on %s", name, device.name)
 
 
-def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> int:
+def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> Outcome:
     total = frames_to_simulate(job, seconds=seconds)
     clear_frames(folder.frames)
     with FrameWriter(folder.frames, total=total) as frames:
         _count_frames(status, frames, total=total)
-        return simulate(job, frames, status.progress, seconds=seconds, stop=world.stop, clock=world.clock)
+        made = simulate(job, frames, status.progress, seconds=seconds, stop=world.stop, clock=world.clock)
+    return Outcome(frames=made)
 
 
-def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> int:
-    """Lets the engine work, and returns how many frames it says there are."""
-    if job.is_flat:
-        log.info("flat configuration: one iteration for each frame; title card, in-betweening and fades are left out")
+def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> Outcome:
+    """Lets the engine work."""
     engine = world.engine(job.arm)
     prefix = "" if job.is_flat else f"pipeline.{job.arm}."
     config = checked(lambda: engine.Config.model_validate(dict(job.options)), prefix=prefix)
@@ -104,10 +103,10 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
             device=device.name,
             seed=slot.seed,
+            fps=job.fps,
             versions=status.versions,
         )
-        outcome = engine.run(config, context)
-    return outcome.frames
+        return engine.run(config, context)
 
 
 def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> CheckpointSlot:
@@ -136,11 +135,12 @@ def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | Non
     status.frames_done = lambda: frames.count
 
 
-def _encode(job: Job, folder: IoFolder, status: StatusWriter, *, expected: int) -> None:
+def _encode(job: Job, folder: IoFolder, status: StatusWriter, outcome: Outcome) -> None:
     """Makes the mp4 of all frames; afterwards it exists, whole, or EncodingFailed says why not."""
     files = frame_files(folder.frames)
-    if len(files) != expected:
-        raise RunnerError(f"there are {len(files)} frames on disk, but {expected} were made")
+    if len(files) != outcome.frames:
+        raise RunnerError(f"there are {len(files)} frames on disk, but {outcome.frames} were made")
     status.phase("encoding")
     status.versions["ffmpeg"] = ffmpeg_version()
-    write_mp4(folder.video(job.video), map(read_frame, files), Encoding(fps=job.fps, crf=job.crf))
+    pictures = outcome.film(files) if outcome.film else map(read_frame, files)
+    write_mp4(folder.video(job.video), pictures, Encoding(fps=job.fps, crf=job.crf))

@@ -28,6 +28,22 @@ def simulated_frame(uid: str, *, index: int, total: int, size: tuple[int, int]) 
     return np.asarray(picture)
 
 
+def title_card(text: str, *, size: tuple[int, int]) -> Pixels:
+    """A black H×W×3 with the text in white in its middle; `size` is width × height. Much text gets a smaller font."""
+    width, height = size
+    picture = Image.new("RGB", size)
+    draw = ImageDraw.Draw(picture)
+    lines = wrapped(text)
+    for letters in range(max(6, width // 18), 4, -1):
+        left, top, right, bottom = draw.multiline_textbbox((0, 0), lines, font=_font(letters))
+        if right - left <= 0.94 * width and bottom - top <= 0.94 * height:
+            break
+    draw.multiline_text(
+        (width / 2, height / 2), lines, font=_font(letters), anchor="mm", align="center", fill=(255, 255, 255)
+    )
+    return np.asarray(picture)
+
+
 def wrapped(text: str) -> str:
     """The text in lines of at most 30 characters; longer words are cut."""
     return "\n".join(textwrap.wrap(text, COLUMNS))

@@ -89,8 +89,6 @@ def test_a_byte_order_mark_is_no_matter() -> None:
         ({"num_frames": ...}, "num_frames", "is required"),
         ({"num_frames": "30"}, "num_frames", "not '30'"),
         ({"num_frames": True}, "num_frames", "not True"),
-        ({"prompt": ""}, "prompt", "no prompt"),
-        ({"prompt": " | "}, "prompt", "no prompt"),
         ({"prompt": ...}, "prompt", "is required"),
         ({"unique_id": ...}, "unique_id", "is required"),
         ({"unique_id": " "}, "unique_id", "one line"),

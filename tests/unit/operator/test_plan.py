@@ -165,6 +165,11 @@ def test_scratch_is_estimated_from_the_frames(form: dict[str, Any], frames: int)
     assert size.limit == size.request
 
 
+def test_a_timelapse_has_a_frame_more_than_iterations_and_a_video_of_ten_times_as_many() -> None:
+    size = scratch(spec(pipeline=vqgan(timelapse={"prompts": "p", "iterations": 99})))
+    assert int(size.request) == pytest.approx(100 * 3_000_000 * (0.6 + 10 * 0.1) + GI, abs=1)
+
+
 def test_known_inputs_add_to_the_estimate_and_unknown_ones_lift_the_limit() -> None:
     empty = int(scratch(spec()).request)
     sized = scratch(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 12345}]))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from videojob_api.contract_status import StatusDetails
-from videojob_runner.contract.engine import Engine, Outcome, RunContext
+from videojob_runner.contract.engine import Engine, Film, Outcome, RunContext
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.run import run
 from videojob_runner.contract.signals import StopFlag
@@ -42,6 +42,7 @@ class FakeEngine:
     before: Recipe = lambda context: None
     after_each: Callable[[RunContext, int], None] = lambda context, index: None
     said: int | None = None
+    film: Film | None = None
     configs: list[Any] = field(default_factory=list)
     contexts: list[RunContext] = field(default_factory=list)
     Config: type[Any] = AnyConfig
@@ -58,7 +59,7 @@ class FakeEngine:
             self.after_each(context, index)
             done = str(index + 1)
             context.checkpoint.visit(index + 1, lambda folder, done=done: save(folder, done))  # type: ignore[misc]
-        return Outcome(frames=self.said if self.said is not None else self.frames)
+        return Outcome(frames=self.said if self.said is not None else self.frames, film=self.film)
 
 
 def save(folder: Path, done: str) -> None:

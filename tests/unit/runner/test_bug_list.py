@@ -185,7 +185,7 @@ def test_row_14_it_is_gone_even_when_there_is_no_configuration(tmp_path: Path) -
 def test_row_15_a_first_prompt_of_spaces_only_is_skipped(tmp_path: Path) -> None:
     engine, bench = FakeEngine(), Bench(tmp_path, FLAT | {"prompt": "  | a cat:2"})
     assert bench.run(Mode.PROD, engine=engine) == 0
-    assert engine.configs[0].video["prompts"] == "a cat:2"
+    assert engine.configs[0].timelapse["prompts"] == "a cat:2"
 
 
 def test_row_16_writing_a_frame_does_not_hold_up_the_engine(tmp_path: Path) -> None:

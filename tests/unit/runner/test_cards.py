@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.media.cards import simulated_frame, wrapped
+from videojob_runner.media.cards import simulated_frame, title_card, wrapped
 from videojob_runner.media.contact_sheet import GAP, contact_sheet, evenly
 from videojob_runner.media.frames import save_png
 
@@ -47,6 +47,21 @@ def test_the_bar_is_full_with_the_last_frame_only() -> None:
         return float((bottom[:, 0] > 200).mean())
 
     assert [share(index) for index in range(4)] == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.01)
+
+
+@pytest.mark.parametrize("text", ["Sunrise", "a very long story " * 12])
+def test_a_title_card_is_white_on_black_and_leaves_a_margin(text: str) -> None:
+    card = title_card(text, size=(320, 192))
+    rows, columns = np.nonzero(card.min(axis=2) > 200)
+    assert len(rows) > 50
+    assert (rows.min() > 2, rows.max() < 189, columns.min() > 2, columns.max() < 317) == (True,) * 4
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(96, abs=8)
+    assert np.median(card) == 0
+
+
+@pytest.mark.parametrize("text", ["", "   ", "word " * 300])
+def test_a_title_card_has_its_size_whatever_stands_on_it(text: str) -> None:
+    assert title_card(text, size=(64, 48)).shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize(

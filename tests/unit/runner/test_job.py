@@ -27,28 +27,33 @@ def test_our_form_is_read_into_a_job() -> None:
     assert job.options["video"]["prompts"] == "a red circle"
 
 
-def test_the_flat_form_means_one_iteration_for_each_frame() -> None:
-    job = read(FLAT | {"lr": 0.02, "seed": 5, "init_image": "0.jpg"})
-    assert (job.uid, job.video, job.arm, job.frames, job.fps, job.is_flat) == (
-        "a b",
-        "a_b.mp4",
-        "vqganClip",
-        3,
-        24,
-        True,
-    )
+def test_the_flat_form_means_a_timelapse() -> None:
+    job = read(FLAT | {"lr": 0.03, "seed": 5, "init_image": "0.jpg", "title_time": 1, "init_rest_time": 0.5})
+    assert (job.uid, job.video, job.arm, job.fps, job.is_flat) == ("a b", "a_b.mp4", "vqganClip", 24, True)
     assert job.options == {
         "width": 32, "height": 32, "initImage": "0.jpg", "seed": 5, "cuts": 64, "cutMethod": "nvg",
-        "learningRate": 0.02, "learningRateGrowth": 1.02, "learningRateCap": 0.1, "frameBeforeStep": True,
-        "video": {"prompts": "a red circle", "frames": 3, "iterationsPerFrame": 1, "iterationsForFirstFrame": 0},
+        "learningRate": 0.03,
+        "timelapse": {
+            "prompts": "a red circle", "iterations": 3, "learningRateGrowth": 1.02, "learningRateCap": 0.1,
+            "titleSeconds": 1, "fadeSeconds": 0.5,
+        },
     }  # fmt: skip
 
 
-def test_the_flat_forms_growth_and_cap_give_the_ramp_of_the_specification() -> None:
-    options = read(FLAT).options
-    start, growth, cap = (options[f"learningRate{part}"] for part in ("", "Growth", "Cap"))
-    rates = [min(start * growth**i, cap) for i in (0, 1, 10, 30, 50, 81, 82)]
-    assert rates == pytest.approx([0.02, 0.0204, 0.02438, 0.036227, 0.053832, 0.099459, 0.1], abs=5e-6)
+def test_q_11_the_flat_form_makes_one_frame_more_than_num_frames_but_not_in_test_mode() -> None:
+    job = read(FLAT | {"num_frames": 30})
+    assert (job.frames, job.test_frames) == (31, 30)
+
+
+def test_the_flat_forms_defaults_are_those_of_the_specification() -> None:
+    """§1.4."""
+    job = read(FLAT)
+    timelapse = job.options["timelapse"]
+    assert (job.options["learningRate"], timelapse["titleSeconds"], timelapse["fadeSeconds"]) == (0.02, 3.5, 2.5)
+
+
+def test_the_cap_of_the_flat_form_holds_for_the_first_rate_too() -> None:
+    assert read(FLAT | {"lr": 0.5}).options["learningRate"] == 0.1
 
 
 @pytest.mark.parametrize("image", ["", "None", None])
@@ -63,18 +68,24 @@ def test_minus_one_asks_for_a_drawn_seed_and_zero_is_a_seed() -> None:
 
 def test_the_names_of_before_september_2021_are_understood() -> None:
     job = read({"prompts": "a cat", "unique_id": 1234567890, "max_iterations": 30, "images_interval": 5})
-    assert (job.uid, job.frames, job.options["video"]["prompts"], job.size) == ("1234567890", 30, "a cat", (480, 480))
+    assert (job.uid, job.frames, job.options["timelapse"]["prompts"], job.size) == (
+        "1234567890",
+        31,
+        "a cat",
+        (480, 480),
+    )
 
 
 def test_empty_items_of_a_flat_prompt_are_dropped() -> None:
-    assert read(FLAT | {"prompt": " | a cat:0.5 ||dots|"}).options["video"]["prompts"] == "a cat:0.5 | dots"
+    assert read(FLAT | {"prompt": " | a cat:0.5 ||dots|"}).options["timelapse"]["prompts"] == "a cat:0.5 | dots"
 
 
-def test_target_images_of_the_flat_form_are_image_prompts() -> None:
-    assert (
-        read(FLAT | {"target_images": "cat.png:0.5|| b.jpg"}).options["video"]["imagePrompts"] == "cat.png:0.5 | b.jpg"
-    )
-    assert "imagePrompts" not in read(FLAT | {"target_images": " |"}).options["video"]
+def test_target_images_of_the_flat_form_are_image_prompts_and_may_stand_alone() -> None:
+    both = read(FLAT | {"target_images": "cat.png:0.5|| b.jpg"}).options["timelapse"]
+    assert both["imagePrompts"] == "cat.png:0.5 | b.jpg"
+    assert "imagePrompts" not in read(FLAT | {"target_images": " |"}).options["timelapse"]
+    alone = read(FLAT | {"prompt": "", "target_images": "cat.png"}).options["timelapse"]
+    assert (alone["imagePrompts"], "prompts" in alone) == ("cat.png", False)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +166,7 @@ def test_a_videos_name_is_never_an_option_or_a_path(name: str, file: str) -> Non
         ({"image": {"iterations": 100, "saveEvery": 20}}, 5),
         ({"image": {"iterations": 100, "saveEvery": 30}}, 4),
         ({"image": {"iterations": 10, "saveEvery": 30}}, 1),
+        ({"timelapse": {"iterations": 300}}, 301),
         ({"config": {}}, None),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from videojob_runner.contract.errors import BadInput, UnsafeCheckpoint
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.run import run
 from videojob_runner.contract.world import Device, World
-from videojob_runner.media.frames import read_frame
+from videojob_runner.media.frames import Pixels, read_frame
 
 from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
 
@@ -59,6 +60,18 @@ def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) 
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 3
         assert video.streams.video[0].average_rate == 6
+
+
+def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
+    def twice_and_back(files: Sequence[Path]) -> Iterator[Pixels]:
+        yield from (read_frame(path) for path in (*files, *reversed(files)))
+
+    bench, engine = Bench(tmp_path, OURS | {"encoding": {"fps": 6}}), FakeEngine(film=twice_and_back)
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert engine.contexts[0].fps == 6
+    assert len(bench.frames) == 3
+    with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 6
 
 
 def test_where_only_the_engine_knows_test_makes_as_many_frames_as_the_seconds_take(tmp_path: Path) -> None:

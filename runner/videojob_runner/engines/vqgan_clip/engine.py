@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
+from videojob_runner.engines.vqgan_clip.film import film
 from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
 from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
@@ -72,7 +73,8 @@ class VqganClip:
         guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
         check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
         with repeating(config.deterministic):
-            return Run.begin(config, settings, guidance=guidance, context=context).finish()
+            outcome = Run.begin(config, settings, guidance=guidance, context=context).finish()
+        return replace(outcome, film=film(config, settings, context))
 
     def warm_up(self, models: Models, *, device: str) -> None:
         """Loads both default networks once, which also checks every digest."""
@@ -202,6 +204,8 @@ class Run:
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
         if step.shows_start:
             self.keep(step.frame, iteration.picture)
+        if step.closes:
+            self.keep(step.frame + 1, self.guidance.show(self.latent.z))
         if step.shows_end and settings.upstream:
             self.end_frame_as_upstream(step, iteration)
         elif step.shows_end:

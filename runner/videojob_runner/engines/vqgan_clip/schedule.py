@@ -48,7 +48,9 @@ class Step:
     shows_end: bool
     """The picture after this iteration is the frame."""
     moves_camera: bool
-    """Zoom and shift after this iteration."""
+    """Zoom, turn and shift after this iteration."""
+    closes: bool
+    """The picture after this iteration is the last frame, which has no iteration of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Schedule:
     """The phrase of each frame; never falls."""
     lead: int = 0
     before: bool = False
-    """Frames show the picture before their first iteration instead of after their last."""
+    """Frames show the picture before their first iteration; one frame more shows it after all of them."""
     first_age: int = 0
     """Ages begin with it: 1 in an image, 0 in a video (specification vqgan-clip §2.11)."""
     lifetime: int | None = None
@@ -101,4 +103,5 @@ class Schedule:
             shows_start=first and self.before,
             shows_end=last and not self.before,
             moves_camera=last and number + 1 < self.total,
+            closes=self.before and number + 1 == self.total,
         )

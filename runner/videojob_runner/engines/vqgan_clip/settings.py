@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from videojob_api.base import Document
-from videojob_api.pipelines.vqgan_clip import Image, Start, Video
+from videojob_api.pipelines.vqgan_clip import Image, Start, Timelapse, Video
 
 from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip.anchor import Anchor
@@ -33,10 +33,11 @@ from videojob_runner.models.packs import Pack
 DefaultsT = TypeVar("DefaultsT", bound=Document)
 
 FIELD = "pipeline.vqganClip"
+Form = Image | Video | Timelapse
 PATIENT_FRAMES: Final = 10
 """Frames of a video without a lower loss before an adaptive learning rate falls."""
 PATIENT_PART: Final = 0.1
-"""The same of an image, as a part of its iterations."""
+"""The same of an image or a timelapse, as a part of its iterations."""
 UPSTREAM_PATIENCE: Final = 10
 """Iterations, torch's own default."""
 Rate = Annotated[float, Field(gt=0, le=10)]
@@ -148,13 +149,13 @@ def rounded(size: Size, factor: int) -> Size:
     return width // factor * factor, height // factor * factor
 
 
-def form(config: VqganClipConfig) -> tuple[str, Image | Video]:
+def form(config: VqganClipConfig) -> tuple[str, Form]:
     """The form that is set, after its name; the model lets exactly one through. Raises BadConfig."""
-    if config.image is not None:
-        return "image", config.image
-    if config.video is not None:
-        return "video", config.video
-    raise BadConfig("one of image and video must be given", field=FIELD)
+    forms = {"image": config.image, "video": config.video, "timelapse": config.timelapse}
+    for name, chosen in forms.items():
+        if chosen is not None:
+            return name, chosen
+    raise BadConfig(f"one of {', '.join(forms)} must be given", field=FIELD)
 
 
 def upstream(config: VqganClipConfig) -> bool:
@@ -173,6 +174,8 @@ def story(config: VqganClipConfig) -> tuple[Phrase, ...]:
         raise BadConfig("a single picture has one phrase; use | instead of ^, or the form video", field=field)
     if isinstance(chosen, Video) and len(phrases) > chosen.frames and chosen.change_prompts_on_frame is None:
         raise BadConfig(f"{len(phrases)} phrases cannot share {chosen.frames} frames; add frames", field=field)
+    if isinstance(chosen, Timelapse) and len(phrases) > chosen.iterations:
+        raise BadConfig(f"{len(phrases)} phrases cannot share {chosen.iterations} iterations; add some", field=field)
     return phrases
 
 
@@ -180,39 +183,72 @@ def schedule(config: VqganClipConfig, pack: GeneratorDefaults, *, phrases: int) 
     """The iterations of the form that is set."""
     _, chosen = form(config)
     if isinstance(chosen, Image):
-        per_frame = chosen.save_every or chosen.iterations
-        return Schedule(
-            total=chosen.iterations,
-            per_frame=per_frame,
-            rates=rates(config, pack, end=pack.learning_rate_final),
-            span=chosen.iterations,
-            phrases=(0,) * -(-chosen.iterations // per_frame),
-            first_age=1,
-        )
-    lead = 0 if config.init_image else chosen.iterations_for_first_frame
-    frames, changes = chosen.frames, chosen.change_prompts_on_frame
+        return image_schedule(config, chosen, pack)
+    if isinstance(chosen, Timelapse):
+        return timelapse_schedule(config, chosen, pack, phrases=phrases)
+    return video_schedule(config, chosen, pack, phrases=phrases)
+
+
+def image_schedule(config: VqganClipConfig, image: Image, pack: GeneratorDefaults) -> Schedule:
+    """One run-up, and a frame now and then."""
+    per_frame = image.save_every or image.iterations
+    return Schedule(
+        total=image.iterations,
+        per_frame=per_frame,
+        rates=rates(config, pack, end=pack.learning_rate_final),
+        span=image.iterations,
+        phrases=(0,) * -(-image.iterations // per_frame),
+        first_age=1,
+    )
+
+
+def video_schedule(config: VqganClipConfig, video: Video, pack: GeneratorDefaults, *, phrases: int) -> Schedule:
+    """A lead, and as many iterations for each frame."""
+    lead = 0 if config.init_image else video.iterations_for_first_frame
+    changes = video.change_prompts_on_frame
     if changes and upstream(config):
         changes = [change + 1 for change in changes]  # it changes only after a frame was trained
     return Schedule(
-        total=lead + frames * chosen.iterations_per_frame,
-        per_frame=chosen.iterations_per_frame,
+        total=lead + video.frames * video.iterations_per_frame,
+        per_frame=video.iterations_per_frame,
         rates=rates(config, pack, end=pack.learning_rate_next_frames),
-        span=lead + chosen.iterations_per_frame,
-        phrases=tuple(
-            phrase_of_frame(frame, frames=frames, phrases=phrases, changes=changes) for frame in range(1, frames + 1)
-        ),
+        span=lead + video.iterations_per_frame,
+        phrases=phrases_of_frames(video.frames, phrases=phrases, changes=changes),
         lead=lead,
-        before=config.frame_before_step,
-        lifetime=chosen.iterations_per_frame,
+        lifetime=video.iterations_per_frame,
+    )
+
+
+def timelapse_schedule(
+    config: VqganClipConfig, timelapse: Timelapse, pack: GeneratorDefaults, *, phrases: int
+) -> Schedule:
+    """A frame before each iteration and one after the last; the rate grows (specification vqgan-clip §1.9)."""
+    of_frames = phrases_of_frames(timelapse.iterations, phrases=phrases, changes=None)
+    cap = timelapse.learning_rate_cap or pack.learning_rate
+    start = config.learning_rate or cap / 5  # the original's 0.02 is a fifth of its cap
+    return Schedule(
+        total=timelapse.iterations,
+        per_frame=1,
+        rates=Rates(start=start, end=start, growth=timelapse.learning_rate_growth, cap=max(cap, start)),
+        span=timelapse.iterations,
+        phrases=(*of_frames, of_frames[-1]),
+        before=True,
+    )
+
+
+def phrases_of_frames(frames: int, *, phrases: int, changes: list[int] | None) -> tuple[int, ...]:
+    """The phrase (0-based) of each frame."""
+    return tuple(
+        phrase_of_frame(frame, frames=frames, phrases=phrases, changes=changes) for frame in range(1, frames + 1)
     )
 
 
 def patience(config: VqganClipConfig) -> Patience:
-    """Some frames of a video, or a part of an image's iterations; the original's ten iterations of single losses."""
+    """Some frames of a video, or a part of all iterations; the original's ten iterations of single losses."""
     if upstream(config):
         return Patience(iterations=UPSTREAM_PATIENCE, upstream=True)
     _, chosen = form(config)
-    if isinstance(chosen, Image):
+    if isinstance(chosen, Image | Timelapse):
         return Patience(iterations=max(round(chosen.iterations * PATIENT_PART), UPSTREAM_PATIENCE))
     return Patience(iterations=PATIENT_FRAMES * chosen.iterations_per_frame)
 
@@ -221,8 +257,7 @@ def rates(config: VqganClipConfig, pack: GeneratorDefaults, *, end: float | None
     """The user's constant rate, or the pack's with its `end`."""
     start = config.learning_rate or pack.learning_rate
     own = config.learning_rate is not None or end is None
-    growth, cap = config.learning_rate_growth, config.learning_rate_cap
-    return Rates(start=start, end=start if own or end is None else end, growth=growth, cap=cap)
+    return Rates(start=start, end=start if own or end is None else end)
 
 
 def camera(config: VqganClipConfig) -> Camera:

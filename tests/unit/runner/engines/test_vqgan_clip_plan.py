@@ -139,6 +139,24 @@ class TestSettings:
         assert [i for i in range(27) if settings.schedule.step(i).new_phrase] == [15]
         assert [self.rate(settings, i) for i in range(15, 23)] == falling
 
+    def test_a_timelapse_s_rate_grows_from_a_fifth_to_the_pack_s(self, resolved: Resolve) -> None:
+        """Without wishes that is the original's ramp, §11.5."""
+        timelapse = {"prompts": "x", "iterations": 100}
+        usual = resolved(image=None, timelapse=timelapse)
+        assert [self.rate(usual, i) for i in (0, 1, 10, 81, 82)] == pytest.approx(
+            [0.02, 0.0204, 0.02438, 0.099459, 0.1], abs=1e-5
+        )
+        packed = resolved({"learningRate": 0.5, "learningRateFinal": 0.01}, image=None, timelapse=timelapse)
+        assert [self.rate(packed, i) for i in (0, 99)] == pytest.approx([0.1, 0.5])
+
+    def test_a_timelapse_s_rate_is_the_user_s_if_they_say_so(self, resolved: Resolve) -> None:
+        steep = {"prompts": "x", "iterations": 100, "learningRateGrowth": 2, "learningRateCap": 0.3}
+        assert [self.rate(resolved(image=None, timelapse=steep, learningRate=0.1), i) for i in (0, 1, 2, 99)] == [
+            *(0.1, 0.2, 0.3, 0.3)
+        ]
+        above = resolved(image=None, timelapse=steep, learningRate=0.7)
+        assert [self.rate(above, i) for i in (0, 50)] == [0.7, 0.7], "a rate above the cap is meant"
+
     def test_a_video_s_phrases_change_where_it_says(self, resolved: Resolve) -> None:
         video = {"prompts": "a^b", "frames": 3, "changePromptsOnFrame": [2], "zoom": 1.02, "shiftY": -3}
         settings = resolved(image=None, video=video)

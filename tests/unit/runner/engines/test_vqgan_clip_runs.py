@@ -125,15 +125,6 @@ def test_an_interrupted_run_goes_on_to_the_very_same_bytes(
     assert w.pictures() == undisturbed.pictures()
 
 
-def test_the_flat_form_shows_each_picture_before_its_step_and_starts_with_the_start(world: Worlds) -> None:
-    w, start = world(), world()
-    flat = {"cutMethod": "nvg", "learningRate": 0.02, "learningRateGrowth": 1.02, "learningRateCap": 0.1}
-    video = {"prompts": "a", "frames": 3, "iterationsPerFrame": 1, "iterationsForFirstFrame": 0}
-    assert run(w, **flat, frameBeforeStep=True, video=video).frames == 3
-    run(start, **flat, video=video)
-    assert w.pictures()[1:] == start.pictures()[:-1]
-
-
 @pytest.mark.parametrize("compat", [{}, {"compat": "upstream"}])
 @pytest.mark.parametrize("method", get_args(CutMethod))
 def test_every_cut_method_runs_on_pictures_larger_than_what_clip_sees(
@@ -166,10 +157,7 @@ def test_an_init_image_is_stretched_encoded_and_skips_the_lead(world: Worlds) ->
 
 
 def test_gray_and_random_starts_differ_and_gray_depends_on_no_seed(world: Worlds) -> None:
-    once = {
-        "frameBeforeStep": True,
-        "video": {"prompts": "a", "frames": 1, "iterationsPerFrame": 1, "iterationsForFirstFrame": 0},
-    }
+    once = {"timelapse": {"prompts": "a", "iterations": 1}}
     worlds = {(start, seed): world(seed=seed) for start in ("gray", "random") for seed in (1, 2)}
     for (start, _), w in worlds.items():
         run(w, start=start, **once)
