@@ -24,8 +24,9 @@ from videojob_runner.contract.simulate import frames_to_simulate, simulate
 from videojob_runner.contract.status import NO_UID, StatusWriter
 from videojob_runner.contract.versions import program_versions
 from videojob_runner.contract.world import World
+from videojob_runner.media.ffmpeg import ffmpeg_version
 from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
-from videojob_runner.media.mp4 import Encoding, ffmpeg_version, write_mp4
+from videojob_runner.media.mp4 import Encoding, write_mp4
 
 log = logging.getLogger(__name__)
 

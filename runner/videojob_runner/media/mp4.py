@@ -19,10 +19,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, cast
 
-import imageio_ffmpeg
 import numpy as np
 
 from videojob_runner.contract.errors import EncodingFailed
+from videojob_runner.media.ffmpeg import QUIET, ffmpeg, last_words
 from videojob_runner.media.frames import Pixels
 
 THREADS = 4
@@ -31,7 +31,6 @@ THREADS = 4
 # RGB has no matrix of its own; we say which one we used, or players guess by the height of the picture.
 _COLOURS = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
-_LAST_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +63,11 @@ def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int
     return count
 
 
-def ffmpeg_version() -> str:
-    """The ffmpeg in use, as it names itself."""
-    answer = subprocess.run([_ffmpeg(), "-version"], capture_output=True, text=True, check=False, timeout=60)
-    found = re.match(r"ffmpeg version (\S+)", answer.stdout)
-    return found[1] if found else "unknown"
-
-
-def _ffmpeg() -> str:
-    # IMAGEIO_FFMPEG_EXE in the environment names a system ffmpeg instead of the bundled one.
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
 def _command(part: Path, *, width: int, height: int, encoding: Encoding) -> list[str]:
     rate = Fraction(encoding.fps).limit_denominator(100_000)
     metadata = [word for key, value in encoding.metadata.items() for word in ("-metadata", f"{key}={value}")]
     return [
-        *(_ffmpeg(), "-hide_banner", "-loglevel", "error", "-nostats", "-y"),
+        *(ffmpeg(), *QUIET, "-y"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}", "-framerate", str(rate)),
         *("-i", "pipe:0", "-an", "-map_metadata", "-1", *metadata),
         *("-vf", _COLOURS, "-c:v", "libx264", "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", *_TAGS),
@@ -106,7 +93,7 @@ def _run_ffmpeg(part: Path, first: Pixels, frames: Iterable[Pixels], encoding: E
             process.wait()
         encoded = _last_frame_number(progress)
         if process.returncode != 0 or encoded != count:
-            raise EncodingFailed(f"ffmpeg ended with {process.returncode} after {encoded} frames: {_last_words(said)}")
+            raise EncodingFailed(f"ffmpeg ended with {process.returncode} after {encoded} frames: {last_words(said)}")
     return count
 
 
@@ -135,9 +122,3 @@ def _last_frame_number(progress: IO[str]) -> int:
     progress.seek(0)
     numbers = re.findall(r"^frame=(\d+)$", progress.read(), flags=re.MULTILINE)
     return int(numbers[-1]) if numbers else 0
-
-
-def _last_words(said: IO[str]) -> str:
-    said.seek(0)
-    lines = [line.strip() for line in said.read().splitlines() if line.strip()]
-    return " | ".join(lines[-_LAST_WORDS:]) or "it said nothing"

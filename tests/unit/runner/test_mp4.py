@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 from videojob_runner.contract.errors import EncodingFailed
+from videojob_runner.media.ffmpeg import ffmpeg_version
 from videojob_runner.media.frames import Pixels
-from videojob_runner.media.mp4 import Encoding, ffmpeg_version, write_mp4
+from videojob_runner.media.mp4 import Encoding, write_mp4
 
 
 def grey_steps(count: int, *, width: int = 48, height: int = 32) -> Iterator[Pixels]:
