@@ -57,6 +57,10 @@ CPU = {"spec.runner": {"accelerator": "None"}}
 NOTE = {"path": "note.txt", "inline": "hello"}
 CLIP = "spec.pipeline.vqganClip"
 VIDEO = f"{CLIP}.video"
+STYLE: dict[str, Any] = {
+    CLIP: {"styleTransfer": {"prompts": "oil painting", "source": "film"}},
+    "spec.inputs": [NOTE | {"path": "film"}],
+}
 
 GOOD: dict[str, dict[str, Any]] = {
     "the shortest video": {},
@@ -111,6 +115,29 @@ GOOD: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "a style transfer as it is": STYLE,
+    "every knob of a style transfer": {
+        CLIP: {
+            "styleTransfer": {
+                "prompts": "x ^ y",
+                "source": "film.mp4",
+                "sourceFps": 12.5,
+                "frames": 100_000,
+                "iterationsPerFrame": 10_000,
+                "iterationsForFirstFrame": 0,
+                "sourceWeight": 0,
+                "sourceWeightFades": True,
+                "sourcePromptWeight": -100,
+                "changePromptsOnFrame": [7, 700_000],
+                "smoother": {"length": 3},
+                "restyle": {"blend": 1, "previousPromptWeight": 0.5},
+            }
+        },
+        "spec.inputs": [NOTE | {"path": "film.mp4"}],
+    },
+    "a source below an input": STYLE | {f"{CLIP}.styleTransfer.source": "film/part/1.mp4"},
+    "a source that holds inputs": STYLE
+    | {"spec.inputs": [NOTE | {"path": "film/0.pgm"}, NOTE | {"path": "film/1.pgm"}]},
     "a smoother as it is": {f"{VIDEO}.smoother": {}},
     "a prompt in any language": {f"{VIDEO}.prompts": "海の夕日 | Ölgemälde:0.5 ^ ☀️ 🌊"},
     "any container on the CPU": {
@@ -243,6 +270,25 @@ BAD: dict[str, Bad] = {
         {f"{VIDEO}.smoother": {"alpha": 1.5}}, f"{VIDEO}.smoother.alpha", "1"
     ),
     "two forms at once": Bad({f"{CLIP}.timelapse": {"prompts": "x"}}, CLIP, "exactly one"),
+    "a source that is no input": Bad(
+        STYLE | {f"{CLIP}.styleTransfer.source": "fil"}, f"{CLIP}.styleTransfer.source", "one of the inputs"
+    ),
+    "a style transfer from nothing": Bad(
+        STYLE | {f"{CLIP}.styleTransfer.source": ABSENT}, f"{CLIP}.styleTransfer.source", "equired"
+    ),
+    "a style transfer with another start": Bad(STYLE | {f"{CLIP}.start": "gray"}, f"{CLIP}.start", "no place"),
+    "a style transfer with a start picture": Bad(
+        STYLE | {f"{CLIP}.initImage": "film"}, f"{CLIP}.initImage", "no place"
+    ),
+    "a style transfer with two weights": Bad(STYLE | {f"{CLIP}.initWeight": 1}, f"{CLIP}.initWeight", "sourceWeight"),
+    "prompts of a style transfer that change backwards": Bad(
+        STYLE | {f"{CLIP}.styleTransfer.changePromptsOnFrame": [2, 2]},
+        f"{CLIP}.styleTransfer.changePromptsOnFrame",
+        "rise",
+    ),
+    "more of the frame before than there is": Bad(
+        STYLE | {f"{CLIP}.styleTransfer.restyle": {"blend": 1.5}}, f"{CLIP}.styleTransfer.restyle.blend", "1"
+    ),
     "a timelapse of nothing": Bad({CLIP: {"timelapse": {}}}, f"{CLIP}.timelapse", "at least one"),
     "a timelapse that stands still": Bad(
         {CLIP: {"timelapse": {"prompts": "x", "iterations": 0}}}, f"{CLIP}.timelapse.iterations", "1"

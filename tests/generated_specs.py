@@ -105,6 +105,8 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
             entry["access"] = "Copy"
     _repair_models(spec)
     clip = spec["pipeline"].get("vqganClip", {})
+    if "styleTransfer" in clip:
+        _repair_style_transfer(spec, clip)
     if clip.get("fit") == "aspect":
         clip.setdefault("initImage", "init")
     if "initImage" in clip:
@@ -118,6 +120,16 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
     if "changePromptsOnFrame" in video:
         video["changePromptsOnFrame"] = sorted({f for f in video["changePromptsOnFrame"] if f <= video["frames"]})
     return spec
+
+
+def _repair_style_transfer(spec: dict[str, Any], clip: dict[str, Any]) -> None:
+    for name in ("initImage", "start", "initWeight", "initWeightMethod", "fit"):
+        clip.pop(name, None)
+    spec["inputs"] = spec.get("inputs") or [{"path": "clip", "inline": ""}]
+    form = clip["styleTransfer"]
+    form["source"] = spec["inputs"][0]["path"]
+    if "changePromptsOnFrame" in form:
+        form["changePromptsOnFrame"] = sorted(set(form["changePromptsOnFrame"]))
 
 
 def _repair_models(spec: dict[str, Any]) -> None:

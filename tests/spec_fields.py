@@ -21,7 +21,7 @@ SPEC: Schema = structural(VideoJobSpec)
 
 ONE_OF = {
     "pipeline": ("vqganClip", "custom"),
-    "pipeline.vqganClip": ("image", "video", "timelapse"),
+    "pipeline.vqganClip": ("image", "video", "styleTransfer", "timelapse"),
     "inputs.0": ("s3", "pvc", "inline"),
     "models.0": ("builtin", "input"),
     "output": ("s3", "pvc"),
@@ -36,6 +36,8 @@ AT_LEAST_ONE = {f"pipeline.vqganClip.{form}": PROMPTS for form in ONE_OF["pipeli
 TEXTS = {
     "pipeline.vqganClip.initImage": ("data", "data/b.png"),
     "pipeline.vqganClip.video.smoother.length": (3, 5),
+    "pipeline.vqganClip.styleTransfer.source": ("data", "data/clip.mp4"),
+    "pipeline.vqganClip.styleTransfer.smoother.length": (3, 5),
     "models.0.role": ("generator", "perceptor"),
     "models.0.builtin": ("shapes-vqgan", "shapes-clip"),
     "models.0.input": ("data", "data/b"),

@@ -143,6 +143,62 @@ class Requires(Rule):
 
 
 @dataclass(frozen=True)
+class Without(Rule):
+    """`field` may not be given beside `other`."""
+
+    reason: ClassVar[str] = FORBIDDEN
+    field: str
+    other: str
+    why: str
+
+    @property
+    def message(self) -> str:
+        """Both fields and the reason."""
+        return f"{wire(self.field)} has no place beside {wire(self.other)}: {self.why}"
+
+    @property
+    def blames(self) -> str:
+        """The field that is too much."""
+        return self.field
+
+    def cel(self) -> str:
+        """Not both."""
+        return f"!{has(self.field)} || !{has(self.other)}"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        return getattr(value, self.field) is None or getattr(value, self.other) is None
+
+
+@dataclass(frozen=True)
+class Rising(Rule):
+    """A list of numbers rises from item to item."""
+
+    field: str
+
+    @property
+    def message(self) -> str:
+        """The order."""
+        return "must rise from item to item"
+
+    @property
+    def blames(self) -> str:
+        """The list."""
+        return self.field
+
+    def cel(self) -> str:
+        """Sorted, no item twice."""
+        items = f"self.{wire(self.field)}"
+        unique = f"{items}.all(item, {items}.exists_one(other, other == item))"
+        return f"!{has(self.field)} || ({items}.isSorted() && {unique})"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        items = getattr(value, self.field)
+        return items is None or items == sorted(set(items))
+
+
+@dataclass(frozen=True)
 class Ascending(Rule):
     """A list of numbers rises from item to item, and its last item is at most `ceiling`."""
 

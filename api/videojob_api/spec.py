@@ -10,7 +10,13 @@ from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
 from videojob_api.quantity import Quantity
 from videojob_api.rules import EachAmong, Rule, UniqueBy
-from videojob_api.spec_rules import KnownRoles, NamesAccelerator, PacksAmongInputs, PictureAmongInputs
+from videojob_api.spec_rules import (
+    KnownRoles,
+    NamesAccelerator,
+    PacksAmongInputs,
+    PictureAmongInputs,
+    SourceAmongInputs,
+)
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
 
 BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip")
@@ -147,6 +153,7 @@ class VideoJobSpec(Document):
         NamesAccelerator(),
         PacksAmongInputs(),
         PictureAmongInputs(),
+        SourceAmongInputs(),
         KnownRoles("vqgan_clip", ("generator", "perceptor")),
         *map(
             Immutable,

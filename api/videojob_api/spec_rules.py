@@ -95,6 +95,38 @@ class PictureAmongInputs(Rule):
         return picture is None or brought(value, picture)
 
 
+BELOW = "has(self.inputs) && self.inputs.exists(i, i.path.startsWith({name} + '/'))"
+"""CEL for "an input lies below the path `name`"."""
+
+
+@dataclass(frozen=True)
+class SourceAmongInputs(Rule):
+    """What a style transfer takes its frames from is one of the inputs, lies below one, or holds some."""
+
+    @property
+    def message(self) -> str:
+        """The remedy."""
+        return "must be the path of one of the inputs, lie below one, or hold some"
+
+    @property
+    def blames(self) -> str:
+        """The source."""
+        return "pipeline.vqgan_clip.style_transfer.source"
+
+    def cel(self) -> str:
+        """Only the form that has a source."""
+        arm = "self.pipeline.vqganClip"
+        form, source = f"{arm}.styleTransfer", f"{arm}.styleTransfer.source"
+        there = f"({FOUND.format(name=source)}) || ({BELOW.format(name=source)})"
+        return f"!has({arm}) || !has({form}) || {there}"
+
+    def holds(self, value: Any) -> bool:
+        """The same."""
+        source = lookup(value, self.blames)
+        below = any(entry.path.startswith(f"{source}/") for entry in value.inputs or ())
+        return source is None or below or brought(value, source)
+
+
 @dataclass(frozen=True)
 class KnownRoles(Rule):
     """A pipeline of ours has fixed roles; a pack in any other would silently stay unused."""

@@ -19,10 +19,10 @@ from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
 from videojob_runner.engines.vqgan_clip.optimise import Latent
+from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, defaults
 from videojob_runner.engines.vqgan_clip.prompts import parse
 from videojob_runner.engines.vqgan_clip.quantise import quantise
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.engines.vqgan_clip.settings import GeneratorDefaults, PerceptorDefaults, defaults
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires
+from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires, Rising, Without
 from videojob_api.rules import Odd, Rule
 from videojob_api.storage import RelativePath
 
@@ -79,6 +79,43 @@ class Video(Prompted):
     """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
 
 
+class Restyle(Document):
+    """Each frame from scratch, as an older function of the library did: more flicker, and no drift."""
+
+    blend: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of the frame before in what a frame starts from; the rest is its source."""
+    previous_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
+    """The frame before as an image prompt of this weight; 0: none."""
+
+
+class StyleTransfer(Prompted):
+    """Another video's frames drawn towards the prompts, each trained on from the last and held near its source."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, Rising("change_prompts_on_frame"))
+    source: RelativePath
+    """A video below `input/`, or a folder of pictures in the order of their names. Its proportions are kept."""
+    source_fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    """Frames per second to take of a video; absent: `encoding.fps`."""
+    frames: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """At most so many of them; absent: all."""
+    iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 15
+    """Steps of optimisation for each frame."""
+    iterations_for_first_frame: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Extra iterations before the first frame; absent: as many as for each, with restyle none."""
+    source_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
+    """How strongly a frame is held near its source; absent: 2, with restyle 0. Above 8 hardly anything changes."""
+    source_weight_fades: bool = False
+    """It fades with every iteration of a frame, from more than three times as strong."""
+    source_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
+    """The source frame as an image prompt of this weight too; 0: none."""
+    change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
+    """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
+    smoother: Smoother | None = None
+    """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
+    restyle: Restyle | None = None
+    """Starts each frame anew instead of training on."""
+
+
 class Timelapse(Prompted):
     """
     A film of one picture that comes about: a frame for each iteration.
@@ -106,10 +143,12 @@ class Timelapse(Prompted):
 
 
 class VqganClip(Document):
-    """A picture or a video steered by prompts: common fields, and exactly one of image, video, timelapse."""
+    """A picture or a video steered by prompts: common fields, and exactly one form."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        ExactlyOne("image", "video", "timelapse"),
+        ExactlyOne("image", "video", "style_transfer", "timelapse"),
+        *(Without(field, "style_transfer", why="it starts from its source") for field in ("init_image", "start")),
+        Without("init_weight", "style_transfer", why="use its sourceWeight"),
         OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
         OnlyWith(field="fit", value="aspect", needs="init_image"),
         Requires(field="init_weight_method", needs="init_weight", why="it says how the weight acts"),
@@ -152,5 +191,7 @@ class VqganClip(Document):
     """One picture."""
     video: Video | None = None
     """A video."""
+    style_transfer: StyleTransfer | None = None
+    """Another video in another style."""
     timelapse: Timelapse | None = None
     """A film of one picture that comes about."""

@@ -83,6 +83,8 @@ class RunContext:
 
     inputs: Path
     """The folder below which relative paths of the configuration lie; `input_file` joins them safely."""
+    scratch: Path
+    """A folder of the run's own for what it may need again and nobody else wants; gone after the run."""
     frames: FrameSink
     checkpoint: Checkpoints
     progress: Progress
@@ -99,11 +101,18 @@ class RunContext:
 
     def input_file(self, name: str, *, field: str) -> Path:
         """The file `name` below `inputs`, named by the configuration's `field`. Raises BadInput unless it is a file."""
+        path = self.input_place(name, field=field)
+        if not path.is_file():
+            raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
+        return path
+
+    def input_place(self, name: str, *, field: str) -> Path:
+        """The file or folder `name` below `inputs`. Raises BadInput unless it is there."""
         root = self.inputs.resolve()
         path = (root / name).resolve()
         if not path.is_relative_to(root):
             raise BadInput(f"{field}: {name!r} lies outside the input folder")
-        if not path.is_file():
+        if not path.exists():
             raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
         return path
 

@@ -41,6 +41,11 @@ class IoFolder:
         """Where checkpoints go."""
         return self.root / layout.CHECKPOINTS
 
+    @property
+    def scratch(self) -> Path:
+        """What a run keeps for itself."""
+        return self.root / "scratch"
+
     def video(self, name: str) -> Path:
         """Where the mp4 called `name` goes."""
         return self.root / layout.OUTPUT / name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 
 from videojob_api.report import Failure
 
@@ -97,6 +98,7 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             raise Interrupted("stopped before the first step")
         context = RunContext(
             inputs=folder.inputs,
+            scratch=folder.scratch,
             frames=frames,
             checkpoint=slot,
             progress=status.progress,
@@ -107,7 +109,10 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             fps=job.fps,
             versions=status.versions,
         )
-        return engine.run(config, context)
+        try:
+            return engine.run(config, context)
+        finally:
+            shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
 def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> CheckpointSlot:

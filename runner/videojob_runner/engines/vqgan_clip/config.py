@@ -3,5 +3,30 @@
 from __future__ import annotations
 
 from videojob_api.pipelines import VqganClip as VqganClipConfig
+from videojob_api.pipelines.vqgan_clip import Image, StyleTransfer, Timelapse, Video
 
-__all__ = ["VqganClipConfig"]
+from videojob_runner.contract.errors import BadConfig
+
+__all__ = ["FIELD", "Form", "VqganClipConfig", "form", "upstream"]
+
+FIELD = "pipeline.vqganClip"
+Form = Image | Video | StyleTransfer | Timelapse
+
+
+def form(config: VqganClipConfig) -> tuple[str, Form]:
+    """The form that is set, after its name; the model lets exactly one through. Raises BadConfig."""
+    forms = {
+        "image": config.image,
+        "video": config.video,
+        "styleTransfer": config.style_transfer,
+        "timelapse": config.timelapse,
+    }
+    for name, chosen in forms.items():
+        if chosen is not None:
+            return name, chosen
+    raise BadConfig(f"one of {', '.join(forms)} must be given", field=FIELD)
+
+
+def upstream(config: VqganClipConfig) -> bool:
+    """Whether the original's habits are wanted."""
+    return config.compat == "upstream"

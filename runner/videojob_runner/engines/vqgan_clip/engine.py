@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
-from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.film import film
 from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
@@ -31,9 +31,11 @@ from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size, to_p
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
-from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings, form, resolve
+from videojob_runner.engines.vqgan_clip.settings import Settings, resolve, sides
 from videojob_runner.engines.vqgan_clip.smoother import Smoother
+from videojob_runner.engines.vqgan_clip.sources import first_size, source_files
 from videojob_runner.engines.vqgan_clip.starts import first_latent
+from videojob_runner.engines.vqgan_clip.style import Style
 from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
 from videojob_runner.models.clip import Clip, TextTooLong
 from videojob_runner.models.packs import Pack
@@ -60,12 +62,15 @@ class VqganClip:
         record_versions(context.versions, packs)
         generator = load_generator(packs["generator"], context.device)
         perceptor = load_perceptor(packs["perceptor"], context.device)
+        source = source_size(config, context)
+        sources = source_frames(config, context, factor=generator.factor, source=source)
         settings = resolve(
             config,
             generator=packs["generator"],
             perceptor=packs["perceptor"],
             factor=generator.factor,
-            source=source_size(config, context),
+            source=source,
+            sources=len(sources),
         )
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
         precision = usual_precision(context.device)
@@ -73,7 +78,8 @@ class VqganClip:
         guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
         check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
         with repeating(config.deterministic):
-            outcome = Run.begin(config, settings, guidance=guidance, context=context).finish()
+            run = Run.begin(config, settings, guidance=guidance, context=context, sources=sources)
+            outcome = run.finish()
         return replace(outcome, film=film(config, settings, context))
 
     def warm_up(self, models: Models, *, device: str) -> None:
@@ -128,10 +134,19 @@ def repeating(wanted: bool) -> Iterator[None]:
 
 def source_size(config: VqganClipConfig, context: RunContext) -> Size | None:
     """The size of the picture whose proportions are wanted, if any. Raises BadInput."""
+    if config.style_transfer is not None:
+        return first_size(config.style_transfer, context)
     if config.fit == "stretch" or config.init_image is None:
         return None
     field = f"{FIELD}.initImage"
     return picture_size(context.input_file(config.init_image, field=field), field=field)
+
+
+def source_frames(config: VqganClipConfig, context: RunContext, *, factor: int, source: Size | None) -> Sequence[Path]:
+    """What a style transfer starts from, one file for each frame; for other forms nothing. Raises BadInput."""
+    if config.style_transfer is None:
+        return ()
+    return source_files(config.style_transfer, context, size=sides(config, factor, source=source))
 
 
 def in_words(phrase: Phrase) -> str:
@@ -157,16 +172,31 @@ class Run:
     smoother: Smoother
     randomness: Randomness
     context: RunContext
+    style: Style | None = None
     done: int = 0
     loss: float | None = None
 
     @classmethod
-    def begin(cls, config: VqganClipConfig, settings: Settings, *, guidance: Guidance, context: RunContext) -> Run:
+    def begin(
+        cls,
+        config: VqganClipConfig,
+        settings: Settings,
+        *,
+        guidance: Guidance,
+        context: RunContext,
+        sources: Sequence[Path],
+    ) -> Run:
         """A run at its start or, when there is a checkpoint, where that was written."""
         randomness = (Randomness.as_upstream if settings.upstream else Randomness.of)(
             context.seed, device=context.device
         )
-        z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
+        if config.style_transfer is not None:
+            form = config.style_transfer
+            style = Style(form=form, files=sources, size=settings.size, guidance=guidance, seed=context.seed)
+            z = style.start()
+        else:
+            style = None
+            z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
         run = cls(
             settings=settings,
             guidance=guidance,
@@ -175,6 +205,7 @@ class Run:
             smoother=Smoother(settings.smoothing, frames=settings.schedule.frames),
             randomness=randomness,
             context=context,
+            style=style,
         )
         if folder := context.checkpoint.newest():
             run.load(folder)
@@ -195,6 +226,10 @@ class Run:
     def iterate(self, step: Step) -> Iteration:
         """One iteration with what begins or ends with it."""
         targets, settings = self.story.targets(step.phrase), self.settings
+        if self.style:
+            if step.begins:
+                self.style.begin(step.frame, self.latent)
+            targets = self.style.targets(step.frame, targets)
         if step.new_phrase:
             self.latent.begin_phrase()
         if step.new_phrase and settings.phrase_noise:
@@ -202,6 +237,8 @@ class Run:
             z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
             self.latent.restart(z, start=self.latent.start)
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
+        if self.style and step.ends_lead and settings.upstream:
+            self.move(iteration.picture)  # the original saves it as a picture of its own, and starts from that
         if step.shows_start:
             self.keep(step.frame, iteration.picture)
         if step.closes:
@@ -251,7 +288,8 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Writes all that the rest of the run depends on into an empty folder."""
-        state = {**self.latent.state(), **self.smoother.state(), **self.randomness.state()}
+        style = self.style.state() if self.style else {}
+        state = {**self.latent.state(), **self.smoother.state(), **self.randomness.state(), **style}
         save_file(state, folder / STATE_FILE)
         counter = {"done": self.done, "torch": torch.__version__, "threads": torch.get_num_threads()}
         (folder / COUNTER_FILE).write_text(json.dumps(counter))
@@ -262,4 +300,6 @@ class Run:
         self.latent.restore(state)
         self.smoother.restore(state, device=self.context.device)
         self.randomness.restore(state)
+        if self.style:
+            self.style.restore(state)
         self.done = int(json.loads((folder / COUNTER_FILE).read_text())["done"])

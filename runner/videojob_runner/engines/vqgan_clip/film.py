@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from videojob_runner.contract.engine import Film, Pixels, RunContext
-from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.pictures import read_picture
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
-from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings
+from videojob_runner.engines.vqgan_clip.settings import Settings
 from videojob_runner.media.cards import title_card
 from videojob_runner.media.frames import read_frame
 

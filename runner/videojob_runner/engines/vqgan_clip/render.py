@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from PIL import Image
@@ -92,6 +93,7 @@ def render(
     with ctrl_c() as stop, place(config, folder, inputs=inputs, stop=stop) as here:
         context = RunContext(
             inputs=inputs,
+            scratch=here.scratch,
             frames=here.frames,
             checkpoint=here.checkpoint,
             progress=progress,
@@ -138,6 +140,8 @@ class Place:
     seed: int
     read: Callable[[int], Pixels]
     """Gives back frame `index`."""
+    scratch: Path
+    """For what the call needs for itself; gone afterwards."""
 
 
 def place(config: VqganClipConfig, folder: Path | None, *, inputs: Path, stop: Stop) -> AbstractContextManager[Place]:
@@ -153,7 +157,14 @@ def place(config: VqganClipConfig, folder: Path | None, *, inputs: Path, stop: S
 def in_memory(config: VqganClipConfig, *, stop: Stop) -> Iterator[Place]:
     """Frames as arrays, and no checkpoints."""
     frames = MemoryFrames()
-    yield Place(frames=frames, checkpoint=NoCheckpoints(stop), seed=seed_of(config), read=frames.pixels.__getitem__)
+    with TemporaryDirectory(prefix="videojob-") as scratch:
+        yield Place(
+            frames=frames,
+            checkpoint=NoCheckpoints(stop),
+            seed=seed_of(config),
+            read=frames.pixels.__getitem__,
+            scratch=Path(scratch),
+        )
 
 
 @contextmanager
@@ -166,9 +177,18 @@ def in_folder(config: VqganClipConfig, folder: Path, *, stop: Stop) -> Iterator[
     slot.seed = seed_of(config) if earlier is None else earlier.seed
     if earlier is None:
         clear_frames(folder / FRAMES)
-    with FrameWriter(folder / FRAMES, total=MOST_FRAMES) as writer:
+    with (
+        FrameWriter(folder / FRAMES, total=MOST_FRAMES) as writer,
+        TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
+    ):
         slot.before = writer.flush
-        yield Place(frames=writer, checkpoint=slot, seed=slot.seed, read=lambda index: read_frame(writer.path(index)))
+        yield Place(
+            frames=writer,
+            checkpoint=slot,
+            seed=slot.seed,
+            read=lambda index: read_frame(writer.path(index)),
+            scratch=Path(scratch),
+        )
 
 
 def seed_of(config: VqganClipConfig) -> int:

@@ -41,6 +41,10 @@ class Step:
     rate: float
     age: int
     """The iteration's number as its form counts, by which init weights fade."""
+    begins: bool
+    """It is the first of its frame; the lead belongs to the first frame."""
+    ends_lead: bool
+    """It is the last of the lead."""
     new_phrase: bool
     """The phrase before was another one."""
     shows_start: bool
@@ -99,6 +103,8 @@ class Schedule:
             phrase=self.phrases[frame],
             rate=self.rates.at(number, since=since, span=self.span),
             age=self.age(number),
+            begins=number == 0 or (first and frame > 0),
+            ends_lead=number + 1 == self.lead,
             new_phrase=since == 0 < number,
             shows_start=first and self.before,
             shows_end=last and not self.before,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from videojob_runner.contract.engine import RunContext
-from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
+from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.latents import encoded, gradients, gray, pixel_noise, random_codes
 from videojob_runner.engines.vqgan_clip.pictures import read_picture, to_tensor
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.engines.vqgan_clip.settings import FIELD, Settings
+from videojob_runner.engines.vqgan_clip.settings import Settings
 from videojob_runner.models.vqgan import Vqgan
 
 

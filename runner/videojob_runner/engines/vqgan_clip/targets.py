@@ -45,6 +45,11 @@ def phrase_targets(guidance: Guidance, phrase: Phrase, *, pictures: Pictures, ra
             parts.append(shared(prompt, guidance.embed(pictures[prompt.body], randomness)))
         elif prompt.kind == "noise":
             parts.append(shared(prompt, noise(int(prompt.body), width=guidance.perceptor.width).to(guidance.device)))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Targets]) -> Targets:
+    """Several targets as one."""
     return Targets(
         torch.cat([part.embeddings for part in parts]),
         weights=torch.cat([part.weights for part in parts]),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.optimise import Descent, Latent
+from videojob_runner.engines.vqgan_clip.plans import patience
 from videojob_runner.engines.vqgan_clip.plateau import FACTOR, Patience, Plateau
-from videojob_runner.engines.vqgan_clip.settings import patience
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
 

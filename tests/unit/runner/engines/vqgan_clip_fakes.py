@@ -92,6 +92,7 @@ class World:
     def context(self) -> RunContext:
         return RunContext(
             inputs=self.folder,
+            scratch=self.folder / "scratch",
             frames=self.frames,
             checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,

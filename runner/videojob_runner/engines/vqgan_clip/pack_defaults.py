@@ -1,0 +1,47 @@
+"""What a pack wants of the runs that use it: the `defaults` of its `pack.json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import Field, ValidationError
+from videojob_api.base import Document
+from videojob_api.pipelines.vqgan_clip import Start
+
+from videojob_runner.contract.errors import BadInput
+from videojob_runner.engines.vqgan_clip.recipes import Augmentation
+from videojob_runner.models.packs import Pack
+
+DefaultsT = TypeVar("DefaultsT", bound=Document)
+
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class GeneratorDefaults(Document):
+    """`defaults` of a pack of kind `vqgan`."""
+
+    start: Start = "random"
+    learning_rate: Rate = 0.1
+    learning_rate_final: Rate | None = None
+    """Form `image`: the rate falls to it over the run."""
+    learning_rate_next_frames: Rate | None = None
+    """Form `video`: the rate falls to it over the first frame and stays, and anew for each phrase."""
+    phrase_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Form `video`: noise added to z when the phrase changes, in standard deviations of the codebook."""
+
+
+class PerceptorDefaults(Document):
+    """`defaults` of a pack of kind `clip`."""
+
+    cuts: Annotated[int, Field(ge=1, le=256)] = 32
+    augmentation: Augmentation = Augmentation()
+
+
+def defaults(pack: Pack, model: type[DefaultsT]) -> DefaultsT:
+    """The pack's defaults. Raises BadInput when it has others than its kind knows."""
+    try:
+        return model.model_validate(pack.manifest.defaults)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"pack {pack.name!r}: defaults.{where}: {first['msg']}") from error

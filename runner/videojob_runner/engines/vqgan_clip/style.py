@@ -1,0 +1,99 @@
+"""
+What a style transfer adds to a run: each frame has a source, which holds the latent and may be a prompt besides.
+
+Trained on, the latent goes from frame to frame with its optimiser, and only what holds it changes (specification
+vqgan-clip §4.4). Restyled, it starts anew from a blend of the source with the frame before (§4.6). Either way a frame's
+random numbers are its own, so a run that goes on in its middle finds the same targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import StyleTransfer
+
+from videojob_runner.engines.vqgan_clip.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.latents import encoded
+from videojob_runner.engines.vqgan_clip.losses import Targets
+from videojob_runner.engines.vqgan_clip.optimise import Latent
+from videojob_runner.engines.vqgan_clip.pictures import Size, read_picture, to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.prompts import Prompt
+from videojob_runner.engines.vqgan_clip.randomness import Randomness
+from videojob_runner.engines.vqgan_clip.sources import SOURCE
+from videojob_runner.engines.vqgan_clip.targets import joined, shared
+
+BEFORE, SOURCE_STREAM = 0, 1
+"""Branches of a frame's random numbers."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Style:
+    """The sources of a style transfer and how they act."""
+
+    form: StyleTransfer
+    files: Sequence[Path]
+    """One for each frame."""
+    size: Size
+    guidance: Guidance
+    seed: int
+    before: Tensor | None = None
+    """The frame before, ``[1, 3, H, W]`` in 0…1 at the levels it was saved with, where it is needed."""
+    _pictured: tuple[int, list[Targets]] = (-1, [])
+
+    def picture(self, frame: int) -> Tensor:
+        """The source of `frame` (0-based) ``[1, 3, H, W]``. Raises BadInput."""
+        pixels = read_picture(self.files[frame], size=self.size, field=SOURCE)
+        return to_tensor(pixels, device=str(self.guidance.device))
+
+    def start(self) -> Tensor:
+        """The latent of the first source."""
+        return encoded(self.guidance.generator, self.picture(0))
+
+    def begin(self, frame: int, latent: Latent) -> None:
+        """Lets `latent`, which shows the frame before, begin with `frame`."""
+        picture = self.picture(frame)
+        if (restyle := self.form.restyle) is None:
+            latent.target = encoded(self.guidance.generator, picture)
+            return
+        self.before = (self.saved(latent) if frame else picture).contiguous()  # as it comes back from a checkpoint
+        mixed = (1 - restyle.blend) * picture + restyle.blend * self.before
+        latent.restart(encoded(self.guidance.generator, mixed))
+        latent.target = latent.start.clone()
+
+    def saved(self, latent: Latent) -> Tensor:
+        """The picture of a latent as a frame's file holds it."""
+        return to_tensor(to_pixels(self.guidance.show(latent.z)), device=str(self.guidance.device))
+
+    def targets(self, frame: int, targets: Targets) -> Targets:
+        """`targets`, and the pictures that act as prompts in `frame`."""
+        if self._pictured[0] != frame:
+            self._pictured = frame, self.pictured(frame)
+        return joined([targets, *self._pictured[1]])
+
+    @torch.no_grad()
+    def pictured(self, frame: int) -> list[Targets]:
+        """The source and the frame before as image prompts, as far as they have a weight."""
+        found = []
+        if weight := self.form.source_prompt_weight:
+            found.append(self.prompt(self.picture(frame), weight, branch=(SOURCE_STREAM, frame)))
+        if self.before is not None and self.form.restyle and (weight := self.form.restyle.previous_prompt_weight):
+            found.append(self.prompt(self.before, weight, branch=(BEFORE, frame)))
+        return found
+
+    def prompt(self, picture: Tensor, weight: float, *, branch: tuple[int, ...]) -> Targets:
+        """A picture as an image prompt."""
+        randomness = Randomness.of(self.seed, device=self.guidance.device, branch=branch)
+        return shared(Prompt("", weight=weight, kind="image"), self.guidance.embed(picture, randomness))
+
+    def state(self) -> dict[str, Tensor]:
+        """What the rest of a frame depends on besides the latent."""
+        return {} if self.before is None else {"style.before": self.before}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Takes over what `state` returned."""
+        before = state.get("style.before")
+        self.before = None if before is None else before.to(self.guidance.device)
