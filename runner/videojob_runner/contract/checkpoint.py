@@ -49,6 +49,8 @@ class CheckpointSlot:
     clock: Callable[[], float]
     before: Callable[[], None] = lambda: None
     """Called before each save: frames that the checkpoint counts on must be on disk."""
+    company: Callable[[Path], None] = lambda folder: None
+    """Called with the folder of each checkpoint once its engine has written it: adds what else the next run needs."""
     versions: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     """Recorded in each marker, so that a resumed run goes on with a seed that was drawn."""
@@ -83,6 +85,7 @@ class CheckpointSlot:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         write(part)
+        self.company(part)
         marker = Marker(uid=self.uid, digest=self.digest, step=step, seed=self.seed, versions=self.versions)
         (part / MARKER).write_text(marker.model_dump_json(), encoding="utf-8")
         _sync(part)

@@ -50,6 +50,27 @@ class Progress(Protocol):
         """`done` of `total` equal units of work are finished (1 ≤ done ≤ total); cheap enough for every step."""
 
 
+class Preview(Protocol):
+    """A picture of how far it is, for people who watch."""
+
+    def is_wanted(self) -> bool:
+        """Whether the last one is some seconds old; cheap enough for every step."""
+
+    def show(self, pixels: Pixels) -> None:
+        """Takes the newest picture."""
+
+
+class NoPreview:
+    """Nobody watches."""
+
+    def is_wanted(self) -> bool:
+        """Never."""
+        return False
+
+    def show(self, pixels: Pixels) -> None:
+        """Drops it."""
+
+
 class Stop(Protocol):
     """Whether somebody asked the run to end early."""
 
@@ -94,6 +115,7 @@ class RunContext:
     """A torch device: `cpu` or `cuda`."""
     seed: int
     """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
+    preview: Preview = field(default_factory=NoPreview)
     fps: float = 24.0
     """Frames per second of the video to come."""
     versions: dict[str, str] = field(default_factory=dict)

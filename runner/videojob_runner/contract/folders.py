@@ -42,6 +42,16 @@ class IoFolder:
         return self.root / layout.CHECKPOINTS
 
     @property
+    def contact_sheet(self) -> Path:
+        """The frames at one glance."""
+        return self.root / layout.OUTPUT / "contact-sheet.png"
+
+    @property
+    def losses(self) -> Path:
+        """The plot of what the engine has reported."""
+        return self.root / layout.OUTPUT / "losses.png"
+
+    @property
     def scratch(self) -> Path:
         """What a run keeps for itself."""
         return self.root / "scratch"

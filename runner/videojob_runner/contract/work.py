@@ -19,12 +19,15 @@ from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
 from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.job import Job, checked, load_text, peek_uid, read_job
+from videojob_runner.contract.metrics_log import MetricsLog, recorded
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.packs import PackFolders, built_in_folder
+from videojob_runner.contract.preview import PreviewFile
 from videojob_runner.contract.simulate import frames_to_simulate, simulate
 from videojob_runner.contract.status import NO_UID, StatusWriter
 from videojob_runner.contract.versions import program_versions
 from videojob_runner.contract.world import World
+from videojob_runner.media.contact_sheet import contact_sheet
 from videojob_runner.media.ffmpeg import ffmpeg_version
 from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
 from videojob_runner.media.mp4 import Encoding, write_mp4
@@ -53,6 +56,8 @@ def work(options: Options, world: World, folder: IoFolder, status: StatusWriter)
         status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
     else:
         _encode(job, folder, status, outcome)
+        if options.mode is Mode.PROD:
+            _summarise(job, folder)
         status.completed(job.video)
 
 
@@ -86,6 +91,10 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
     slot = _checkpoints(job, world, folder, status)
     if slot.newest() is None:
         clear_frames(folder.frames)
+    metrics, preview = MetricsLog(folder=folder.root), PreviewFile(folder=folder.root, clock=world.clock)
+    metrics.start(slot.newest())
+    slot.company = metrics.keep
+    preview.clear()
     with FrameWriter(folder.frames, total=job.frames or MOST_FRAMES) as frames:
         _count_frames(status, frames, total=job.frames)
 
@@ -101,7 +110,8 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             scratch=folder.scratch,
             frames=frames,
             checkpoint=slot,
-            progress=status.progress,
+            progress=recorded(status.progress, metrics),
+            preview=preview,
             stop=world.stop,
             models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
             device=device.name,
@@ -112,6 +122,7 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
         try:
             return engine.run(config, context)
         finally:
+            metrics.flush()
             shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
@@ -139,6 +150,15 @@ def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter)
 def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | None) -> None:
     status.frames_total = total
     status.frames_done = lambda: frames.count
+
+
+def _summarise(job: Job, folder: IoFolder) -> None:
+    """Leaves the frames at one glance, if there are several, and the plot of losses, if there are any."""
+    for path in (folder.contact_sheet, folder.losses):
+        path.unlink(missing_ok=True)
+    if len(files := frame_files(folder.frames)) > 1:
+        contact_sheet(files, folder.contact_sheet)
+    MetricsLog(folder=folder.root).plot(folder.losses, title=job.video.removesuffix(".mp4"))
 
 
 def _encode(job: Job, folder: IoFolder, status: StatusWriter, outcome: Outcome) -> None:

@@ -55,6 +55,8 @@ class FakeEngine:
         first = int((saved / "done").read_text()) if saved else 0
         for index in range(first, self.frames):
             context.frames.write(index, np.full((32, 32, 3), 10 * index, dtype=np.uint8))
+            if context.preview.is_wanted():
+                context.preview.show(np.full((32, 32, 3), 10 * index + 5, dtype=np.uint8))
             context.progress(index + 1, self.frames, f"frame {index + 1}", metrics={"loss": 1 / (index + 1)})
             self.after_each(context, index)
             done = str(index + 1)

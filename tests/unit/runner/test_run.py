@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from videojob_api.contract_status import StatusWord
 from videojob_api.report import Acknowledgement, Failure
 from videojob_runner.contract.engine import RunContext
@@ -203,6 +204,62 @@ def test_the_next_run_of_the_same_job_goes_on_where_the_last_one_saved(tmp_path:
     assert (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
     assert bench.clock.lines[:2] == ["STARTING 4711", "IN_PROGRESS 4711 66% unknown"]
     assert (bench.status, len(bench.frames)) == ("COMPLETED 4711 4711.mp4", 3)
+
+
+def rows(tmp_path: Path) -> list[str]:
+    return (tmp_path / "metrics.csv").read_text().splitlines()
+
+
+def test_every_loss_stands_in_a_table_beside_status_and_in_a_plot_in_the_output(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=FakeEngine()) == 0
+    assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
+    with Image.open(tmp_path / "output" / "losses.png") as image:
+        assert image.size == (960, 540)
+    with Image.open(tmp_path / "output" / "contact-sheet.png") as image:
+        assert image.width > 3 * 192
+
+
+def test_a_resumed_run_s_table_has_each_step_once_even_on_another_disk(tmp_path: Path) -> None:
+    interrupted_after(tmp_path, 1, OURS)
+    (tmp_path / "metrics.csv").write_text(
+        "step,metric,value\n1,loss,1\n2,loss,0.5\n3,loss,9\n"
+    )  # beyond what was saved
+    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
+
+
+def test_a_single_picture_needs_no_contact_sheet_and_old_ones_go(tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "contact-sheet.png").write_text("yesterday's")
+    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine(frames=1)) == 0
+    assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["4711.mp4", "frames", "losses.png"]
+
+
+def test_a_preview_is_a_few_seconds_old_at_most_and_never_yesterday_s(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS)
+    (tmp_path / "preview.png").write_text("yesterday's")
+    at_start: list[bool] = []
+    seen: list[int] = []
+
+    def look(_context: RunContext, _index: int) -> None:
+        seen.append(int(read_frame(tmp_path / "preview.png")[0, 0, 0]))
+        bench.clock.now += 3
+
+    engine = FakeEngine(
+        frames=5, before=lambda _: at_start.append((tmp_path / "preview.png").exists()), after_each=look
+    )
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert (at_start, seen) == ([False], [5, 5, 25, 25, 45])
+
+
+def test_the_run_s_scratch_goes_when_it_ends(tmp_path: Path) -> None:
+    def fill(context: RunContext) -> None:
+        context.scratch.mkdir()
+        (context.scratch / "x").touch()
+
+    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine(before=fill)) == 0
+    assert not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.parametrize("change", [{"uid": "another"}, {"encoding": {"fps": 5}}])

@@ -237,6 +237,8 @@ class Run:
             z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
             self.latent.restart(z, start=self.latent.start)
         iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
+        if self.context.preview.is_wanted():
+            self.context.preview.show(to_pixels(iteration.picture))
         if self.style and step.ends_lead and settings.upstream:
             self.move(iteration.picture)  # the original saves it as a picture of its own, and starts from that
         if step.shows_start:

@@ -166,6 +166,14 @@ def test_gray_and_random_starts_differ_and_gray_depends_on_no_seed(world: Worlds
     assert len({shown["gray", 1], shown["random", 1], shown["random", 2]}) == 3
 
 
+def test_whoever_watches_sees_each_step_of_a_single_picture(world: Worlds) -> None:
+    w, two = world(), world()
+    run(w, image={"prompts": "x", "iterations": 3})
+    run(two, image={"prompts": "x", "iterations": 2})
+    assert [picture.shape for picture in w.watcher.shown] == [(16, 16, 3)] * 3
+    assert (w.watcher.shown[2] == two.frames.pixels[0]).all(), "what the third step saw is what two steps have made"
+
+
 def test_what_made_the_frames_is_noted(world: Worlds) -> None:
     w = world()
     run(w, image={"prompts": "x", "iterations": 1})

@@ -69,6 +69,19 @@ class Packs:
         return {"generator": self.generator, "perceptor": self.perceptor}[role]
 
 
+@dataclass
+class Watcher:
+    """Wants every picture."""
+
+    shown: list[Pixels] = field(default_factory=list)
+
+    def is_wanted(self) -> bool:
+        return True
+
+    def show(self, pixels: Pixels) -> None:
+        self.shown.append(pixels)
+
+
 class NeverStops:
     """A stop flag nobody sets: checkpoints decide about interruptions."""
 
@@ -88,6 +101,7 @@ class World:
     frames: RecordedFrames = field(default_factory=RecordedFrames)
     progress: RecordedProgress = field(default_factory=RecordedProgress)
     versions: dict[str, str] = field(default_factory=dict)
+    watcher: Watcher = field(default_factory=Watcher)
 
     def context(self) -> RunContext:
         return RunContext(
@@ -96,6 +110,7 @@ class World:
             frames=self.frames,
             checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,
+            preview=self.watcher,
             stop=NeverStops(),
             models=self.models,
             device=self.device,

@@ -1,0 +1,91 @@
+"""
+Every metric that an engine reports, step by step: `metrics.csv` beside STATUS, and a plot of it in the output.
+
+    step,metric,value
+    1,loss,0.913
+
+Rows are written as they come, and at the latest when a checkpoint is saved, which keeps a copy: the next attempt may
+have another disk. It goes on from that copy, so a run that was interrupted has one row for each step all the same. A
+metric that an engine repeats because it has not looked again is no new row.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from videojob_runner.contract.engine import Progress
+from videojob_runner.media.plot import plot
+
+NAME = "metrics.csv"
+HEADER = ("step", "metric", "value")
+ROWS_AT_ONCE = 50
+
+
+@dataclass(slots=True, kw_only=True)
+class MetricsLog:
+    """The log of one run in `folder`."""
+
+    folder: Path
+    _rows: list[tuple[int, str, str]] = field(default_factory=list)
+    _last: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder / NAME
+
+    def start(self, checkpoint: Path | None) -> None:
+        """Begins anew, or with what a checkpoint has kept."""
+        if checkpoint is not None and (checkpoint / NAME).is_file():
+            shutil.copyfile(checkpoint / NAME, self.path)
+        else:
+            self.path.write_text(",".join(HEADER) + "\n", encoding="utf-8")
+
+    def add(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Takes the metrics of a step (1-based)."""
+        if metrics == self._last:
+            return
+        self._last = dict(metrics)
+        self._rows.extend((step, name, f"{value:.9g}") for name, value in metrics.items())
+        if len(self._rows) >= ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Brings all rows to the disk."""
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(self._rows)
+        self._rows.clear()
+
+    def keep(self, checkpoint: Path) -> None:
+        """Puts a copy into a checkpoint's folder."""
+        self.flush()
+        shutil.copyfile(self.path, checkpoint / NAME)
+
+    def series(self) -> dict[str, list[tuple[float, float]]]:
+        """Steps and values by metric."""
+        self.flush()
+        found: dict[str, list[tuple[float, float]]] = {}
+        with self.path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                found.setdefault(row["metric"], []).append((float(row["step"]), float(row["value"])))
+        return found
+
+    def plot(self, target: Path, *, title: str) -> None:
+        """Draws everything; an engine without metrics gets no picture."""
+        if series := self.series():
+            plot(target, series, title=title)
+
+
+def recorded(progress: Progress, log: MetricsLog) -> Progress:
+    """`progress` that also writes its metrics down."""
+
+    def report(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
+        progress(done, total, message, metrics=metrics)
+        if metrics:
+            log.add(done, metrics)
+
+    return report

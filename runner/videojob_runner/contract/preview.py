@@ -1,0 +1,41 @@
+"""
+`preview.png` beside STATUS: the newest picture of a run, whole at any time and a few seconds old at most.
+
+An engine asks whether one is wanted before it makes it, because on a GPU that means waiting for the step to end. So the
+steps between two frames can be watched too, which in a single picture are all there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_runner.media.frames import Pixels, save_png
+
+NAME = "preview.png"
+SECONDS = 5.0
+"""Between two previews."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PreviewFile:
+    """The preview of one run in `folder` (`engine.Preview`)."""
+
+    folder: Path
+    clock: Callable[[], float]
+    _shown: float = -math.inf
+
+    def is_wanted(self) -> bool:
+        """Whether the last one is old enough."""
+        return self.clock() - self._shown >= SECONDS
+
+    def clear(self) -> None:
+        """Removes that of an earlier run."""
+        (self.folder / NAME).unlink(missing_ok=True)
+
+    def show(self, pixels: Pixels) -> None:
+        """Replaces it."""
+        self._shown = self.clock()
+        save_png(self.folder / NAME, pixels, {})

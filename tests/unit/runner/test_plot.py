@@ -1,0 +1,74 @@
+"""The plot of losses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from videojob_runner.media.plot import COLOURS, Frame, plot, running_mean, ticks
+
+
+def drawn(target: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(target) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def places_of(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], colour: tuple[int, int, int]) -> np.ndarray:
+    """Row and column of all pixels of a colour below the title."""
+    rows, columns = np.nonzero((pixels[36:] == np.array(colour)).all(axis=2))
+    return np.stack([rows + 36, columns], axis=1)
+
+
+def test_a_falling_loss_goes_from_top_left_to_bottom_right(tmp_path: Path) -> None:
+    plot(tmp_path / "x" / "plot.png", {"loss": [(step, 1 - step / 200) for step in range(1, 201)]}, title="sunset")
+    line = places_of(drawn(tmp_path / "x" / "plot.png"), COLOURS[0])
+    by_column = line[line[:, 1].argsort()]
+    assert np.corrcoef(by_column[:, 1], by_column[:, 0])[0, 1] > 0.999, "rows count downwards"
+    assert (by_column[0, 1] < 90, by_column[-1, 1] > 930) == (True, True)
+
+
+def test_each_series_has_its_colour_and_what_is_not_finite_is_left_out(tmp_path: Path) -> None:
+    series = {"a": [(1.0, 0.0), (2.0, float("nan")), (3.0, 1.0)], "b": [(1.0, 1.0), (3.0, 0.0)], "c": []}
+    plot(tmp_path / "plot.png", series, title="")
+    pixels = drawn(tmp_path / "plot.png")
+    assert len(places_of(pixels, COLOURS[0])) > 100
+    assert len(places_of(pixels, COLOURS[1])) > 100
+    assert len(places_of(pixels, COLOURS[2])) == 0
+
+
+@pytest.mark.parametrize("points", [[(1.0, 0.5)], [(1.0, 0.0), (2.0, 0.0)], [(1.0, -3.0), (9.0, 1e9)]])
+def test_one_value_equal_ones_and_large_ones_can_be_drawn(tmp_path: Path, points: list[tuple[float, float]]) -> None:
+    plot(tmp_path / "plot.png", {"loss": points}, title="t")
+    assert len(places_of(drawn(tmp_path / "plot.png"), COLOURS[0])) > 0
+
+
+def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        plot(tmp_path / "plot.png", {"loss": [(1, float("inf"))]}, title="")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.81, 0.96, [0.85, 0.9, 0.95]),
+        (1, 300, [50, 100, 150, 200, 250, 300]),
+        (-1, 1, [-1, -0.5, 0, 0.5, 1]),
+    ],
+)
+def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_the_running_mean_keeps_ends_and_even_slopes_and_takes_the_noise_away() -> None:
+    steps = np.arange(200.0)
+    slope = np.stack([steps, 3 * steps], axis=1)
+    assert np.allclose(running_mean(slope), slope)
+    noisy = np.stack([steps, np.where(steps % 2, 1.0, -1.0)], axis=1)
+    assert np.abs(running_mean(noisy)[20:-20, 1]).max() < 0.2
+    assert running_mean(noisy)[0, 1] == -1
+
+
+def test_values_land_where_the_axes_say() -> None:
+    frame = Frame(steps=(0, 10), values=(0, 1), left=100, right=200, top=10, bottom=60)
+    assert frame.pixels(np.array([[0.0, 0.0], [5.0, 0.5], [10.0, 1.0]])) == [(100, 60), (150, 35), (200, 10)]
