@@ -15,7 +15,7 @@ Importing this module imports no torch: TEST mode and foreign engines live witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -32,8 +32,8 @@ Pixels = npt.NDArray[np.uint8]
 """One picture: height × width × 3, RGB, 0…255."""
 
 
-Film = Callable[[Sequence[Path]], Iterable[Pixels]]
-"""What a video shows, made of the files of all frames while it is encoded."""
+Film = Callable[[int, Callable[[int], Pixels]], Iterable[Pixels]]
+"""What a video shows, made while it is encoded from how many frames there are and a function that reads one."""
 
 
 class FrameSink(Protocol):

@@ -168,5 +168,6 @@ def _encode(job: Job, folder: IoFolder, status: StatusWriter, outcome: Outcome) 
         raise RunnerError(f"there are {len(files)} frames on disk, but {outcome.frames} were made")
     status.phase("encoding")
     status.versions["ffmpeg"] = ffmpeg_version()
-    pictures = outcome.film(files) if outcome.film else map(read_frame, files)
+    film = outcome.film
+    pictures = film(len(files), lambda index: read_frame(files[index])) if film else map(read_frame, files)
     write_mp4(folder.video(job.video), pictures, Encoding(fps=job.fps, crf=job.crf))

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,10 @@ def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) 
 
 
 def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
-    def twice_and_back(files: Sequence[Path]) -> Iterator[Pixels]:
-        yield from (read_frame(path) for path in (*files, *reversed(files)))
+    def there_and_back(count: int, read: Callable[[int], Pixels]) -> Iterator[Pixels]:
+        yield from map(read, (*range(count), *reversed(range(count))))
 
-    bench, engine = Bench(tmp_path, OURS | {"encoding": {"fps": 6}}), FakeEngine(film=twice_and_back)
+    bench, engine = Bench(tmp_path, OURS | {"encoding": {"fps": 6}}), FakeEngine(film=there_and_back)
     assert bench.run(Mode.PROD, engine=engine) == 0
     assert engine.contexts[0].fps == 6
     assert len(bench.frames) == 3

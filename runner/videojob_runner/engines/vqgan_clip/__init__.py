@@ -19,7 +19,7 @@ The parts below it work alone, for loops of one's own:
     picture = to_pixels(guidance.show(latent.z))
 """
 
-from videojob_api.pipelines.vqgan_clip import Image, Video
+from videojob_api.pipelines.vqgan_clip import Image, Restyle, Smoother, StyleTransfer, Timelapse, Video
 
 from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
@@ -54,6 +54,10 @@ __all__ = [
     "PromptFault",
     "Randomness",
     "Rendering",
+    "Restyle",
+    "Smoother",
+    "StyleTransfer",
+    "Timelapse",
     "Video",
     "Vqgan",
     "VqganClip",

@@ -10,10 +10,9 @@ Nothing of it is kept in memory or on disk: the pictures are made one by one whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from videojob_runner.engines.vqgan_clip.pictures import read_picture
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.settings import Settings
 from videojob_runner.media.cards import title_card
-from videojob_runner.media.frames import read_frame
+
+Read = Callable[[int], Pixels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,14 @@ class TimelapseFilm:
     """The init image at the size of the frames; None: no fades."""
     fade_frames: int = 0
 
-    def __call__(self, frames: Sequence[Path]) -> Iterator[Pixels]:
-        """All pictures of the film; `frames` are the files of at least one frame."""
-        first = read_frame(frames[0])
+    def __call__(self, count: int, read: Read) -> Iterator[Pixels]:
+        """All pictures of the film; `read` gives frame 0…count−1, of which there is at least one."""
+        first = read(0)
         height, width = first.shape[:2]
         if self.title is not None:
             yield from [title_card(self.title, size=(width, height))] * self.title_frames
         yield from self.fade(first, steps=range(self.fade_frames))
-        yield from self.middle(frames)
+        yield from self.middle(count, lru_cache(maxsize=2)(read))
         yield from self.fade(first, steps=range(self.fade_frames, 0, -1))
 
     def fade(self, first: Pixels, *, steps: range) -> Iterator[Pixels]:
@@ -56,19 +56,14 @@ class TimelapseFilm:
             for step in steps:
                 yield blend(self.source, first, step=step, steps=self.fade_frames)
 
-    def middle(self, frames: Sequence[Path]) -> Iterator[Pixels]:
+    def middle(self, count: int, read: Read) -> Iterator[Pixels]:
         """The frames with blends between them, and back. The turning picture comes twice, as in the original."""
-        read = lru_cache(maxsize=2)(read_frame)
         spacing = self.in_betweens + 1
-        last = (len(frames) - 1) * spacing
+        last = (count - 1) * spacing
 
         def at(place: int) -> Pixels:
             left, step = divmod(place, spacing)
-            return (
-                blend(read(frames[left]), read(frames[left + 1]), step=step, steps=spacing)
-                if step
-                else read(frames[left])
-            )
+            return blend(read(left), read(left + 1), step=step, steps=spacing) if step else read(left)
 
         yield from map(at, range(last + 1))
         if self.boomerang:

@@ -16,7 +16,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from PIL import Image
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
 from videojob_runner.contract.device import cuda_complaint
-from videojob_runner.contract.engine import Checkpoints, FrameSink, Pixels, Progress, RunContext, Stop
+from videojob_runner.contract.engine import Checkpoints, Film, FrameSink, Pixels, Progress, RunContext, Stop
 from videojob_runner.contract.errors import BadInput, Interrupted
 from videojob_runner.contract.packs import built_in_folder
 from videojob_runner.contract.signals import StopFlag
@@ -56,6 +56,8 @@ class Rendering:
     """The configuration's, or the one that was drawn."""
     metrics: Mapping[str, float]
     """Last values, such as the loss."""
+    film: Film | None = None
+    """What a timelapse shows instead of its frames."""
     versions: Mapping[str, str]
     """Packs with their digests, and libraries."""
 
@@ -65,8 +67,12 @@ class Rendering:
         return Image.fromarray(self.read(self.count - 1))
 
     def frames(self) -> Iterator[Pixels]:
-        """All of them in order, as `media.mp4.write_mp4` takes them."""
+        """All of them in order."""
         return map(self.read, range(self.count))
+
+    def video(self) -> Iterable[Pixels]:
+        """What its video shows, as `media.mp4.write_mp4` takes it: the frames, or the film of a timelapse."""
+        return self.film(self.count, self.read) if self.film else self.frames()
 
 
 def quiet(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
@@ -79,6 +85,7 @@ def render(
     inputs: Path = Path(),
     packs: Mapping[str, Path] | None = None,
     folder: Path | None = None,
+    fps: float = 24.0,
     device: str | None = None,
     progress: Progress = quiet,
 ) -> Rendering:
@@ -86,9 +93,10 @@ def render(
     Makes the picture or video that `config` describes.
 
     Pictures that it names lie below `inputs`. `packs` names folders by role (`generator`, `perceptor`); the built-in
-    ones serve where it names none. `folder` keeps frames and checkpoints; without one, frames stay in memory. `device`
-    is `cpu` or `cuda`; absent: CUDA where it works. Raises BadConfig, BadInput and UnsafeCheckpoint as in a job, and
-    KeyboardInterrupt after Ctrl-C.
+    ones serve where it names none. `folder` keeps frames and checkpoints; without one, frames stay in memory. `fps` is
+    the rate of the video to come, by which a timelapse counts its seconds and a style transfer takes its frames.
+    `device` is `cpu` or `cuda`; absent: CUDA where it works. Raises BadConfig, BadInput and UnsafeCheckpoint as in a
+    job, and KeyboardInterrupt after Ctrl-C.
     """
     with ctrl_c() as stop, place(config, folder, inputs=inputs, stop=stop) as here:
         context = RunContext(
@@ -101,10 +109,16 @@ def render(
             models=Folders(packs or {}),
             device=device or ("cpu" if cuda_complaint() else "cuda"),
             seed=here.seed,
+            fps=fps,
         )
         outcome = VqganClip().run(config, context)
     return Rendering(
-        count=outcome.frames, read=here.read, seed=here.seed, metrics=outcome.metrics, versions=context.versions
+        count=outcome.frames,
+        read=here.read,
+        film=outcome.film,
+        seed=here.seed,
+        metrics=outcome.metrics,
+        versions=context.versions,
     )
 
 

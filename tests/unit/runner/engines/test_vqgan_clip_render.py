@@ -13,7 +13,15 @@ import pytest
 from PIL import Image as Picture
 from pydantic import ValidationError
 from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.engines.vqgan_clip import Image, Rendering, Video, VqganClipConfig, render
+from videojob_runner.engines.vqgan_clip import (
+    Image,
+    Rendering,
+    StyleTransfer,
+    Timelapse,
+    Video,
+    VqganClipConfig,
+    render,
+)
 from videojob_runner.engines.vqgan_clip.engine import load_generator, load_perceptor
 from videojob_runner.media.mp4 import Encoding, write_mp4
 from videojob_runner.models.packs import Pack
@@ -189,3 +197,24 @@ def test_q_17_no_frame_goes_through_a_lossy_format(call: Call, tmp_path: Path) -
     saved = call(VIDEO, folder=tmp_path)
     assert {path.suffix for path in (tmp_path / "frames").iterdir()} == {".png"}
     assert shown(saved) == shown(call(VIDEO))
+
+
+def test_a_timelapse_s_video_is_its_film_and_the_other_s_are_their_frames(call: Call) -> None:
+    form = Timelapse(prompts="a", iterations=2, title_seconds=0.5)
+    made = call(VqganClipConfig(width=16, height=16, timelapse=form), fps=10)
+    assert made.count == 3
+    assert len(list(made.video())) == 5 + 2 * (2 * 5 + 1)
+    still = call(PICTURE)
+    assert [frame.tobytes() for frame in still.video()] == shown(still)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_style_transfer_takes_a_video_apart_and_leaves_nothing_of_it(call: Call, tmp_path: Path, kept: bool) -> None:
+    levels = [np.full((16, 16, 3), 60 * index, np.uint8) for index in range(4)]
+    write_mp4(tmp_path / "in" / "film.mp4", levels, Encoding(fps=8))
+    form = StyleTransfer(prompts="a", source="film.mp4", iterations_per_frame=1)
+    folder = tmp_path / "out" if kept else None
+    made = call(VqganClipConfig(width=16, height=16, style_transfer=form), inputs=tmp_path / "in", folder=folder, fps=4)
+    assert made.count == 2
+    if kept:
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["frames"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from videojob_runner.contract.engine import Film, Outcome, Pixels
 from videojob_runner.contract.errors import BadConfig, Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.film import TimelapseFilm, blend
-from videojob_runner.media.frames import save_png
 
 from tests.unit.runner.engines.vqgan_clip_fakes import World, Worlds
 
@@ -66,33 +63,20 @@ def picture(level: int, *, width: int = 6, height: int = 4) -> Pixels:
     return np.full((height, width, 3), level, np.uint8)
 
 
-@pytest.fixture
-def frames(tmp_path: Path) -> Callable[..., list[Path]]:
-    """Writes frames of flat levels."""
-
-    def write(*levels: int) -> list[Path]:
-        paths = [tmp_path / f"{index:05}.png" for index in range(len(levels))]
-        for path, level in zip(paths, levels, strict=True):
-            save_png(path, picture(level), {})
-        return paths
-
-    return write
+def levels(film: Film, *frames: int) -> list[int]:
+    """The pictures that a film makes of flat frames, all by their first level."""
+    return [int(shown[0, 0, 0]) for shown in film(len(frames), lambda index: picture(frames[index]))]
 
 
-def levels(film: Film, files: list[Path]) -> list[int]:
-    """The film's pictures by their first level."""
-    return [int(shown[0, 0, 0]) for shown in film(files)]
-
-
-def test_between_two_frames_come_blends_rounded_down(frames: Callable[..., list[Path]]) -> None:
-    assert levels(TimelapseFilm(in_betweens=4), frames(0, 100, 103)) == [
+def test_between_two_frames_come_blends_rounded_down() -> None:
+    assert levels(TimelapseFilm(in_betweens=4), 0, 100, 103) == [
         *(0, 20, 40, 60, 80, 100),
         *(100, 101, 101, 102, 103),
     ]
 
 
-def test_a_boomerang_turns_on_its_last_picture_twice_and_ends_as_it_began(frames: Callable[..., list[Path]]) -> None:
-    assert levels(TimelapseFilm(in_betweens=1, boomerang=True), frames(0, 10, 30)) == [
+def test_a_boomerang_turns_on_its_last_picture_twice_and_ends_as_it_began() -> None:
+    assert levels(TimelapseFilm(in_betweens=1, boomerang=True), 0, 10, 30) == [
         0,
         5,
         10,
@@ -106,20 +90,17 @@ def test_a_boomerang_turns_on_its_last_picture_twice_and_ends_as_it_began(frames
     ]
 
 
-def test_it_fades_in_from_the_source_and_out_towards_it_without_reaching_it(frames: Callable[..., list[Path]]) -> None:
+def test_it_fades_in_from_the_source_and_out_towards_it_without_reaching_it() -> None:
     """§1.10: R frames with w = i/R, and at the end 1 − i/R."""
     film = TimelapseFilm(source=picture(200), fade_frames=4)
-    assert levels(film, frames(0, 50)) == [200, 150, 100, 50, 0, 50, 0, 50, 100, 150]
+    assert levels(film, 0, 50) == [200, 150, 100, 50, 0, 50, 0, 50, 100, 150]
 
 
 @pytest.mark.parametrize(("iterations", "total"), [(30, 506), (300, 3206)])
-def test_the_length_is_that_of_the_specification(
-    frames: Callable[..., list[Path]], iterations: int, total: int
-) -> None:
+def test_the_length_is_that_of_the_specification(iterations: int, total: int) -> None:
     """§1.10 at 24 frames per second: T + 2R + 10N + 2 with T = 84 and R = 60."""
     film = TimelapseFilm(in_betweens=4, boomerang=True, title="a", title_frames=84, source=picture(9), fade_frames=60)
-    files = frames(0, 9)
-    assert sum(1 for _ in film([files[index % 2] for index in range(iterations + 1)])) == total
+    assert sum(1 for _ in film(iterations + 1, lambda index: picture(index % 200))) == total
 
 
 def test_equal_pictures_blend_into_the_same_picture() -> None:
@@ -136,14 +117,12 @@ def film_of(w: World, **fields: Any) -> Film:
     return film
 
 
-def test_title_and_fades_take_their_seconds_and_all_pictures_have_one_size(
-    world: Worlds, frames: Callable[..., list[Path]]
-) -> None:
+def test_title_and_fades_take_their_seconds_and_all_pictures_have_one_size(world: Worlds) -> None:
     w = world()
     Image.new("RGB", (50, 30), (200, 200, 200)).save(w.folder / "seed.png")
     two = FIVE | {"iterations": 1, "titleSeconds": 0.5, "fadeSeconds": 0.25}
     film = film_of(w, width=25, height=18, initImage="seed.png", timelapse=two)
-    shown = list(film([*w.files(Path(w.folder / "frames"))]))
+    shown = list(film(2, w.frames.pixels.__getitem__))
     assert {picture.shape for picture in shown} == {(16, 24, 3)}
     assert len(shown) == 12 + 2 * 6 + 10 * 1 + 2
     assert shown[12][0, 0].tolist() == [200, 200, 200], "the init image itself"
@@ -152,8 +131,9 @@ def test_title_and_fades_take_their_seconds_and_all_pictures_have_one_size(
 def test_q_01_without_an_init_image_there_are_no_fades_and_without_a_text_no_card(world: Worlds) -> None:
     w = world()
     bare = FIVE | {"iterations": 1, "prompts": None, "noisePrompts": "7"}
-    assert len(list(film_of(w, timelapse=bare)(w.files(w.folder / "frames")))) == 12
-    assert len(list(film_of(world(), timelapse=bare | {"title": "Noise"})(w.files(w.folder / "frames")))) == 12 + 84
+    assert len(list(film_of(w, timelapse=bare)(2, w.frames.pixels.__getitem__))) == 12
+    titled = film_of(w, timelapse=bare | {"title": "Noise"})
+    assert len(list(titled(2, w.frames.pixels.__getitem__))) == 12 + 84
 
 
 def test_row_15_the_card_shows_the_text_without_its_weight(world: Worlds) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from videojob_runner.contract.engine import Pixels, RunContext
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
-from videojob_runner.media.frames import save_png
 
 
 @dataclass
@@ -121,14 +120,6 @@ class World:
     def pictures(self) -> list[bytes]:
         """The frames in order, as bytes to compare."""
         return [self.frames.pixels[index].tobytes() for index in sorted(self.frames.pixels)]
-
-    def files(self, folder: Path) -> list[Path]:
-        """The frames in order, written into `folder`."""
-        folder.mkdir(exist_ok=True)
-        paths = {index: folder / f"{index:05}.png" for index in sorted(self.frames.pixels)}
-        for index, path in paths.items():
-            save_png(path, self.frames.pixels[index], {})
-        return list(paths.values())
 
 
 Worlds = Callable[..., World]
