@@ -1,7 +1,8 @@
 """
 `videojob`: the commands.
 
-    videojob run MANIFEST    the same VideoJob without a cluster: fetch, runner and publishing as processes here
+    videojob run MANIFEST             the same VideoJob without a cluster: fetch, runner, publishing as processes here
+    videojob pack convert CHECKPOINT  a public checkpoint becomes a model pack
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from videojob_api.plan import Plan
 from videojob_api.videojob import VideoJob
 from videojob_operator.domain.pod import mode as mode_of
 
+from videojob_cli.conversion import pack
 from videojob_cli.display import Display
 from videojob_cli.errors import CommandFailed
 from videojob_cli.local_run import Outcome, run_locally
@@ -30,6 +32,7 @@ from videojob_cli.manifest_file import read_videojob
 from videojob_cli.places import LocalPlaces, local_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(pack, name="pack")
 console = Console(stderr=True)
 
 

@@ -32,12 +32,13 @@ CODE_BEARING: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 """Suffixes of formats that run code when loaded."""
 
 Kind = Literal["vqgan", "clip"]
+PackName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A plain name beside `pack.json`: no folders, no leading dot or dash."""
 
 
 class PackedFile(Document):
-    """What a file of the pack must be."""
+    """What a file of the pack must be, or what one was that it came from."""
 
     size: Annotated[int, Field(ge=0)]
     """Bytes."""
@@ -48,7 +49,7 @@ class PackManifest(Document):
     """`pack.json`."""
 
     api_version: Literal["packs.videojobs.dev/v1"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    name: PackName
     kind: Kind
     licence: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     """SPDX expression of the weights."""
@@ -57,6 +58,8 @@ class PackManifest(Document):
     defaults: dict[str, Any] = {}
     """Settings of guidance that suit these weights; read by the engine."""
     files: Annotated[dict[FileName, PackedFile], Field(min_length=1)]
+    sources: dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], PackedFile] = {}
+    """The files, by name, that `videojob pack convert` made the pack from; they are no part of it."""
     training: Any = None
     """How the weights were made; for people."""
     card: Any = None
@@ -135,10 +138,15 @@ def check_file(path: Path, promised: PackedFile) -> None:
         raise BadInput(f"the pack names {path.name!r}, but there is no such file beside {PACK_FILE}")
     if path.stat().st_size != promised.size:
         raise UnsafeCheckpoint(f"{path.name!r} has {path.stat().st_size} bytes instead of {promised.size}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = described(path).sha256
     if found != promised.sha256:
         raise UnsafeCheckpoint(f"{path.name!r} has sha256 {found} instead of {promised.sha256}")
+
+
+def described(path: Path) -> PackedFile:
+    """Size and sha256 of a file."""
+    with path.open("rb") as file:
+        return PackedFile(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def load(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,51 @@
+"""
+`videojob pack convert`: public checkpoints into packs.
+
+The work is the runner's, in a process of its own: the command line knows no torch, and a checkpoint from the internet
+is never opened in the process of whoever typed the command.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+pack = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+CONVERTER = "videojob_runner.convert"
+
+
+@pack.callback()
+def packs() -> None:
+    """Model packs: folders with pack.json and safetensors."""
+
+
+@pack.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="file of torch.save or TorchScript", exists=True, dir_okay=False)],
+    output: Annotated[Path, typer.Argument(help="folder to make; its name becomes the pack's")],
+    *,
+    config: Annotated[Path | None, typer.Option(help="the yaml file beside a VQGAN checkpoint", exists=True)] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX expression of the weights' licence [default: NOASSERTION]")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="what the checkpoint must have, as its publisher says")] = None,
+    inert: Annotated[
+        list[str] | None, typer.Option(help="a class in the checkpoint to read as an empty placeholder; repeatable")
+    ] = None,
+) -> None:
+    """
+    Turns a public VQGAN checkpoint into a pack.
+
+    Nothing that the checkpoint brings is run. Prints the pack's folder and its digest. Exit codes: 0 done, 64 wrong
+    request or yaml file, 65 weights that do not fit, 66 a checkpoint that could run code.
+    """
+    options = {"--config": config, "--licence": licence, "--sha256": sha256}
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    placeholders = [f"--inert={name}" for name in inert or []]
+    # After "--" a file name that begins with a dash is no option.
+    command = [sys.executable, "-m", CONVERTER, *given, *placeholders, "--", str(checkpoint), str(output)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
