@@ -20,7 +20,8 @@ from videojob_runner.models.vqgan import VqganArchitecture
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-VQGANS: Final = ("taming.models.vqgan.VQModel",)
+VQGANS: Final = {"taming.models.vqgan.VQModel": "nearest", "taming.models.vqgan.GumbelVQ": "gumbel"}
+"""The classes of first stages, and how each chooses codes."""
 TRANSFORMER: Final = "taming.models.cond_transformer.Net2NetTransformer"
 FIRST_STAGE: Final = "first_stage_model."
 """Prefix of the VQGAN's tensors in a transformer's checkpoint."""
@@ -98,17 +99,16 @@ def first_stage(config: Mapping[str, Any]) -> FirstStage:
         known = ", ".join([*VQGANS, *([] if prefix else [TRANSFORMER])])
         raise BadConfig(f"{part.target!r} is none of {known}", field=f"{field}.target")
     params = checked(VqganParams, part.params, f"{field}.params")
-    return FirstStage(architecture=architecture(params, field), prefix=prefix)
+    return FirstStage(architecture=architecture(params, field, quantiser=VQGANS[part.target]), prefix=prefix)
 
 
-def architecture(params: VqganParams, field: str) -> VqganArchitecture:
+def architecture(params: VqganParams, field: str, *, quantiser: str) -> VqganArchitecture:
     """The same in a pack's words. Raises BadConfig."""
     own = params.ddconfig.model_dump(
         include={"ch", "ch_mult", "num_res_blocks", "attn_resolutions", "resolution", "z_channels"}
     )
-    return checked(
-        VqganArchitecture, {**own, "embed_dim": params.embed_dim, "codebook_size": params.n_embed}, f"{field}.params"
-    )
+    rest = {"embed_dim": params.embed_dim, "codebook_size": params.n_embed, "quantiser": quantiser}
+    return checked(VqganArchitecture, {**own, **rest}, f"{field}.params")
 
 
 def checked(model: type[ModelT], value: object, field: str) -> ModelT:

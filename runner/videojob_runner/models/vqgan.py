@@ -2,17 +2,18 @@
 The VQGAN first stage from a pack: encoder, codebook, decoder.
 
 The networks are those of taming-transformers. They are built without memory or random numbers and then take the pack's
-tensors, all of them and no other. Nothing in here is ever trained.
+tensors, all of them and no other. Nothing in here is ever trained. Two sorts are known: those that encode a picture as
+the nearest codes (VQModel), and those whose encoder learnt to choose (GumbelVQ); both decode alike.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.vqvae.quantize import VectorQuantizer
 from torch import Tensor, nn
@@ -40,6 +41,14 @@ class VqganArchitecture(Document):
     """Length C of a codebook vector."""
     codebook_size: Width
     """Number K of codebook vectors."""
+    quantiser: Literal["nearest", "gumbel"] = "nearest"
+    """How a picture's codes are chosen: the nearest vectors, or those of the largest Gumbel logits."""
+
+    @model_validator(mode="after")
+    def _logits_take_latents(self) -> Self:
+        if self.quantiser == "gumbel" and self.z_channels != self.embed_dim:
+            raise ValueError(f"zChannels {self.z_channels} and embedDim {self.embed_dim} must be equal with gumbel")
+        return self
 
     @property
     def factor(self) -> int:
@@ -48,8 +57,17 @@ class VqganArchitecture(Document):
 
     def taming(self) -> dict[str, object]:
         """Keyword arguments of taming's Encoder and Decoder."""
-        own = self.model_dump(exclude={"embed_dim", "codebook_size"})
+        own = self.model_dump(exclude={"embed_dim", "codebook_size", "quantiser"})
         return {**own, "in_channels": 3, "out_ch": 3, "double_z": False}
+
+
+class GumbelCodes(nn.Module):
+    """The codebook of a GumbelVQ with what chooses from it, under the names that its checkpoints use."""
+
+    def __init__(self, codebook_size: int, width: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(codebook_size, width)
+        self.proj = nn.Conv2d(width, codebook_size, 1)
 
 
 class Vqgan(nn.Module):
@@ -61,7 +79,11 @@ class Vqgan(nn.Module):
         options, z, c = architecture.taming(), architecture.z_channels, architecture.embed_dim
         with contextlib.redirect_stdout(io.StringIO()):  # the decoder prints its shape
             self.encoder, self.decoder = Encoder(**options), Decoder(**options)
-        self.quantize = VectorQuantizer(architecture.codebook_size, c, beta=1.0)
+        self.quantize = (
+            GumbelCodes(architecture.codebook_size, c)
+            if architecture.quantiser == "gumbel"
+            else VectorQuantizer(architecture.codebook_size, c, beta=1.0)
+        )
         self.quant_conv, self.post_quant_conv = nn.Conv2d(z, c, 1), nn.Conv2d(c, z, 1)
 
     @classmethod
@@ -79,8 +101,14 @@ class Vqgan(nn.Module):
     @property
     def codebook(self) -> Tensor:
         """The code vectors ``[K, C]``."""
-        weight: Tensor = self.quantize.embedding.weight
+        table = self.quantize.embed if isinstance(self.quantize, GumbelCodes) else self.quantize.embedding
+        weight: Tensor = table.weight
         return weight
+
+    @property
+    def code_logits(self) -> nn.Conv2d | None:
+        """Latents ``[B, C, h, w]`` to the logits ``[B, K, h, w]`` of their codes; None: the nearest codes are meant."""
+        return self.quantize.proj if isinstance(self.quantize, GumbelCodes) else None
 
     def encode(self, picture: Tensor) -> Tensor:
         """The latent of a picture, not yet snapped to the codebook."""

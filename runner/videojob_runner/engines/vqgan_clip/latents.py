@@ -12,9 +12,15 @@ from videojob_runner.models.vqgan import Vqgan
 
 @torch.no_grad()
 def encoded(generator: Vqgan, picture: Tensor) -> Tensor:
-    """The codebook vectors ``[1, C, H/f, W/f]`` that a picture ``[1, 3, H, W]`` in 0…1 is encoded as."""
+    """
+    The codebook vectors ``[1, C, H/f, W/f]`` that a picture ``[1, 3, H, W]`` in 0…1 is encoded as.
+
+    A Gumbel encoder's codes are those of its largest logits, the same each time; upstream draws them (quirk Q-33).
+    """
     latent = generator.encode(picture * 2 - 1).float()
-    return codes_to_latent(nearest_codes(latent, generator.codebook), generator.codebook)
+    logits = generator.code_logits
+    indices = nearest_codes(latent, generator.codebook) if logits is None else logits(latent).argmax(1)
+    return codes_to_latent(indices, generator.codebook)
 
 
 def gray(generator: Vqgan, *, size: Size) -> Tensor:

@@ -53,7 +53,7 @@ def write_yaml(path: Path, content: Any) -> Path:
     return path
 
 
-def training_only(prefix: str = "") -> dict[str, Tensor]:
+def training_only() -> dict[str, Tensor]:
     """Some of the tensors of the loss, under their real names."""
     names = (
         "loss.perceptual_loss.scaling_layer.shift",
@@ -62,7 +62,7 @@ def training_only(prefix: str = "") -> dict[str, Tensor]:
         "loss.discriminator.main.0.weight",
         "loss.discriminator.main.3.num_batches_tracked",
     )
-    return {f"{prefix}{name}": torch.ones(2) for name in names}
+    return {name: torch.ones(2) for name in names}
 
 
 @contextmanager
@@ -103,3 +103,51 @@ def save_lightning(path: Path, tensors: dict[str, Tensor], **more: Any) -> Path:
 def vqmodel(seed: int = 0) -> dict[str, Tensor]:
     """The state dict of a VQModel in float32, losses included."""
     return {**{name: tensor.float() for name, tensor in vqgan_tensors(seed).items()}, **training_only()}
+
+
+GUMBEL_DDCONFIG = {**DDCONFIG, "z_channels": 4}
+"""Latents go into the logits, so the latent's width is the codes'."""
+
+
+def gumbelvq() -> dict[str, Tensor]:
+    """The state dict of a GumbelVQ; its logits and its codes are drawn apart, so the nearest code is not the chosen."""
+    draws = torch.Generator().manual_seed(0)
+    wide = {name: tensor.float() for name, tensor in vqgan_tensors().items() if not name.startswith("quantize.")}
+    narrow = {
+        "encoder.conv_out.weight": wide["encoder.conv_out.weight"][:4],
+        "encoder.conv_out.bias": wide["encoder.conv_out.bias"][:4],
+        "decoder.conv_in.weight": wide["decoder.conv_in.weight"][:, :4],
+        "quant_conv.weight": torch.eye(4).view(4, 4, 1, 1),
+        "quant_conv.bias": torch.zeros(4),
+        "post_quant_conv.weight": torch.eye(4).view(4, 4, 1, 1),
+        "post_quant_conv.bias": torch.zeros(4),
+        "quantize.embed.weight": torch.randn(32, 4, generator=draws),
+        "quantize.proj.weight": torch.randn(32, 4, 1, 1, generator=draws) * 10,
+        "quantize.proj.bias": torch.randn(32, generator=draws),
+    }
+    return {**wide, **narrow}
+
+
+def gumbel_config() -> dict[str, Any]:
+    """The yaml beside it, as that of the OpenImages model: its losses and schedule name classes of their own."""
+    schedule = {"target": "taming.lr_scheduler.LambdaWarmUpCosineScheduler", "params": {"warm_up_steps": 0}}
+    more = {"kl_weight": 1e-08, "temperature_scheduler_config": schedule, "ddconfig": GUMBEL_DDCONFIG}
+    return vqgan_config("taming.models.vqgan.GumbelVQ", **more)
+
+
+def transformer(first_stage: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A Net2NetTransformer's state dict around a first stage's, with the names of its other parts."""
+    others = ("transformer.tok_emb.weight", "transformer.blocks.0.attn.mask", "transformer.head.weight")
+    condition = ("cond_stage_model.quant_conv.weight", "cond_stage_model.colorize", "permuter.forward_shuffle_idx")
+    return {
+        **{name: torch.ones(2) for name in (*others, *condition)},
+        **{f"first_stage_model.{name}": tensor for name, tensor in first_stage.items()},
+    }
+
+
+def transformer_config(first_stage: dict[str, Any]) -> dict[str, Any]:
+    """The yaml beside it, as that of sflckr."""
+    condition = {"target": "taming.models.vqgan.VQSegmentationModel", "params": {"n_embed": 256}}
+    gpt = {"target": "taming.modules.transformer.mingpt.GPT", "params": {"vocab_size": 1024, "n_layer": 24}}
+    params = {"first_stage_config": first_stage, "cond_stage_config": condition, "transformer_config": gpt}
+    return {"model": {"target": "taming.models.cond_transformer.Net2NetTransformer", "params": params}}
