@@ -28,7 +28,9 @@ def convert(
     checkpoint: Annotated[Path, typer.Argument(help="file of torch.save or TorchScript", exists=True, dir_okay=False)],
     output: Annotated[Path, typer.Argument(help="folder to make; its name becomes the pack's")],
     *,
-    config: Annotated[Path | None, typer.Option(help="the yaml file beside a VQGAN checkpoint", exists=True)] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="a VQGAN's yaml file; without it the checkpoint is a CLIP", exists=True)
+    ] = None,
     licence: Annotated[
         str | None, typer.Option(help="SPDX expression of the weights' licence [default: NOASSERTION]")
     ] = None,
@@ -38,7 +40,7 @@ def convert(
     ] = None,
 ) -> None:
     """
-    Turns a public VQGAN checkpoint into a pack.
+    Turns a public VQGAN or CLIP checkpoint into a pack.
 
     Nothing that the checkpoint brings is run. Prints the pack's folder and its digest. Exit codes: 0 done, 64 wrong
     request or yaml file, 65 weights that do not fit, 66 a checkpoint that could run code.

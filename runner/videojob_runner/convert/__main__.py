@@ -9,7 +9,8 @@ from pathlib import Path
 
 from videojob_api.exit_codes import ExitCode
 
-from videojob_runner.contract.errors import BadConfig, RunnerError
+from videojob_runner.contract.errors import RunnerError
+from videojob_runner.convert.clip import convert_clip
 from videojob_runner.convert.pack import UNSTATED, Request
 from videojob_runner.convert.vqgan import convert_vqgan
 from videojob_runner.models.packs import Pack
@@ -39,9 +40,7 @@ def convert(options: argparse.Namespace) -> Pack:
         sha256=options.sha256,
         inert=tuple(options.inert),
     )
-    if options.config is None:
-        raise BadConfig("the yaml file beside a VQGAN's checkpoint is missing", field="config")
-    return convert_vqgan(request, config=options.config)
+    return convert_clip(request) if options.config is None else convert_vqgan(request, config=options.config)
 
 
 def parser() -> argparse.ArgumentParser:

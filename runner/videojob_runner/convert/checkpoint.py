@@ -26,7 +26,7 @@ from torch import Tensor
 from videojob_runner.contract.errors import BadInput, UnsafeCheckpoint
 from videojob_runner.convert.imports import Placeholder, placeholders
 
-PICKLE, CONSTANTS, CODE = "data.pkl", "constants.pkl", "code/"
+PICKLE, CONSTANTS = "data.pkl", "constants.pkl"
 LARGEST_PICKLE: Final = 64 << 20
 """Bytes of `data.pkl`, which names tensors and does not hold them, beyond which nobody means it."""
 OLD_FORMAT: Final = b"\x80\x02"
@@ -98,20 +98,27 @@ def root_of(archive: zipfile.ZipFile, path: Path) -> str:
     roots = [name.removesuffix(PICKLE) for name in names if name.count("/") <= 1 and name.endswith(f"/{PICKLE}")]
     if len(roots) != 1:
         raise BadInput(f"{path.name!r} is a zip archive, but not torch's: {len(roots)} {PICKLE} in it instead of one")
-    plain = all(entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED for entry in entries)
+    ours = [entry for entry in entries if read_by_us(entry.filename.removeprefix(roots[0]))]
+    plain = all(entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED for entry in ours)
     if len(set(names)) != len(names) or not plain:
-        raise UnsafeCheckpoint(f"{path.name!r} holds compressed, encrypted or doubled files, which torch never writes")
+        raise UnsafeCheckpoint(
+            f"{path.name!r} holds compressed, encrypted or doubled tensors, which torch never writes"
+        )
     if archive.getinfo(f"{roots[0]}{PICKLE}").file_size > LARGEST_PICKLE:
         raise UnsafeCheckpoint(f"{PICKLE} of {path.name!r} is larger than {LARGEST_PICKLE} bytes")
     return roots[0]
+
+
+def read_by_us(name: str) -> bool:
+    """Whether a file of the archive is part of a plain checkpoint; code and constants of TorchScript are not."""
+    return name in (PICKLE, "version", "byteorder") or name.startswith("data/")
 
 
 def strip(archive: zipfile.ZipFile, root: str, plain: IO[bytes]) -> None:
     """Writes the TorchScript archive without its code, so that it is a plain checkpoint."""
     with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as target:
         for name in archive.namelist():
-            inner = name.removeprefix(root)
-            if inner in (PICKLE, "version", "byteorder") or inner.startswith("data/"):
+            if read_by_us(name.removeprefix(root)):
                 with archive.open(name) as source, target.open(name, "w", force_zip64=True) as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
     plain.seek(0)

@@ -1,9 +1,9 @@
 """
 CLIP from a pack: texts and pictures into one space.
 
-The classes and the tokenizer are those of openai-clip; its `build_model` finds the architecture in the tensors' shapes.
-It stores weights in half precision, which CPUs are slow at and which rounds what the pack may hold in full: here they
-are float32, and autocast decides on CUDA. Nothing in here is ever trained.
+The classes and the tokenizer are those of openai-clip; the architecture is found in the tensors' shapes. Weights are
+float32 whatever the pack holds, since CPUs are slow at half precision; autocast decides on CUDA. Nothing in here is
+ever trained.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from videojob_runner.contract.errors import BadInput
+from videojob_runner.models.clip_network import NoClip, clip_network
 from videojob_runner.models.packs import Pack, as_float
 from videojob_runner.models.vqgan import frozen
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
     from clip import tokenize
-    from clip.model import CLIP, build_model
+    from clip.model import CLIP
 
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -48,13 +49,10 @@ class Clip(nn.Module):
     @classmethod
     def load(cls, pack: Pack, *, device: str = "cpu") -> Clip:
         """The network of an opened pack in float32. Raises BadInput when the tensors are not those of a CLIP."""
-        tensors = as_float(pack.tensors())
         try:
-            with torch.random.fork_rng(devices=[]):  # building draws initial weights only to overwrite them
-                network = build_model(dict(tensors)).float()
-        except (AssertionError, IndexError, KeyError, RuntimeError) as error:
+            network = clip_network(as_float(pack.tensors()))
+        except (NoClip, RuntimeError) as error:
             raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
-        network.load_state_dict(tensors)  # `build_model` went through half precision
         return frozen(cls(network), device)
 
     @property

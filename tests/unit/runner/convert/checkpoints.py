@@ -7,6 +7,7 @@ The class of the callback exists only while it is being pickled, as on the machi
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 import yaml
+from clip.model import build_model
 from torch import Tensor
 
 from tests.unit.runner.tiny_packs import vqgan_tensors
@@ -97,6 +99,25 @@ def save_lightning(path: Path, tensors: dict[str, Tensor], **more: Any) -> Path:
             **more,
         }
         torch.save(content, path)
+    return path
+
+
+def save_scripted(path: Path, tensors: dict[str, Tensor]) -> Path:
+    """
+    A TorchScript archive as OpenAI's: the traced network, with its three numbers as buffers.
+
+    `tensors` are those of `tiny_packs.clip_tensors`.
+    """
+    network = build_model({name: tensor.clone() for name, tensor in tensors.items()}).float()
+    network.load_state_dict(tensors)
+    side = network.visual.input_resolution
+    for name, number in {"input_resolution": side, "context_length": 77, "vocab_size": 49408}.items():
+        network.__dict__.pop(name, None)  # a buffer cannot take an attribute's name
+        network.register_buffer(name, torch.tensor(number))
+    inputs = (torch.zeros(1, 3, side, side), torch.zeros(1, 77, dtype=torch.int64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(network, inputs, check_trace=False).save(str(path))  # type: ignore[no-untyped-call]
     return path
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from clip.model import CLIP
+from clip.model import CLIP, build_model
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.models.clip import DEVIATION, MEAN, Clip, TextTooLong
 from videojob_runner.models.packs import Pack
@@ -97,6 +97,15 @@ class TestClip:
 
     def test_q_41_nothing_is_compiled_by_the_jit_whatever_torch_s_version(self, perceptor: Clip) -> None:
         assert not any(isinstance(module, torch.jit.ScriptModule) for module in perceptor.modules())
+
+    @pytest.mark.parametrize("resnet", [False, True])
+    def test_it_computes_what_openai_s_own_loader_does(self, tmp_path: Path, resnet: bool) -> None:
+        tensors = clip_tensors(resnet=resnet)  # in half precision, so that loader's rounding changes nothing
+        ours = Clip.load(Pack.open(write_pack(tmp_path / "p", tensors, kind="clip"), kind="clip")).network
+        theirs = build_model({name: tensor.clone() for name, tensor in tensors.items()}).float()
+        picture, text = torch.rand(2, 3, SIDE, SIDE), torch.tensor([[49406, 320, 2368, 49407] + [0] * 73])
+        assert torch.equal(ours.encode_image(picture), theirs.encode_image(picture))
+        assert torch.equal(ours.encode_text(text), theirs.encode_text(text))
 
     def test_pictures_are_normalised_with_clip_s_statistics(self, perceptor: Clip) -> None:
         picture = torch.rand(1, 3, SIDE, SIDE)
