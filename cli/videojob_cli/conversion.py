@@ -7,15 +7,19 @@ is never opened in the process of whoever typed the command.
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from videojob_api.exit_codes import ExitCode
 
 pack = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 CONVERTER = "videojob_runner.convert"
+NEEDED = ("safetensors", "taming", "torch")
+"""What the converter imports and the command line alone does not bring."""
 
 
 @pack.callback()
@@ -45,6 +49,9 @@ def convert(
     Nothing that the checkpoint brings is run. Prints the pack's folder and its digest. Exit codes: 0 done, 64 wrong
     request or yaml file, 65 weights that do not fit, 66 a checkpoint that could run code.
     """
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        typer.echo(f"converting needs {', '.join(missing)}: pip install 'videojob[cli,convert]'", err=True)
+        raise typer.Exit(ExitCode.BAD_CONFIG)
     options = {"--config": config, "--licence": licence, "--sha256": sha256}
     given = [f"{name}={value}" for name, value in options.items() if value is not None]
     placeholders = [f"--inert={name}" for name in inert or []]

@@ -49,3 +49,11 @@ def test_another_digest_than_the_publisher_s_ends_with_65_and_leaves_nothing(
     assert done.returncode == 65
     assert "instead of 000" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "model.yaml"]
+
+
+def test_where_torch_is_missing_the_remedy_is_said(checkpoint: Path, tmp_path: Path) -> None:
+    program = "import sys; sys.modules['torch'] = None; from videojob_cli.app import main; main()"
+    command = [sys.executable, "-c", program, "pack", "convert", str(checkpoint), str(tmp_path / "small")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 64
+    assert "converting needs torch: pip install 'videojob[cli,convert]'" in done.stderr

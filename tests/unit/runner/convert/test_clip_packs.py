@@ -122,9 +122,7 @@ def test_a_vqgan_without_its_yaml_says_what_is_missing(tmp_path: Path) -> None:
         convert(save_lightning(tmp_path / "last.ckpt", vqmodel()))
 
 
-def test_openai_s_files_are_read_without_their_package_and_without_torchscript(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_q_41_a_clip_is_never_loaded_as_torchscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_scripted(tmp_path / "model.pt", mixed(resnet=False))
     monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("TorchScript was loaded"))
     convert(path)

@@ -56,6 +56,20 @@ def test_what_lightning_leaves_in_a_checkpoint_is_passed_over(tmp_path: Path) ->
     assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
 
 
+def test_a_checkpoint_of_a_gpu_is_read_without_one(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.arange(6.0)}}, tmp_path / "a.ckpt")
+    with zipfile.ZipFile(tmp_path / "a.ckpt") as archive:
+        content, data = archive.read("a/data.pkl"), archive.read("a/data/0")
+    place = b"X\x03\x00\x00\x00cpu"
+    assert content.count(place) == 1
+    path = assemble(tmp_path / "b.ckpt", content.replace(place, b"X\x06\x00\x00\x00cuda:0"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/data/0", data)
+    found = read_checkpoint(path)["a"]
+    assert found.device.type == "cpu"
+    assert found.tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_the_callback_as_an_object_and_hyperparameters_of_a_kind_of_dict_are_passed_over_too(tmp_path: Path) -> None:
     with lightning() as callback:
         module = sys.modules[callback.__module__]

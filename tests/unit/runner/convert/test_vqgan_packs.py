@@ -94,13 +94,13 @@ def gumbel(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 
 class TestGumbel:
-    def test_it_keeps_its_weights_and_says_how_its_codes_are_chosen(self, gumbel: Pack) -> None:
+    def test_q_39_it_is_known_by_its_yaml_and_keeps_its_weights(self, gumbel: Pack) -> None:
         stored, original = load_file(gumbel.folder / "model.safetensors"), gumbelvq()
         assert stored.keys() == original.keys()
         assert all(torch.equal(tensor, original[name]) for name, tensor in stored.items())
         assert gumbel.manifest.architecture["quantiser"] == "gumbel"
 
-    def test_a_picture_becomes_the_codes_of_the_largest_logits_and_always_the_same(self, gumbel: Pack) -> None:
+    def test_q_33_a_picture_becomes_the_codes_of_the_largest_logits_and_always_the_same(self, gumbel: Pack) -> None:
         network = Vqgan.load(gumbel)
         picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         latent = network.encode(picture * 2 - 1)[0].permute(1, 2, 0).numpy()

@@ -42,7 +42,7 @@ def test_a_missing_tensor_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["encoder.down.9.conv.weight", "lossy", "first_stage_model.quant_conv.bias", "colorize"]
 )
-def test_an_additional_tensor_is_not_passed_over_silently(tmp_path: Path, name: str) -> None:
+def test_q_42_an_additional_tensor_is_not_passed_over_silently(tmp_path: Path, name: str) -> None:
     text = refused(tmp_path, BadInput, tensors=changed(name, torch.zeros(1)))
     assert text == f"the checkpoint has, beside those of the network, the tensors {name}"
 
@@ -137,6 +137,6 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     assert "absent.ckpt" in refused(tmp_path, BadInput, checkpoint=tmp_path / "absent.ckpt")
 
 
-def test_a_checkpoint_with_another_digest_than_promised_is_not_even_opened(tmp_path: Path) -> None:
+def test_q_43_a_checkpoint_with_another_digest_than_promised_is_refused(tmp_path: Path) -> None:
     text = refused(tmp_path, BadInput, sha256="ab" * 32)
     assert f"instead of {'ab' * 32}" in text
