@@ -10,7 +10,6 @@ from pathlib import Path
 from videojob_api.exit_codes import ExitCode
 
 from videojob_runner.contract.errors import RunnerError
-from videojob_runner.convert.clip import convert_clip
 from videojob_runner.convert.pack import UNSTATED, Request
 from videojob_runner.convert.vqgan import convert_vqgan
 from videojob_runner.models.packs import Pack
@@ -40,7 +39,11 @@ def convert(options: argparse.Namespace) -> Pack:
         sha256=options.sha256,
         inert=tuple(options.inert),
     )
-    return convert_clip(request) if options.config is None else convert_vqgan(request, config=options.config)
+    if options.config is not None:
+        return convert_vqgan(request, config=options.config)
+    from videojob_runner.convert.clip import convert_clip  # noqa: PLC0415 - openai-clip takes seconds to import
+
+    return convert_clip(request)
 
 
 def parser() -> argparse.ArgumentParser:
