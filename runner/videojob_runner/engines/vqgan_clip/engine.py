@@ -271,8 +271,9 @@ class Run:
 
     def move(self, picture: torch.Tensor) -> None:
         """Goes on from `picture` as the camera sees it next."""
-        moved = self.settings.camera(to_pixels(picture))
-        self.latent.restart(encoded(self.guidance.generator, to_tensor(moved, device=self.context.device)))
+        moved = to_tensor(self.settings.camera(to_pixels(picture)), device=self.context.device)
+        drawn = self.randomness.noise if self.settings.upstream else None
+        self.latent.restart(encoded(self.guidance.generator, moved, draws=drawn))
 
     def keep(self, frame: int, picture: torch.Tensor) -> None:
         """Writes a frame, with the phrase that made it."""

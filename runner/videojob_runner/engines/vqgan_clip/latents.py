@@ -11,16 +11,20 @@ from videojob_runner.models.vqgan import Vqgan
 
 
 @torch.no_grad()
-def encoded(generator: Vqgan, picture: Tensor) -> Tensor:
+def encoded(generator: Vqgan, picture: Tensor, *, draws: torch.Generator | None = None) -> Tensor:
     """
     The codebook vectors ``[1, C, H/f, W/f]`` that a picture ``[1, 3, H, W]`` in 0…1 is encoded as.
 
-    A Gumbel encoder's codes are those of its largest logits, the same each time; upstream draws them (quirk Q-33).
+    A Gumbel encoder's codes are those of its largest logits, the same each time. With `draws`, a generator on the
+    picture's device, they are drawn by their probabilities, as the original does even outside training (quirk Q-33).
     """
     latent = generator.encode(picture * 2 - 1).float()
-    logits = generator.code_logits
-    indices = nearest_codes(latent, generator.codebook) if logits is None else logits(latent).argmax(1)
-    return codes_to_latent(indices, generator.codebook)
+    if generator.code_logits is None:
+        return codes_to_latent(nearest_codes(latent, generator.codebook), generator.codebook)
+    logits = generator.code_logits(latent)
+    if draws is not None:
+        logits = logits - torch.empty_like(logits).exponential_(generator=draws).log()
+    return codes_to_latent(logits.argmax(1), generator.codebook)
 
 
 def gray(generator: Vqgan, *, size: Size) -> Tensor:

@@ -18,17 +18,18 @@ def first_latent(
 ) -> Tensor:
     """The init image's latent, or the one that `start` names. Raises BadInput for a picture that cannot be read."""
     size, draws = settings.size, randomness.host
+    drawn = randomness.noise if settings.upstream else None
     if config.init_image is not None:
         field = f"{FIELD}.initImage"
         pixels = read_picture(context.input_file(config.init_image, field=field), size=size, field=field)
-        return encoded(generator, to_tensor(pixels, device=context.device))
+        return encoded(generator, to_tensor(pixels, device=context.device), draws=drawn)
     match settings.start:
         case "gray":
             return gray(generator, size=size)
         case "pixels":
-            return encoded(generator, pixel_noise(size, draws=draws).to(context.device))
+            return encoded(generator, pixel_noise(size, draws=draws).to(context.device), draws=drawn)
         case "gradient":
-            return encoded(generator, gradients(size, draws=draws).to(context.device))
+            return encoded(generator, gradients(size, draws=draws).to(context.device), draws=drawn)
         case "random":
             # The original draws its tokens on the compute device.
             return random_codes(generator, size=size, draws=randomness.noise if settings.upstream else draws)

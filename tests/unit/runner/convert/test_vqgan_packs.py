@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from videojob_runner.contract.errors import BadConfig, BadInput
@@ -67,9 +68,9 @@ def test_everybody_may_read_the_pack(pack: Pack) -> None:
     assert {path.stat().st_mode & 0o777 for path in pack.folder.iterdir()} == {0o644}
 
 
-def generate(generator: Path, perceptor: Path, folder: Path, **options: Any) -> World:
+def generate(generator: Path, perceptor: Path, folder: Path, *, seed: int = 7, **options: Any) -> World:
     """A picture of two iterations."""
-    world = World(Packs(generator, perceptor), folder)
+    world = World(Packs(generator, perceptor), folder, seed=seed)
     image = {"prompts": "a red circle", "iterations": 2}
     common = {"width": 16, "height": 16, "cutMethod": "original", "image": image}
     VqganClip().run(VqganClipConfig.model_validate({**common, **options}), world.context())
@@ -116,6 +117,32 @@ class TestGumbel:
         picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         nearest = nearest_codes(network.encode(picture * 2 - 1), network.codebook)
         assert not torch.equal(encoded(network, picture), codes_to_latent(nearest, network.codebook))
+
+    def test_q_33_drawn_codes_are_those_of_the_original_s_hard_gumbel_softmax(self, gumbel: Pack) -> None:
+        network = Vqgan.load(gumbel)
+        picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        logits = network.quantize.proj(network.encode(picture * 2 - 1)) / 10  # flat enough for chance to matter
+        network.quantize.proj.weight /= 10
+        network.quantize.proj.bias /= 10
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            chosen = torch.nn.functional.gumbel_softmax(logits, hard=True, dim=1).argmax(1)
+        drawn = encoded(network, picture, draws=torch.Generator().manual_seed(5))
+        assert torch.equal(drawn, codes_to_latent(chosen, network.codebook))
+        assert not torch.equal(drawn, encoded(network, picture))
+        assert not torch.equal(drawn, encoded(network, picture, draws=torch.Generator().manual_seed(6)))
+
+    @pytest.mark.parametrize(("compat", "pictures"), [(None, 1), ("upstream", 2)])
+    def test_q_33_a_run_draws_the_init_image_s_codes_only_in_the_original_s_way(
+        self, gumbel: Pack, perceptor_folder: Path, tmp_path: Path, compat: str | None, pictures: int
+    ) -> None:
+        Image.fromarray(np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)).save(tmp_path / "init.png")
+        # Steps too small to leave the codes: the picture is the start's, whatever cutouts the seed draws.
+        options = {"compat": compat, "initImage": "init.png", "learningRate": 1e-6}
+        frames = {
+            generate(gumbel.folder, perceptor_folder, tmp_path, seed=seed, **options).pictures()[0] for seed in (1, 2)
+        }
+        assert len(frames) == pictures
 
     @pytest.mark.parametrize("start", ["random", "gray"])
     def test_it_generates_from_codes_and_from_a_picture(
