@@ -4,6 +4,8 @@ The one writer of mp4 files: raw RGB frames through a pipe into ffmpeg, H.264 in
 No shell, no file patterns, no working directory: names and prompts never become options. The same frames give the same
 bytes on every machine with the same ffmpeg: bit-exact flags, no dates, and a fixed number of threads, because x264's
 decisions depend on it. The file appears under its name only when ffmpeg has ended well and has counted our frames.
+
+On the way frames may become more by motion interpolation, and the sound of another file may be added at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, cast
@@ -22,8 +24,10 @@ from typing import IO, cast
 import numpy as np
 
 from videojob_runner.contract.errors import EncodingFailed
+from videojob_runner.media.audio import carry_audio
 from videojob_runner.media.ffmpeg import QUIET, ffmpeg, last_words
 from videojob_runner.media.frames import Pixels
+from videojob_runner.media.interpolate import interpolated
 
 THREADS = 4
 """Of x264; a constant rather than the machine's cores, so that the bytes are the same everywhere."""
@@ -35,20 +39,31 @@ _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """How an mp4 is made: `fps` frames per second (> 0), `crf` 0 (lossless) … 51, `metadata` such as title, comment."""
+    """How an mp4 is made."""
 
     fps: float = 24
+    """Frames per second, > 0."""
     crf: int = 23
+    """Quality from 0 (lossless) to 51."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    """Title, comment and the like."""
+    motion_fps: float | None = None
+    """Frames per second to reach by motion interpolation, > `fps`; see `interpolate`. None: the frames as they are."""
+    audio: Path | None = None
+    """A file whose first sound track the video gets, if it has any; see `audio`."""
 
 
 def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int:
     """
-    Encodes `frames` (H×W×3 of uint8, all of one size) to `target` and returns how many there were.
+    Encodes `frames` (H×W×3 of uint8, all of one size) to `target` and returns how many frames the video has.
 
     Odd sizes grow by one repeated row or column, since yuv420p has half the colour samples each way.
-    Raises EncodingFailed, with ffmpeg's last words, and then leaves nothing at `target`.
+    Raises EncodingFailed, with ffmpeg's last words, and then leaves nothing new at `target`; BadInput for an unreadable
+    sound file; ValueError for a `motion_fps` that is no higher than `fps`.
     """
+    if encoding.motion_fps is not None:
+        frames = interpolated(frames, fps=encoding.fps, to=encoding.motion_fps)
+        encoding = replace(encoding, fps=encoding.motion_fps, motion_fps=None)
     queue = iter(frames)
     first = next(queue, None)
     if first is None:
@@ -57,6 +72,8 @@ def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         count = _run_ffmpeg(part, first, itertools.chain([first], queue), encoding)
+        if encoding.audio is not None:
+            carry_audio(part, encoding.audio, part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
