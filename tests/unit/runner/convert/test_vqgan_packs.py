@@ -123,7 +123,7 @@ class TestGumbel:
         picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         logits = network.quantize.proj(network.encode(picture * 2 - 1)) / 10  # flat enough for chance to matter
         for parameter in network.quantize.proj.parameters():
-            parameter /= 10
+            parameter.div_(10)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
             chosen = torch.nn.functional.gumbel_softmax(logits, hard=True, dim=1).argmax(1)
