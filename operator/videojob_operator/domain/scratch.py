@@ -21,7 +21,7 @@ class Scratch:
 
 
 def scratch(spec: VideoJobSpec) -> Scratch:
-    """The user's size, else an estimate, without a limit where it would be a guess: foreign images, unknown inputs."""
+    """The user's size, else an estimate, without a limit where it would be a guess (foreign images, inputs, films)."""
     if spec.pod and spec.pod.scratch:
         return Scratch(spec.pod.scratch.size, spec.pod.scratch.size)
     estimate = f"{_frames_bytes(spec.pipeline.vqgan_clip) + _known_inputs(spec) + GI}"
@@ -32,7 +32,8 @@ def _frames_bytes(pipeline: VqganClip | None) -> int:
     if pipeline is None:
         return 0
     raw, frames = pipeline.width * pipeline.height * 3, _frames(pipeline)
-    return int(raw * frames * (PNG_SHARE + VIDEO_SHARE * _repeats(pipeline)))
+    pictures = 2 if pipeline.style_transfer else 1  # its source's frames lie beside the ones it makes
+    return int(raw * frames * (PNG_SHARE * pictures + VIDEO_SHARE * _repeats(pipeline)))
 
 
 def _frames(pipeline: VqganClip) -> int:
@@ -42,6 +43,8 @@ def _frames(pipeline: VqganClip) -> int:
         return pipeline.image.iterations // pipeline.image.save_every + 1
     if pipeline.timelapse:
         return pipeline.timelapse.iterations + 1
+    if pipeline.style_transfer:
+        return pipeline.style_transfer.frames or 1
     return 1
 
 
@@ -60,4 +63,6 @@ def _all_known(spec: VideoJobSpec) -> bool:
     sized = (
         item.inline is not None or item.size_bytes is not None or item.access == "Mount" for item in spec.inputs or []
     )
-    return spec.pipeline.custom is None and all(sized)
+    clip = spec.pipeline.vqgan_clip
+    style = clip.style_transfer if clip else None
+    return spec.pipeline.custom is None and all(sized) and (style is None or style.frames is not None)

@@ -170,6 +170,15 @@ def test_a_timelapse_has_a_frame_more_than_iterations_and_a_video_of_ten_times_a
     assert int(size.request) == pytest.approx(100 * 3_000_000 * (0.6 + 10 * 0.1) + GI, abs=1)
 
 
+def test_a_style_transfer_keeps_its_source_s_frames_too_and_has_no_limit_when_their_number_is_unknown() -> None:
+    style = {"prompts": "p", "source": "a"}
+    film = [{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 0}]
+    sized = scratch(spec(pipeline=vqgan(styleTransfer=style | {"frames": 50}), inputs=film))
+    assert int(sized.request) == pytest.approx(50 * 3_000_000 * (2 * 0.6 + 0.1) + GI, abs=1)
+    assert sized.limit == sized.request
+    assert scratch(spec(pipeline=vqgan(styleTransfer=style), inputs=film)).limit is None
+
+
 def test_known_inputs_add_to_the_estimate_and_unknown_ones_lift_the_limit() -> None:
     empty = int(scratch(spec()).request)
     sized = scratch(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 12345}]))
