@@ -57,7 +57,7 @@ def test_q_05_target_images_lie_below_the_input_folder(tmp_path: Path, monkeypat
     (tmp_path / "input" / "red.png").write_bytes(b"this one")
     engine = FakeEngine(before=lambda context: found.append(context.input_file("red.png", field="imagePrompts")))
     assert bench.run(Mode.PROD, engine=engine) == 0
-    assert engine.configs[0].video["imagePrompts"] == "red.png:0.5"
+    assert engine.configs[0].timelapse["imagePrompts"] == "red.png:0.5"
     assert found[0].read_bytes() == b"this one"
 
 

@@ -49,16 +49,16 @@ def test_the_pull_leads_back_to_the_start() -> None:
 
 
 def moved(w: World, start: World) -> float:
-    """How far the last picture is from the start picture."""
-    pictures = [frames.pixels[max(frames.pixels)].astype(float) for frames in (w.frames, start.frames)]
-    return float(np.abs(pictures[0] - pictures[1]).mean())
+    """How far the last picture is from the first of `start`."""
+    last, first = w.frames.pixels[max(w.frames.pixels)], start.frames.pixels[0]
+    return float(np.abs(last.astype(float) - first.astype(float)).mean())
 
 
 def test_a_large_weight_keeps_the_start_and_a_fading_one_toward_zero_does_not(world: Worlds) -> None:
     def made(**fields: Any) -> World:
         return run(world(), learningRate=0.05, image={"prompts": "a red circle", "iterations": 25}, **fields)
 
-    start = run(world(), frameBeforeStep=True, video={"prompts": "a", "frames": 1, "iterationsForFirstFrame": 0})
+    start = run(world(), timelapse={"prompts": "a", "iterations": 1})
     free, held, fading = made(), made(initWeight=1000), made(initWeight=1000, initWeightMethod="decay")
     assert moved(held, start) < 0.5 * moved(free, start)
     assert moved(fading, start) > moved(held, start)

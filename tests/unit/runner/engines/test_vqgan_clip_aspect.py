@@ -104,7 +104,7 @@ def test_a_run_takes_the_proportions_of_its_init_image_only_when_it_is_told_to(w
 
 
 def test_proportions_that_cannot_be_kept_are_refused_with_the_remedy(world: Worlds) -> None:
-    with pytest.raises(BadConfig, match=r"vqganClip\.fit: 16x16 pixels are too few.*400:1; allow more"):
+    with pytest.raises(BadConfig, match=r"vqganClip\.width: 16x16 pixels are too few.*400:1.*allow more"):
         shape(world(), (400, 1), fit="aspect")
 
 
