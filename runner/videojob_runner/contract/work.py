@@ -18,7 +18,7 @@ from videojob_runner.contract.engine import Outcome, RunContext, WarmsUp
 from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
 from videojob_runner.contract.folders import IoFolder
-from videojob_runner.contract.job import Job, checked, load_text, peek_uid, read_job
+from videojob_runner.contract.job import Job, about, checked, load_text, peek_uid, read_job
 from videojob_runner.contract.metrics_log import MetricsLog, recorded
 from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.packs import PackFolders, built_in_folder
@@ -30,6 +30,7 @@ from videojob_runner.contract.world import World
 from videojob_runner.media.contact_sheet import contact_sheet
 from videojob_runner.media.ffmpeg import ffmpeg_version
 from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
+from videojob_runner.media.metadata import mp4_metadata
 from videojob_runner.media.mp4 import Encoding, write_mp4
 
 log = logging.getLogger(__name__)
@@ -170,4 +171,5 @@ def _encode(job: Job, folder: IoFolder, status: StatusWriter, outcome: Outcome) 
     status.versions["ffmpeg"] = ffmpeg_version()
     film = outcome.film
     pictures = film(len(files), lambda index: read_frame(files[index])) if film else map(read_frame, files)
-    write_mp4(folder.video(job.video), pictures, Encoding(fps=job.fps, crf=job.crf))
+    encoding = Encoding(fps=job.fps, crf=job.crf, metadata=mp4_metadata(about(job, seed=status.versions.get("seed"))))
+    write_mp4(folder.video(job.video), pictures, encoding)

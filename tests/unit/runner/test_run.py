@@ -113,6 +113,17 @@ def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Pat
     assert bench.details.metrics == {"loss": pytest.approx(1 / 3)}
 
 
+def test_the_video_says_how_to_make_it_again(tmp_path: Path) -> None:
+    engine, bench = FakeEngine(), Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
+        title, comment = video.metadata["title"], json.loads(video.metadata["comment"])
+    assert title == comment["text_prompts"] == OURS["pipeline"]["vqganClip"]["video"]["prompts"]
+    assert comment["seed"] == str(engine.contexts[0].seed)
+    [(arm, options)] = json.loads(comment["pipeline"]).items()
+    assert (arm, options["video"]["frames"]) == ("vqganClip", 3)
+
+
 def test_a_seed_that_nobody_named_is_drawn_and_recorded(tmp_path: Path) -> None:
     seeds = set()
     for _ in range(3):

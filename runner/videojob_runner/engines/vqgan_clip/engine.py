@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
+from videojob_runner.engines.vqgan_clip.about import frame_items
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.film import film
@@ -37,6 +38,7 @@ from videojob_runner.engines.vqgan_clip.sources import first_size, source_files
 from videojob_runner.engines.vqgan_clip.starts import first_latent
 from videojob_runner.engines.vqgan_clip.style import Style
 from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
+from videojob_runner.media.metadata import as_texts
 from videojob_runner.models.clip import Clip, TextTooLong
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan
@@ -165,6 +167,7 @@ def begin_story(config: VqganClipConfig, settings: Settings, *, guidance: Guidan
 class Run:
     """One run under way: `done` iterations of the schedule are behind it."""
 
+    config: VqganClipConfig
     settings: Settings
     guidance: Guidance
     story: Story
@@ -198,6 +201,7 @@ class Run:
             style = None
             z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
         run = cls(
+            config=config,
             settings=settings,
             guidance=guidance,
             story=begin_story(config, settings, guidance=guidance, context=context),
@@ -277,9 +281,9 @@ class Run:
 
     def keep(self, frame: int, picture: torch.Tensor) -> None:
         """Writes a frame, with the phrase that made it."""
-        phrase = self.settings.story[self.settings.schedule.phrases[frame]]
-        text = {"prompt": in_words(phrase), "seed": str(self.context.seed)}
-        self.context.frames.write(frame, to_pixels(picture), text=text)
+        phrase = in_words(self.settings.story[self.settings.schedule.phrases[frame]])
+        items = frame_items(self.config, phrase=phrase, frame=frame, seed=self.context.seed)
+        self.context.frames.write(frame, to_pixels(picture), text=as_texts(items))
 
     def report(self, step: Step, iteration: Iteration) -> None:
         """Tells the progress; the loss is read now and then where reading waits for the device."""

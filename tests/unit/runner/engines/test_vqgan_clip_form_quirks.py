@@ -76,7 +76,7 @@ def test_q_27_frame_k_is_the_first_with_the_new_phrase_and_one_later_in_the_orig
     world: Worlds, compat: dict[str, str], first_new: int
 ) -> None:
     w = run(world(), video=VIDEO | {"changePromptsOnFrame": [3]}, **compat)
-    prompts = [w.frames.texts[index]["prompt"] for index in range(4)]
+    prompts = [w.frames.texts[index]["text_prompts"] for index in range(4)]
     assert prompts == ["a"] * (first_new - 1) + ["b"] * (4 - first_new + 1)
 
 

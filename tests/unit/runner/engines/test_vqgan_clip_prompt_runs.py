@@ -47,7 +47,7 @@ def test_each_kind_of_prompts_alone_makes_its_own_picture(world: Worlds) -> None
 
 def test_a_frame_s_prompts_are_written_beside_it(world: Worlds) -> None:
     w = run(world(), video=ALL_KINDS)
-    assert [w.frames.texts[index]["prompt"] for index in (0, 3)] == [
+    assert [w.frames.texts[index]["text_prompts"] for index in (0, 3)] == [
         "a | image red.png | noise 7",
         "b | image blue.png | noise 7",
     ]

@@ -33,7 +33,7 @@ def test_one_image_is_one_frame_and_every_iteration_is_reported(world: Worlds) -
     outcome = run(w, width=25, height=18, image={"prompts": "a red circle | blue:-0.5", "iterations": 5})
     assert outcome.frames == 1
     assert w.frames.pixels[0].shape == (16, 24, 3)
-    assert w.frames.texts == {0: {"prompt": "a red circle | blue", "seed": "7"}}
+    assert (w.frames.texts[0]["text_prompts"], w.frames.texts[0]["seed"]) == ("a red circle | blue", "7")
     assert w.progress.reports == [(done, 5, "frame 1 of 1") for done in range(1, 6)]
     assert outcome.metrics == {"loss": w.progress.losses[-1]}
 
@@ -57,7 +57,7 @@ def test_a_video_has_its_frames_and_its_phrases(world: Worlds) -> None:
     w = world()
     assert run(w, video=VIDEO).frames == 4
     assert sorted(w.frames.pixels) == [0, 1, 2, 3]
-    assert [w.frames.texts[index]["prompt"] for index in range(4)] == ["a", "a", "b", "b"]
+    assert [w.frames.texts[index]["text_prompts"] for index in range(4)] == ["a", "a", "b", "b"]
     assert [done for done, _, _ in w.progress.reports] == list(range(1, 12))
     assert w.progress.reports[4] == (5, 11, "frame 1 of 4")
     assert w.progress.reports[5] == (6, 11, "frame 2 of 4")

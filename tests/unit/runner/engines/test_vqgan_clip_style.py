@@ -142,7 +142,7 @@ def test_phrases_share_the_sources_or_change_where_they_are_told_to(world: World
     def phrases(**form: Any) -> list[str]:
         w = with_film(world(), frames=4)
         run(w, prompts="a ^ b", **form)
-        return [w.frames.texts[index]["prompt"] for index in range(4)]
+        return [w.frames.texts[index]["text_prompts"] for index in range(4)]
 
     assert phrases() == ["a", "a", "b", "b"]
     assert phrases(changePromptsOnFrame=[2]) == ["a", "b", "b", "b"]
@@ -153,7 +153,7 @@ def test_phrases_share_the_sources_or_change_where_they_are_told_to(world: World
 def test_q_27_a_style_transfer_changes_prompts_on_the_frame_in_the_original_too(world: Worlds) -> None:
     w = with_film(world())
     run(w, compat="upstream", prompts="a ^ b", changePromptsOnFrame=[2])
-    assert [w.frames.texts[index]["prompt"] for index in range(3)] == ["a", "b", "b"]
+    assert [w.frames.texts[index]["text_prompts"] for index in range(3)] == ["a", "b", "b"]
 
 
 def test_the_original_starts_anew_from_the_picture_that_its_lead_has_made(world: Worlds) -> None:

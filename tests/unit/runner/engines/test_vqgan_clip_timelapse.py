@@ -43,7 +43,7 @@ def test_the_first_frame_is_the_start_whatever_the_prompts_say(world: Worlds) ->
 def test_phrases_share_the_iterations_and_frames_tell_theirs(world: Worlds) -> None:
     w = world()
     run(w, timelapse=FIVE | {"prompts": "a ^ b", "iterations": 4})
-    assert [w.frames.texts[index]["prompt"] for index in range(5)] == ["a", "a", "b", "b", "b"]
+    assert [w.frames.texts[index]["text_prompts"] for index in range(5)] == ["a", "a", "b", "b", "b"]
     with pytest.raises(BadConfig, match="5 phrases cannot share 4 iterations"):
         run(world(), timelapse=FIVE | {"prompts": "a^b^c^d^e", "iterations": 4})
 
