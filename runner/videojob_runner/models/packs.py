@@ -31,7 +31,7 @@ WEIGHTS: Final = ".safetensors"
 CODE_BEARING: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 """Suffixes of formats that run code when loaded."""
 
-Kind = Literal["vqgan", "clip"]
+Kind = Literal["vqgan", "clip", "upscaler"]
 PackName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A plain name beside `pack.json`: no folders, no leading dot or dash."""
