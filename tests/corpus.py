@@ -186,6 +186,17 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.inputs": [{"path": "packs/a", "pvc": {"claimName": "packs"}}],
         "spec.models": [{"role": "upscaler", "input": "packs/a"}],
     },
+    "larger, smoother, with sound": {
+        "spec.inputs": [{"path": "sounds", "pvc": {"claimName": "sounds"}}],
+        "spec.models": [{"role": "upscaler", "builtin": "shapes-upscaler"}],
+        "spec.post": [
+            {"upscale": {"scale": 1.5, "tile": 32}},
+            {"interpolate": {"fps": 25}},
+            {"upscale": {}},
+            {"audio": {"input": "sounds/song.mp3"}},
+        ],
+    },
+    "no steps at all": {"spec.post": []},
     "everything of the pod": {
         "spec.pod": {
             "imagePullSecrets": ["registry"],
@@ -341,7 +352,7 @@ BAD: dict[str, Bad] = {
         "inputs",
     ),
     "a pack in a role the pipeline does not have": Bad(
-        {"spec.models": [{"role": "clip", "builtin": "shapes-clip"}]}, "spec.models", "generator and perceptor"
+        {"spec.models": [{"role": "clip", "builtin": "shapes-clip"}]}, "spec.models", "perceptor and upscaler"
     ),
     "a digest in capitals": Bad(
         {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan", "digest": "A" * 64}]},
@@ -400,6 +411,44 @@ BAD: dict[str, Bad] = {
     "a folder of the claim that climbs": Bad(
         {"spec.output": {"pvc": {"claimName": "a", "subPath": ".."}}}, "spec.output.pvc.subPath", "'..'"
     ),
+    # post
+    "a step that is nothing": Bad({"spec.post": [{}]}, "spec.post[0]", "upscale, interpolate, audio"),
+    "a step that is two": Bad(
+        {"spec.post": [{"upscale": {}, "interpolate": {"fps": 60}}]}, "spec.post[0]", "exactly one"
+    ),
+    "a step nobody knows": Bad({"spec.post": [{"upscale": {}, "blur": {}}]}, "spec.post[0].blur", "unknown field"),
+    "frames as large as before": Bad(
+        {"spec.post": [{"upscale": {"scale": 1}}]}, "spec.post[0].upscale.scale", "greater than 1"
+    ),
+    "frames seventeen times as large": Bad(
+        {"spec.post": [{"upscale": {"scale": 17}}]}, "spec.post[0].upscale.scale", "16"
+    ),
+    "tiles smaller than what they share": Bad(
+        {"spec.post": [{"upscale": {"tile": 16}}]}, "spec.post[0].upscale.tile", "32"
+    ),
+    "interpolation to no rate": Bad({"spec.post": [{"interpolate": {}}]}, "spec.post[0].interpolate.fps", "equired"),
+    "interpolation to fewer frames": Bad(
+        {"spec.post": [{"upscale": {}}, {"interpolate": {"fps": 24}}]}, "spec.post", "more than encoding.fps"
+    ),
+    "two interpolations": Bad(
+        {"spec.post": [{"interpolate": {"fps": 48}}, {"interpolate": {"fps": 96}}]}, "spec.post", "at most one step"
+    ),
+    "two songs at once": Bad(
+        {"spec.post": [{"audio": {"input": "note.txt"}}] * 2, "spec.inputs": [NOTE]}, "spec.post", "may be audio"
+    ),
+    "a song that nobody brings": Bad(
+        {"spec.post": [{"audio": {"input": "song.mp3"}}], "spec.inputs": [NOTE]}, "spec.post", "one of the inputs"
+    ),
+    "a song outside the inputs": Bad(
+        {"spec.post": [{"audio": {"input": "note.txt/../song.mp3"}}], "spec.inputs": [NOTE]},
+        "spec.post[0].audio.input",
+        "relative",
+    ),
+    "steps after a foreign program": Bad(CUSTOM | {"spec.post": [{"upscale": {}}]}, "spec.post", "pipeline.custom"),
+    "an upscaler without work": Bad(
+        {"spec.models": [{"role": "upscaler", "builtin": "shapes-upscaler"}]}, "spec.models", "a step upscale"
+    ),
+    "nine steps": Bad({"spec.post": [{"upscale": {}}] * 9}, "spec.post", "8"),
     # runner and pod
     "real work without an accelerator": Bad({"spec.runner": {}}, "spec.runner.resources.limits", "accelerator"),
     "only a CPU where an accelerator is required": Bad(

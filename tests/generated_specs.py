@@ -104,6 +104,7 @@ def repaired(spec: dict[str, Any]) -> dict[str, Any]:
         if "pvc" not in entry:
             entry["access"] = "Copy"
     _repair_models(spec)
+    _repair_post(spec)
     clip = spec["pipeline"].get("vqganClip", {})
     if "styleTransfer" in clip:
         _repair_style_transfer(spec, clip)
@@ -145,6 +146,25 @@ def _repair_models(spec: dict[str, Any]) -> None:
             source["input"] = f"{paths[0]}/pack"
         else:
             source["builtin"] = "shapes-vqgan"
+
+
+def _repair_post(spec: dict[str, Any]) -> None:
+    steps = spec.pop("post", [])
+    if "custom" in spec["pipeline"] or not steps:
+        return
+    for name in ("interpolate", "audio"):
+        later = [step for step in steps if name in step][1:]
+        steps = [step for step in steps if not any(step is each for each in later)]
+    fps = spec.get("encoding", {}).get("fps", 24)
+    for step in steps:
+        if "interpolate" in step and fps < 240:
+            step["interpolate"]["fps"] = max(step["interpolate"]["fps"], fps + 1)
+        elif "interpolate" in step:
+            spec["encoding"]["fps"], step["interpolate"]["fps"] = 1, 2
+        if "audio" in step:
+            spec["inputs"] = spec.get("inputs") or [{"path": "song", "inline": ""}]
+            step["audio"]["input"] = spec["inputs"][0]["path"]
+    spec["post"] = steps
 
 
 def places(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

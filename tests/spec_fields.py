@@ -25,6 +25,7 @@ ONE_OF = {
     "inputs.0": ("s3", "pvc", "inline"),
     "models.0": ("builtin", "input"),
     "output": ("s3", "pvc"),
+    "post.0": ("upscale", "interpolate", "audio"),
     "Plan.inputs.0.input": ("s3", "pvc", "inline"),
 }
 """The unions, said once more: a test may not believe the models."""
@@ -42,6 +43,7 @@ TEXTS = {
     "models.0.builtin": ("shapes-vqgan", "shapes-clip"),
     "models.0.input": ("data", "data/b"),
     "inputs.0.path": ("data", "data2"),
+    "post.0.audio.input": ("data", "data/b.mp3"),
     "output.s3.endpoint": ("https://a.example.com", "https://b.example.com"),
     "inputs.0.s3.endpoint": ("https://a.example.com", "https://b.example.com"),
 }
@@ -91,7 +93,7 @@ def _string(path: str, schema: Schema, other: bool) -> str:
 
 
 def _number(path: str, schema: Schema, other: bool) -> Any:
-    low = max(schema.get("minimum", 1), 1)
+    low = max(schema.get("minimum", 1), 1) + bool(schema.get("exclusiveMinimum"))
     return low + 1 if other else low
 
 
@@ -137,6 +139,8 @@ def _with_company(path: str, manifest: corpus.Manifest) -> corpus.Manifest:
         spec["pipeline"]["vqganClip"]["initImage"] = "data"
     if path == "inputs.0.access":
         spec["inputs"] = [{"path": "data", "pvc": {"claimName": "videos"}, "access": spec["inputs"][0]["access"]}]
+    if any("interpolate" in step for step in spec.get("post", ())):
+        spec["encoding"] = {"fps": 1}  # below every example
     limits = spec["runner"].get("resources", {}).get("limits", {})
     if not any("/" in name for name in limits):
         spec["runner"]["accelerator"] = "None"

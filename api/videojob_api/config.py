@@ -8,15 +8,17 @@ no start picture when `init_image` is missing, null, empty or the text `None`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from videojob_api.base import Document, OpenDocument
 from videojob_api.pipelines import Pipeline
+from videojob_api.post import Post
+from videojob_api.post_rules import InterpolatesUpwards
 from videojob_api.problems import BadDocument, Problem, problems
-from videojob_api.rules import Refuses
+from videojob_api.rules import Refuses, Rule
 from videojob_api.spec import Encoding, Models
 from videojob_api.storage import CONTROL, RelativePath
 
@@ -44,6 +46,7 @@ class BadConfig(BadDocument):
 class RunnerConfig(Document):
     """Our form: the same pipeline object as in the resource."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (InterpolatesUpwards(),)
     api_version: Literal["runner.videojobs.dev/v1"] = RUNNER_API_VERSION
     uid: Uid
     """Goes into STATUS; with its spaces as `_` also the video's base name unless `name` is given."""
@@ -55,6 +58,8 @@ class RunnerConfig(Document):
     """Packs by role; absent: the pipeline's built-in ones."""
     encoding: Encoding = Encoding()
     """The mp4."""
+    post: Post | None = None
+    """Steps after the frames were made, as in the resource."""
 
 
 def number_as_id(value: Any) -> Any:

@@ -8,6 +8,8 @@ from videojob_api.base import Document, without_nulls
 from videojob_api.object_rules import ExactlyOne, Immutable, Requires
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
+from videojob_api.post import Post
+from videojob_api.post_rules import InterpolatesUpwards, PostIsOurs, SoundAmongInputs, UpscalerHasWork
 from videojob_api.quantity import Quantity
 from videojob_api.rules import EachAmong, Rule, UniqueBy
 from videojob_api.spec_rules import (
@@ -19,7 +21,7 @@ from videojob_api.spec_rules import (
 )
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
 
-BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip")
+BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip", "shapes-upscaler")
 """The packs that ship in the runner's image; a runner by itself takes any that it finds."""
 
 Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(without_nulls)]
@@ -32,9 +34,9 @@ class ModelSource(Document):
 
     rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("builtin", "input"),)
     role: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]*$", max_length=63)]
-    """What the pipeline uses it for; vqganClip knows generator and perceptor. No two packs share a role."""
+    """Its use: vqganClip has a generator and a perceptor, steps upscale an upscaler. No two packs share a role."""
     builtin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
-    """A pack that ships in the runner's image: shapes-vqgan or shapes-clip."""
+    """A pack that ships in the runner's image: shapes-vqgan, shapes-clip or shapes-upscaler."""
     input: RelativePath | None = None
     """A pack folder among the inputs, below `/video_io/input`."""
     digest: Sha256 | None = None
@@ -154,7 +156,11 @@ class VideoJobSpec(Document):
         PacksAmongInputs(),
         PictureAmongInputs(),
         SourceAmongInputs(),
-        KnownRoles("vqgan_clip", ("generator", "perceptor")),
+        KnownRoles("vqgan_clip", ("generator", "perceptor", "upscaler")),
+        PostIsOurs(),
+        InterpolatesUpwards(),
+        SoundAmongInputs(),
+        UpscalerHasWork(),
         *map(
             Immutable,
             (
@@ -163,6 +169,7 @@ class VideoJobSpec(Document):
                 "inputs",
                 "output",
                 "encoding",
+                "post",
                 "test",
                 "runner",
                 "pod",
@@ -181,6 +188,8 @@ class VideoJobSpec(Document):
     """Where the results go: exactly one of s3, pvc."""
     encoding: Encoding = Encoding()
     """The mp4."""
+    post: Post | None = None
+    """Steps after the frames were made, in this order: upscale, interpolate, audio. A test leaves them out."""
     test: Test | None = None
     """Simulated frames instead of real work, to try out everything around it. Absent: real work."""
     runner: Runner = Runner()

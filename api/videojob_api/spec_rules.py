@@ -137,7 +137,8 @@ class KnownRoles(Rule):
     @property
     def message(self) -> str:
         """The roles there are."""
-        return f"the roles of pipeline.{wire(self.pipeline)} are {' and '.join(self.roles)}"
+        *first, last = self.roles
+        return f"the roles of pipeline.{wire(self.pipeline)} are {', '.join(first)} and {last}"
 
     @property
     def blames(self) -> str:

@@ -60,7 +60,12 @@ def config_json(job: JobRef, spec: VideoJobSpec) -> str:
     if spec.pipeline.custom is not None:
         return _compact({"uid": job.uid, "unique_id": job.uid} | (spec.pipeline.custom.config or {}))
     config = RunnerConfig(
-        uid=job.uid, name=job.name, pipeline=spec.pipeline, models=spec.models, encoding=spec.encoding
+        uid=job.uid,
+        name=job.name,
+        pipeline=spec.pipeline,
+        models=spec.models,
+        encoding=spec.encoding,
+        post=spec.post,
     )
     return config.model_dump_json(by_alias=True, exclude_none=True)
 

@@ -24,16 +24,25 @@ def scratch(spec: VideoJobSpec) -> Scratch:
     """The user's size, else an estimate, without a limit where it would be a guess (foreign images, inputs, films)."""
     if spec.pod and spec.pod.scratch:
         return Scratch(spec.pod.scratch.size, spec.pod.scratch.size)
-    estimate = f"{_frames_bytes(spec.pipeline.vqgan_clip) + _known_inputs(spec) + GI}"
+    estimate = f"{_pictures_bytes(spec) + _known_inputs(spec) + GI}"
     return Scratch(estimate, estimate if _all_known(spec) else None)
 
 
-def _frames_bytes(pipeline: VqganClip | None) -> int:
+def _pictures_bytes(spec: VideoJobSpec) -> int:
+    """All frames as PNG, the engine's and the larger ones of each upscale step, and the video of the last of them."""
+    pipeline = spec.pipeline.vqgan_clip
     if pipeline is None:
         return 0
-    raw, frames = pipeline.width * pipeline.height * 3, _frames(pipeline)
-    pictures = 2 if pipeline.style_transfer else 1  # its source's frames lie beside the ones it makes
-    return int(raw * frames * (PNG_SHARE * pictures + VIDEO_SHARE * _repeats(pipeline)))
+    raw, frames, fps = float(pipeline.width * pipeline.height * 3), _frames(pipeline), spec.encoding.fps
+    kept = raw * frames * (2 if pipeline.style_transfer else 1)  # its source's frames lie beside the ones it makes
+    shown = float(frames * _repeats(pipeline))
+    for step in spec.post or ():
+        if step.upscale:
+            raw *= step.upscale.scale**2
+            kept += raw * shown
+        if step.interpolate:
+            shown, fps = shown * step.interpolate.fps / fps, step.interpolate.fps
+    return int(kept * PNG_SHARE + raw * shown * VIDEO_SHARE)
 
 
 def _frames(pipeline: VqganClip) -> int:

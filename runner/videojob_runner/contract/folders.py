@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from videojob_api import layout
+
+from videojob_runner.media.frames import clear_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class IoFolder:
         return self.root / layout.FRAMES
 
     @property
+    def post(self) -> Path:
+        """Where frames of steps after the engine go."""
+        return self.root / layout.POST
+
+    @property
     def checkpoints(self) -> Path:
         """Where checkpoints go."""
         return self.root / layout.CHECKPOINTS
@@ -59,6 +67,11 @@ class IoFolder:
     def video(self, name: str) -> Path:
         """Where the mp4 called `name` goes."""
         return self.root / layout.OUTPUT / name
+
+    def clear(self) -> None:
+        """Removes the frames of an earlier run, the engine's and those of the steps after it."""
+        clear_frames(self.frames)
+        shutil.rmtree(self.post, ignore_errors=True)
 
     def forget_acknowledgement(self) -> None:
         """Removes the agent's word on an earlier run of the same job."""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from videojob_api import config as documents
 from videojob_api.config import FlatConfig, RunnerConfig, read_config
+from videojob_api.post import PostStep
 from videojob_api.problems import problems
 from videojob_api.spec import ModelSource
 
@@ -53,6 +54,7 @@ class Job:
     crf: int = 23
     seed: int | None = None
     models: tuple[ModelSource, ...] = ()
+    post: tuple[PostStep, ...] = ()
     is_flat: bool = False
     digest: str
     """sha256 of what was asked for: a checkpoint of another question is of no use."""
@@ -119,6 +121,7 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
         crf=config.encoding.crf,
         seed=options.get("seed"),
         models=tuple(config.models or ()),
+        post=tuple(config.post or ()),
         digest=digest,
     )
 

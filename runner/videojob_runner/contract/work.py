@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from videojob_api.report import Failure
 
@@ -17,6 +19,7 @@ from videojob_runner.contract.checkpoint import CheckpointSlot
 from videojob_runner.contract.engine import Outcome, RunContext, WarmsUp
 from videojob_runner.contract.engines import engine_names
 from videojob_runner.contract.errors import Interrupted, RunnerError
+from videojob_runner.contract.finishing import Kept, SharedProgress, Step, prepared
 from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.job import Job, about, checked, load_text, peek_uid, read_job
 from videojob_runner.contract.metrics_log import MetricsLog, recorded
@@ -29,9 +32,9 @@ from videojob_runner.contract.versions import program_versions
 from videojob_runner.contract.world import World
 from videojob_runner.media.contact_sheet import contact_sheet
 from videojob_runner.media.ffmpeg import ffmpeg_version
-from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files, read_frame
+from videojob_runner.media.frames import FrameWriter, frame_files, read_frame
 from videojob_runner.media.metadata import mp4_metadata
-from videojob_runner.media.mp4 import Encoding, write_mp4
+from videojob_runner.post.footage import Footage, Frame, encode, of_pictures
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,13 @@ def work(options: Options, world: World, folder: IoFolder, status: StatusWriter)
     status.versions.update(program_versions(world.environment))
     job = read_job(text)
     if options.mode is Mode.PROD:
-        outcome = _generate(job, world, folder, status)
+        made = _generate(job, world, folder, status)
     else:
-        outcome = _simulate(job, world, folder, status, seconds=options.test_duration)
+        made = _simulate(job, world, folder, status, seconds=options.test_duration)
     if options.mode is Mode.TEST_FAIL:
         status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
     else:
-        _encode(job, folder, status, outcome)
+        _encode(job, folder, status, made)
         if options.mode is Mode.PROD:
             _summarise(job, folder)
         status.completed(job.video)
@@ -73,25 +76,34 @@ def set_up(world: World) -> None:
         log.info("%s is ready on %s", name, device.name)
 
 
-def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the frames on disk must be, and what is still to be done to them."""
+
+    outcome: Outcome
+    steps: Sequence[Step] = ()
+
+
+def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> Made:
     total = frames_to_simulate(job, seconds=seconds)
-    clear_frames(folder.frames)
+    folder.clear()
     with FrameWriter(folder.frames, total=total) as frames:
         _count_frames(status, frames, total=total)
         made = simulate(job, frames, status.progress, seconds=seconds, stop=world.stop, clock=world.clock)
-    return Outcome(frames=made)
+    return Made(Outcome(frames=made))
 
 
-def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> Outcome:
-    """Lets the engine work."""
+def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) -> Made:
+    """Lets the engine work; what the steps after it need is looked at before."""
     engine = world.engine(job.arm)
     prefix = "" if job.is_flat else f"pipeline.{job.arm}."
     config = checked(lambda: engine.Config.model_validate(dict(job.options)), prefix=prefix)
     device = world.device(world.environment)
     status.versions.update(device.versions)
     slot = _checkpoints(job, world, folder, status)
-    if slot.newest() is None:
-        clear_frames(folder.frames)
+    kept = Kept(folder=folder.post, resume=slot.newest() is not None)
+    if not kept.resume:
+        folder.clear()
     metrics, preview = MetricsLog(folder=folder.root), PreviewFile(folder=folder.root, clock=world.clock)
     metrics.start(slot.newest())
     slot.company = metrics.keep
@@ -106,12 +118,13 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
         slot.before = before_saving
         if world.stop.is_set():
             raise Interrupted("stopped before the first step")
+        progress = SharedProgress(recorded(status.progress, metrics), later=(job.frames or 0) if job.post else 0)
         context = RunContext(
             inputs=folder.inputs,
             scratch=folder.scratch,
             frames=frames,
             checkpoint=slot,
-            progress=recorded(status.progress, metrics),
+            progress=progress,
             preview=preview,
             stop=world.stop,
             models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
@@ -120,8 +133,9 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             fps=job.fps,
             versions=status.versions,
         )
+        steps = prepared(job, context, kept, progress=progress)
         try:
-            return engine.run(config, context)
+            return Made(engine.run(config, context), steps)
         finally:
             metrics.flush()
             shutil.rmtree(folder.scratch, ignore_errors=True)
@@ -162,14 +176,18 @@ def _summarise(job: Job, folder: IoFolder) -> None:
     MetricsLog(folder=folder.root).plot(folder.losses, title=job.video.removesuffix(".mp4"))
 
 
-def _encode(job: Job, folder: IoFolder, status: StatusWriter, outcome: Outcome) -> None:
+def _encode(job: Job, folder: IoFolder, status: StatusWriter, made: Made) -> None:
     """Makes the mp4 of all frames; afterwards it exists, whole, or EncodingFailed says why not."""
-    files = frame_files(folder.frames)
-    if len(files) != outcome.frames:
-        raise RunnerError(f"there are {len(files)} frames on disk, but {outcome.frames} were made")
+    files, film = frame_files(folder.frames), made.outcome.film
+    if len(files) != made.outcome.frames:
+        raise RunnerError(f"there are {len(files)} frames on disk, but {made.outcome.frames} were made")
     status.phase("encoding")
     status.versions["ffmpeg"] = ffmpeg_version()
-    film = outcome.film
-    pictures = film(len(files), lambda index: read_frame(files[index])) if film else map(read_frame, files)
-    encoding = Encoding(fps=job.fps, crf=job.crf, metadata=mp4_metadata(about(job, seed=status.versions.get("seed"))))
-    write_mp4(folder.video(job.video), pictures, encoding)
+    footage = of_pictures(files, fps=job.fps)
+    if film is not None:
+        shown = film(len(files), lambda index: read_frame(files[index]))
+        footage = Footage(frames=map(Frame, shown), fps=job.fps)
+    for step in made.steps:
+        footage = step(footage)
+    metadata = mp4_metadata(about(job, seed=status.versions.get("seed")))
+    encode(footage, folder.video(job.video), crf=job.crf, metadata=metadata)

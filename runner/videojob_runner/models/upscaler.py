@@ -20,15 +20,13 @@ from torch import Tensor, nn
 
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.media.frames import Pixels
+from videojob_runner.media.sizes import enlarged_size
 from videojob_runner.models.packs import Pack, as_float
 from videojob_runner.models.vqgan import frozen
 
 OVERLAP: Final = 16
 """Pixels of its neighbours that a tile sees on each side; further away nothing visible comes from."""
 SMALLEST_TILE: Final = 32
-LARGEST_SCALE: Final = 16.0
-LONGEST_SIDE: Final = 16_384
-"""Pixels; H.264 ends there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +83,9 @@ class Upscaler:
         return result
 
     def _tile(self, pixels: Pixels) -> Pixels:
-        picture = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.network.device)
+        picture = torch.from_numpy(pixels.copy()).to(self.network.device)
         enlarged: Tensor = self.network(picture.permute(2, 0, 1)[None].to(self.network.dtype) / 255)
         return np.asarray((enlarged[0].float() * 255).round().byte().permute(1, 2, 0).cpu())
-
-
-def enlarged_size(width: int, height: int, scale: float) -> tuple[int, int]:
-    """Width and height after enlargement. Raises ValueError for a scale or a result out of range."""
-    if not 1 < scale <= LARGEST_SCALE:
-        raise ValueError(f"scale must be above 1 and at most {LARGEST_SCALE:g}, not {scale}")
-    size = round(width * scale), round(height * scale)
-    if max(size) > LONGEST_SIDE:
-        raise ValueError(f"{width}×{height} times {scale:g} has a side above {LONGEST_SIDE} pixels; choose less")
-    return size
 
 
 def _parts(length: int, tile: int) -> Iterator[tuple[slice, slice]]:

@@ -29,6 +29,16 @@ def test_the_config_is_the_same_pipeline_in_our_form() -> None:
     assert config.pipeline == spec().pipeline
 
 
+def test_the_config_repeats_the_steps_after_the_frames() -> None:
+    config = RunnerConfig.model_validate_json(
+        plan(post=[{"upscale": {"scale": 2}}, {"interpolate": {"fps": 60}}]).config
+    )
+    assert [step.model_dump(exclude_none=True) for step in config.post or []] == [
+        {"upscale": {"scale": 2, "tile": 256}},
+        {"interpolate": {"fps": 60}},
+    ]
+
+
 def test_a_foreign_image_gets_the_users_own_config_with_the_uid_under_both_names() -> None:
     told = plan(**custom(config={"prompt": "waves", "num_frames": 5}))
     assert json.loads(told.config) == {"uid": UID, "unique_id": UID, "prompt": "waves", "num_frames": 5}
@@ -140,6 +150,13 @@ def test_the_whole_plan_has_a_limit(count: int, reason: str | None) -> None:
     long = [{"path": f"{n}", "s3": {"bucket": "art", "key": "k" * 1020 + str(n)}} for n in range(count)]
     told = {"inputs": long} | custom(config={"text": "x" * 32_000})
     assert found(**told) == reason
+
+
+def test_scratch_holds_larger_frames_too_and_the_longer_video() -> None:
+    raw = 64 * 64 * 3
+    told = spec(post=[{"upscale": {"scale": 2}}, {"interpolate": {"fps": 48}}])
+    pngs, video = 12 * (raw + 4 * raw) * 0.6, 24 * 4 * raw * 0.1
+    assert int(scratch(told).request) == int(pngs + video) + GI
 
 
 @pytest.mark.parametrize("told", [{"scratch": {"size": "20Gi"}}, {"scratch": {"size": "20Gi"}, "runAsUser": 7}])

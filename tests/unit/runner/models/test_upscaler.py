@@ -14,8 +14,9 @@ from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.media.frames import Pixels
+from videojob_runner.media.sizes import enlarged_size
 from videojob_runner.models.packs import Pack
-from videojob_runner.models.upscaler import Upscaler, enlarged_size
+from videojob_runner.models.upscaler import Upscaler
 
 from tests.unit.runner.tiny_packs import write_pack
 

@@ -1,0 +1,50 @@
+"""What is done to frames after they were made: `VideoJob.spec.post` (DESIGN §3)."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from videojob_api.base import Document
+from videojob_api.object_rules import ExactlyOne
+from videojob_api.post_rules import AtMostOnce
+from videojob_api.rules import Rule
+from videojob_api.storage import RelativePath
+
+
+class Upscale(Document):
+    """Larger frames, by the pack in the role upscaler."""
+
+    scale: Annotated[float, Field(gt=1, le=16)] = 4
+    """How much larger each way. No side may exceed 16384 pixels."""
+    tile: Annotated[int, Field(ge=32, le=4096)] = 256
+    """Side of the parts that a frame is worked on in, in pixels before enlargement: less takes less memory."""
+
+
+class Interpolate(Document):
+    """More frames in a second, by motion compensation."""
+
+    fps: Annotated[int, Field(ge=2, le=240)]
+    """Frames in a second of the video; more than encoding.fps."""
+
+
+class Audio(Document):
+    """Sound for the video, cut where the picture ends."""
+
+    input: RelativePath
+    """A sound or video file among the inputs, below `/video_io/input`."""
+
+
+class PostStep(Document):
+    """One step: exactly one of upscale, interpolate, audio."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("upscale", "interpolate", "audio"),)
+    upscale: Upscale | None = None
+    """Larger frames, kept in `output/post/`."""
+    interpolate: Interpolate | None = None
+    """More frames in a second."""
+    audio: Audio | None = None
+    """Sound for the video."""
+
+
+Post = Annotated[list[PostStep], Field(max_length=8), AtMostOnce("interpolate"), AtMostOnce("audio")]
+"""Steps in the order in which they are done."""

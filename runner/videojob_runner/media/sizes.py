@@ -1,0 +1,19 @@
+"""How large pictures may become."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LARGEST_SCALE: Final = 16.0
+LONGEST_SIDE: Final = 16_384
+"""Pixels; H.264 ends there."""
+
+
+def enlarged_size(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Width and height after enlargement. Raises ValueError for a scale or a result out of range."""
+    if not 1 < scale <= LARGEST_SCALE:
+        raise ValueError(f"scale must be above 1 and at most {LARGEST_SCALE:g}, not {scale}")
+    size = round(width * scale), round(height * scale)
+    if max(size) > LONGEST_SIDE:
+        raise ValueError(f"{width}×{height} times {scale:g} has a side above {LONGEST_SIDE} pixels; choose less")
+    return size
