@@ -5,7 +5,7 @@ export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e verify generate pack lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
+.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
 
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
@@ -45,6 +45,9 @@ verify: $(VENV)/ok  ## fail when generated files are not what the models say
 
 pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on two cores; goes on where it was stopped)
 	@$(PY) -W ignore -m packs.shapes.train --out runner/videojob_runner/models/builtin
+
+pack-upscaler: $(VENV)/ok  ## train the built-in upscaler anew (about 5 minutes of one core)
+	@$(PY) -W ignore -m packs.upscaler.train --out runner/videojob_runner/models/builtin
 
 lock:  ## write locks/*.txt anew from pyproject.toml
 	@sh scripts/lock.sh
