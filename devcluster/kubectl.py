@@ -49,9 +49,13 @@ class Kubectl:
         return self("apply", *where, "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in documents))
 
     def until_established(self, definition: str) -> None:
-        """Waits until a CustomResourceDefinition is served; `kubectl wait` errs while it has no conditions at all."""
-        path = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
-        wait_for(f"crd/{definition}", lambda: self("get", "crd", definition, "-o", path) == "True", seconds=30)
+        """Waits until a CustomResourceDefinition is served. At first it has no conditions, on which a jsonpath errs."""
+
+        def is_established() -> bool:
+            conditions = self.json("get", "crd", definition).get("status", {}).get("conditions") or ()
+            return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)
+
+        wait_for(f"crd/{definition}", is_established, seconds=30)
 
     def watch(self, kind: str, *options: str, name: str | None = None, timeout: float) -> Iterator[dict[str, Any]]:
         """
