@@ -29,8 +29,9 @@ PATH = st.lists(NAME | st.sampled_from(["...", "a b", "é", "-x", ".hidden", "..
     "/".join
 )
 RESOURCE = st.sampled_from(["cpu", "memory", "nvidia.com/gpu", "example.com/other"])
+# Beyond 2⁵³ the API server writes a float as a whole number with other last digits than Python's.
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-(2.0**53), 2.0**53) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
