@@ -94,6 +94,10 @@ def _string(path: str, schema: Schema, other: bool) -> str:
 
 def _number(path: str, schema: Schema, other: bool) -> Any:
     low = max(schema.get("minimum", 1), 1) + bool(schema.get("exclusiveMinimum"))
+    high = schema.get("maximum")
+    if high is not None and high < low + 1:  # a share
+        low = high / 2
+        return high if other else low
     return low + 1 if other else low
 
 
