@@ -8,6 +8,7 @@ belongs to the same version.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,8 +58,11 @@ class Source:
 
     @property
     def folder(self) -> str:
-        """Name of the folder of this source's binaries."""
-        return f"{self.name}-{self.version}"
+        """Name of the folder of this source's binaries: its version and, if there are any, our programs' content."""
+        ours = [main.program(self.module) for main in self.commands.values() if isinstance(main, Main)]
+        if not ours:
+            return f"{self.name}-{self.version}"
+        return f"{self.name}-{self.version}-{hashlib.sha256(''.join(ours).encode()).hexdigest()[:8]}"
 
 
 KUBERNETES_MODULE = "k8s.io/kubernetes"
@@ -82,7 +86,7 @@ def _kubernetes(*names: str, group: Group) -> Source:
 COREDNS = Main(
     package="coremain",
     call="work.Run()",
-    parts=("plugin/cache", "plugin/errors", "plugin/kubernetes"),
+    parts=("plugin/bind", "plugin/cache", "plugin/errors", "plugin/kubernetes"),
 )
 """The plugins of our Corefile: without the clients of four clouds it builds in a fraction of the time."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from devcluster import build, debian, gotool, paths
 from devcluster.errors import NotPossibleHere, StartFailed
 from devcluster.registry import Registry
-from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group, Main
+from devcluster.runtime import COREFILE
+from devcluster.versions import COREDNS, GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group, Main
 from devcluster.waiting import wait_for
 
 
@@ -127,3 +129,15 @@ def test_waiting_returns_as_soon_as_it_is_true() -> None:
 def test_waiting_in_vain_says_for_what_and_why() -> None:
     with pytest.raises(StartFailed, match=r"the moon was not there after 0 s\nit is day"):
         wait_for("the moon", lambda: False, seconds=0, explain=lambda: "it is day")
+
+
+def test_the_name_server_has_every_plugin_that_its_configuration_names() -> None:
+    named = re.findall(r"^  ([a-z]+)", COREFILE, re.MULTILINE)
+    assert "kubernetes" in named
+    assert {f"plugin/{name}" for name in named} == set(COREDNS.parts)
+
+
+def test_another_main_program_of_ours_gets_another_folder() -> None:
+    source = next(source for source in SOURCES if source.name == "coredns")
+    fewer = replace(source, commands={"coredns": replace(COREDNS, parts=COREDNS.parts[1:])})
+    assert source.folder.startswith("coredns-v") and source.folder != fewer.folder
