@@ -59,7 +59,7 @@ CASES: dict[str, Callable[[Lab], Case]] = {
     "wants-root": lambda lab: Case(
         shell("true", image=lab.images["root"]), "CreateContainerConfigError", "runAsNonRoot"
     ),
-    "bad-prompt": lambda lab: Case(real("a red circle | "), "BadConfig", "prompts"),
+    "bad-prompt": lambda lab: Case(real('a "red circle'), "BadConfig", "prompts"),
     "no-picture": lambda lab: Case(real(initImage="init.png") | {"inputs": NO_PICTURE}, "BadInput", "init.png"),
     "wrong-sum": lambda lab: Case({"inputs": WRONG_SUM}, "DigestMismatch", "note.txt"),
     "wrong-keys": lambda lab: Case({"output": bucket(lab, secret="wrong-keys")}, "CredentialsRefused", "videos"),
