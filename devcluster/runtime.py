@@ -149,6 +149,8 @@ state = "{root}/state"
     sandbox = "{pause}"
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true  # else no pod starts where CAP_SYS_RESOURCE is missing
+  # Else below /run/netns, where those of a pod that was just being made cannot be told from another cluster's.
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["{plugins}"]
     conf_dir = "{folder}/cni"

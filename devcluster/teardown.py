@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STRAYS = (
     *("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"),
-    *("/var/lib/cni", "/etc/cni", "/opt/cni", "/run/netns", "/run/nri"),
+    *("/var/lib/cni", "/etc/cni", "/opt/cni", "/run/nri"),
 )
 """Fixed paths of kubelet and containerd that no setting moves."""
 
@@ -46,20 +46,17 @@ def take_down(node: Node) -> None:
     daemons = Daemons(node.folder)
     for name in ("scheduler", "controllers"):
         daemons.stop(name)
-    namespaces: set[Path] = set()
-    if daemons.running("containerd"):
-        namespaces = set(pod_namespaces(node))
-        if daemons.running("kubelet") and daemons.running("apiserver"):
-            delete_pods(node)
+    if all(daemons.running(name) for name in ("containerd", "kubelet", "apiserver")):
+        delete_pods(node)
     for name in _AFTER_PODS:
         daemons.stop(name)
     if daemons.running("containerd"):
         kill_containers(node)
     for name in (*_LAST, *daemons.names()):
         daemons.stop(name)
-    remove_namespaces(namespaces)
     unmount_below(node.folder)
-    shutil.rmtree(node.folder / "addresses", ignore_errors=True)
+    for passing in ("addresses", "containerd/state"):
+        shutil.rmtree(node.folder / passing, ignore_errors=True)
     if MachineLock().free_for(node.folder):
         remove_pod_cgroups(CGROUPS)
         remove_strays(node.folder)
@@ -79,21 +76,6 @@ def kill_containers(node: Node) -> None:
         _ctr(node, "tasks", "delete", "--force", task)
     for container in _listed(node, "containers", "ls", "-q"):
         _ctr(node, "containers", "delete", container)
-
-
-def pod_namespaces(node: Node) -> Iterator[Path]:
-    """The files behind the network namespaces of the node's pods."""
-    for container in _listed(node, "containers", "ls", "-q"):
-        for word in _ctr(node, "containers", "info", container).split('"'):
-            if "/netns/cni-" in word:
-                yield Path(word).resolve()
-
-
-def remove_namespaces(files: set[Path]) -> None:
-    """Unmounts and removes what is left of `files`, the network namespaces of pods."""
-    for file in files:
-        unmount_below(file)
-        file.unlink(missing_ok=True)
 
 
 def remove_pod_cgroups(root: Path) -> None:

@@ -78,14 +78,14 @@ class Machine:
 
     links: set[str]
     rules: set[str]
-    pod_namespaces: set[str]
+    pod_namespaces: set[Path]
     inside: set[str]
 
     @classmethod
-    def look(cls) -> Machine:
+    def look(cls, folder: Path) -> Machine:
         own = str(Path("/proc/self/ns/net").readlink())
         links = {line.split()[0] for line in lines_of(program("ip"), "-brief", "link")}
-        names = {path.name for path in Path("/run/netns").glob("cni-*")}
+        names = {mount for mount in mounts_below(folder) if mount.name.startswith("cni-")}
         rules = lines_of(program("nft"), "list", "ruleset")
         return cls(links, rules, names, set(network_namespaces().values()) - {own})
 
@@ -117,12 +117,12 @@ def story(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stor
         node.kubectl("wait", "pod/stubborn", "-n", space, "--for=condition=Ready", "--timeout=60s")
         renamed, current = (an_image(node, scratch, word=secrets.token_hex(4)) for _ in range(2))
         node.kubectl("create", "configmap", "kept", "--from-literal=word=yes", "-n", space)
-        busy = Machine.look()
+        busy = Machine.look(node.folder)
         node.down()
         try:
             told = Story(
                 busy=busy,
-                quiet=Machine.look(),
+                quiet=Machine.look(node.folder),
                 folder=node.folder,
                 left_running=commands_that_mention(str(node.folder)),
                 mounts=mounts_below(node.folder.parent.parent),
@@ -153,7 +153,7 @@ def test_no_process_is_left_in_the_clusters_or_a_pods_network(story: Story) -> N
 
 def test_no_namespace_is_left(story: Story) -> None:
     assert not story.namespace
-    assert not story.quiet.pod_namespaces & story.busy.pod_namespaces
+    assert story.quiet.pod_namespaces == set()
 
 
 def test_no_mount_is_left(story: Story) -> None:
