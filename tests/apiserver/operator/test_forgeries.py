@@ -52,6 +52,8 @@ def stage(cluster: devcluster.ApiServer, plant: Plant) -> Iterator[Stage]:
             kubelet.starts(pods[job])
             kube.until("vj", job, lambda vj: condition(vj, "Running").get("status") == "True", timeout=30)
         kube.apply(sleeper("stranger"), sleeper("short-lived"))
+        # A pod that says nothing is noted after a while: the last write that is the operator's own.
+        kube.until("vj", "victim", lambda vj: condition(vj, "ProgressReporting").get("status") == "False", timeout=30)
         names = {job: pod["metadata"]["name"] for job, pod in pods.items()}
         victim, other = kube.get("vj", "victim"), kube.get("vj", "other")
         yield Stage(plant, kube, Tokens(kube), victim, names["victim"], other, names["other"])
