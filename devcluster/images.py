@@ -76,6 +76,12 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(child)
 
 
+def _names(tag: str, recipe: Recipe) -> tuple[str, str]:
+    """An image's whole name, and the key of its record."""
+    name = tag if ":" in tag else f"{tag}:devcluster"
+    return name, f"{name} {recipe.fingerprint()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Images:
     """The images of the node in `network`, which pulls them from `registry`."""
@@ -106,18 +112,23 @@ class Images:
         recipe = Recipe(
             dockerfile=dockerfile, context=context or dockerfile.parent, target=target, arguments=build_args or {}
         )
-        name = tag if ":" in tag else f"{tag}:devcluster"
-        key = f"{name} {recipe.fingerprint()}"
+        name, key = _names(tag, recipe)
         known = self._record().get(key)
         if known and self.registry.holds(known):
             return known
         with exclusive(paths.cache() / "images.lock"):
-            if BASE in dockerfile.read_text() and "BASE" not in recipe.arguments:
-                ensure_base(self.buildah)
             self._build(recipe, name)
             reference = self._push(name, key)
             self.buildah.prune()
             return reference
+
+    def build_layers(self, dockerfile: Path, tag: str, *, target: str | None = None) -> None:
+        """Makes the layers of an image ahead, for which no node is needed: `build` will find them, and only push."""
+        recipe = Recipe(dockerfile=dockerfile, context=dockerfile.parent, target=target)
+        name, key = _names(tag, recipe)
+        if key not in self._record():
+            with exclusive(paths.cache() / "images.lock"):
+                self._build(recipe, name)
 
     def ensure_basics(self) -> dict[str, str]:
         """The images every node needs, `pause` and `busybox`, made of the one static busybox; references by name."""
@@ -129,6 +140,8 @@ class Images:
         return {"pause": pause, BUSYBOX: self.build(_OURS / "Dockerfile.busybox", BUSYBOX, context=context)}
 
     def _build(self, recipe: Recipe, name: str) -> None:
+        if BASE in recipe.dockerfile.read_text() and "BASE" not in recipe.arguments:
+            ensure_base(self.buildah)
         with step(f"image {name} built"):
             self.buildah.build(
                 recipe.dockerfile,

@@ -24,7 +24,7 @@ from videojob_runner.media.contact_sheet import contact_sheet
 
 from devcluster.build import build
 from devcluster.errors import NotPossibleHere
-from devcluster.node import Node, the_node
+from devcluster.node import Node, require_node_level, the_node
 from devcluster.versions import Group
 from scripts import named_context, product
 from scripts.showing import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, console, render, step
@@ -35,9 +35,11 @@ ALREADY_BUILT = 3.0
 
 def on_a_node() -> None:
     """The demo proper."""
-    with step("parts of the cluster"):
-        build(tuple(Group))
+    require_node_level()
     node = the_node()
+    with step("parts of the cluster, and layers of the runner image with torch"), ThreadPoolExecutor(1) as pool:
+        pool.submit(product.build_ahead, node)  # where it fails, the node, or the build that needs it, says why
+        build(tuple(Group))
     try:
         with step("node"):
             node.up()

@@ -1,4 +1,8 @@
-"""The product on a cluster: its images, its chart, a volume to publish to. Shared by the demo and the tests."""
+"""
+The product on a cluster: its images, its chart, a volume to publish to. Shared by the demo and the tests.
+
+As a program it makes the layers of the largest image, which `make test` does while other things are compiled.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 
 from devcluster.build import binary
 from devcluster.kubectl import Kubectl
-from devcluster.node import Node
+from devcluster.node import Node, the_node
 from devcluster.runtime import NODE_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +62,11 @@ def full_images(node: Node) -> Images:
 def operator_image(node: Node) -> str:
     """Operator, agent and command line."""
     return node.images.build(ROOT / "Dockerfile.operator", "videojob-operator")
+
+
+def build_ahead(node: Node) -> None:
+    """The layers of the runner's image with torch, before there is a node to push it to."""
+    node.images.build_layers(ROOT / "Dockerfile.runner", "videojob-runner", target="runner")
 
 
 def runner_image(node: Node, *, target: str) -> str:
@@ -125,3 +134,7 @@ def volume_manifests(name: str, *, namespace: str, claim: str, folder: Path) -> 
             "spec": asked,
         },
     ]
+
+
+if __name__ == "__main__":
+    build_ahead(the_node())
