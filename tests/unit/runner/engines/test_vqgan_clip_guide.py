@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
+from pydantic import TypeAdapter
 from videojob_api.pipelines import vqgan_clip as models
+from videojob_api.post import Post
 from videojob_runner.contract.packs import PACKS_VARIABLE
 from videojob_runner.engines import vqgan_clip
 
@@ -22,6 +25,30 @@ def test_every_field_of_a_form_that_it_names_exists() -> None:
     named = set(re.findall(r"(?<![\w/(-])((?:image|video|styleTransfer|timelapse)\.[a-z][A-Za-z]+)\b", GUIDE))
     assert "video.zoom" in named
     assert named <= FIELDS, named - FIELDS
+
+
+def test_every_field_of_the_resource_that_it_names_exists() -> None:
+    named = set(re.findall(r"`spec\.([A-Za-z.]+)", GUIDE))
+    assert {"post", "encoding.fps", "runner.resources"} <= named
+    assert named <= {path for path, _ in spec_fields.fields()}
+
+
+def test_steps_after_the_frames_are_written_as_the_resource_takes_them() -> None:
+    written = re.findall(r"`spec\.post: (\[.*?\])`", GUIDE)
+    assert written
+    for steps in written:
+        TypeAdapter(Post).validate_python(yaml.safe_load(steps))
+
+
+def test_every_flag_of_the_command_line_has_its_answer() -> None:
+    """The flags of specification vqgan-clip §12.1."""
+    rows = GUIDE.partition("### The command line")[2].partition("###")[0].splitlines()
+    cells = [row.strip("| ").split(" | ", 1) for row in rows if row.startswith("| `")]
+    answers = {flag: answer for flags, answer in cells for flag in re.findall(r"(?<!\w)-[a-z]+", flags)}
+    flags = """-p -ip -i -se -s -ii -in -iw -m -conf -ckpt -nps -npw -lr -cutm -cuts -cutp -sd -opt -o -vid -zvid -zs
+        -zse -zsc -zsx -zsy -cpe -vl -ofps -ifps -d -aug -vsd -cd"""
+    assert set(answers) == set(flags.split())
+    assert not [flag for flag, answer in answers.items() if "not yet" in answer]
 
 
 def test_every_field_is_spoken_of() -> None:
