@@ -71,6 +71,10 @@ class NoPreview:
         """Drops it."""
 
 
+def nobody_counts(frames: int) -> None:
+    """Nobody asked how many frames there will be."""
+
+
 class Stop(Protocol):
     """Whether somebody asked the run to end early."""
 
@@ -116,6 +120,8 @@ class RunContext:
     seed: int
     """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
     preview: Preview = field(default_factory=NoPreview)
+    expect_frames: Callable[[int], None] = nobody_counts
+    """Takes how many frames there will be; call it before the first step, as a job's form does not always tell."""
     fps: float = 24.0
     """Frames per second of the video to come."""
     versions: dict[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from videojob_api.report import Failure
@@ -126,6 +126,7 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             checkpoint=slot,
             progress=progress,
             preview=preview,
+            expect_frames=_expectation(job, status, progress),
             stop=world.stop,
             models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
             device=device.name,
@@ -165,6 +166,16 @@ def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter)
 def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | None) -> None:
     status.frames_total = total
     status.frames_done = lambda: frames.count
+
+
+def _expectation(job: Job, status: StatusWriter, progress: SharedProgress) -> Callable[[int], None]:
+    """What the engine tells the number of frames: where the form does not say it, nobody else can."""
+
+    def expect(total: int) -> None:
+        status.frames_total = total
+        progress.later = total if job.post else 0
+
+    return expect
 
 
 def _summarise(job: Job, folder: IoFolder) -> None:

@@ -123,6 +123,16 @@ def test_where_only_the_engine_knows_how_many_frames_there_will_be_the_steps_are
     assert studio.shown()[:2] == (3, (96, 96))
 
 
+def test_frames_that_only_the_engine_can_count_are_counted_among_the_steps_once_it_has_told(
+    tmp_path: Path, packs: Path
+) -> None:
+    studio = Studio(tmp_path, packs, UPSCALE, pipeline={"custom": {"config": {"x": 1}}})
+    engine = FakeEngine(before=lambda context: context.expect_frames(3))
+    assert studio.run(Mode.PROD, engine=engine) == 0, studio.failure
+    percents = [line.split()[2] for line in studio.clock.lines if "IN_PROGRESS" in line]
+    assert {"0%", "16%", "33%", "50%"} <= set(percents), "three frames made, three enlarged"
+
+
 def test_a_run_that_is_stopped_among_the_steps_keeps_what_is_large_already(tmp_path: Path, packs: Path) -> None:
     studio = Studio(tmp_path, packs, UPSCALE)
 

@@ -199,6 +199,20 @@ def test_a_sigterm_saves_leaves_in_progress_and_ends_with_75(tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000000000002"]
 
 
+def test_the_total_that_only_the_engine_knows_stands_in_status_while_frames_are_made(tmp_path: Path) -> None:
+    """A style transfer has as many frames as its source, which nobody has counted before."""
+    form = {"prompts": "a red circle", "source": "walk"}
+    pipeline = {"vqganClip": {"width": 32, "height": 32, "styleTransfer": form}}
+    bench, seen = Bench(tmp_path, OURS | {"pipeline": pipeline}), []
+
+    def look(_context: RunContext, _index: int) -> None:
+        seen.append((bench.details.frames_done, bench.details.frames_total))
+
+    engine = FakeEngine(frames=4, before=lambda context: context.expect_frames(4), after_each=look)
+    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def interrupted_after(tmp_path: Path, index: int, config: dict[str, Any]) -> FakeEngine:
     bench = Bench(tmp_path, config)
     engine = FakeEngine(after_each=lambda _c, i: bench.stop.receive(signal.SIGTERM) if i == index else None)

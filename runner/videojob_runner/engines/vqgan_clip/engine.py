@@ -74,6 +74,7 @@ class VqganClip:
             source=source,
             sources=len(sources),
         )
+        context.expect_frames(settings.schedule.frames)
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
         precision = usual_precision(context.device)
         context.versions["precision"] = str(precision).removeprefix("torch.")

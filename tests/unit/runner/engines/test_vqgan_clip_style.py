@@ -208,6 +208,14 @@ def test_a_video_is_taken_apart_at_the_rate_asked_for(world: Worlds) -> None:
         assert np.asarray(fifth).mean() == pytest.approx(80, abs=3)
 
 
+@pytest.mark.parametrize("rate", [4, 12])
+def test_how_many_frames_there_will_be_is_told_before_the_first_iteration(world: Worlds, rate: int) -> None:
+    w = world()
+    write_mp4(w.folder / "film.mp4", [np.full((32, 32, 3), 90, np.uint8)] * 12, Encoding(fps=12))
+    run(w, source="film.mp4", sourceFps=rate, iterationsPerFrame=1, iterationsForFirstFrame=0)
+    assert w.expected == [(rate, 0)], "a second of film"
+
+
 def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("frame-10.png", "frame-2.png", "frame-1.png", ".hidden.png"):
         (tmp_path / name).touch()

@@ -101,6 +101,8 @@ class World:
     progress: RecordedProgress = field(default_factory=RecordedProgress)
     versions: dict[str, str] = field(default_factory=dict)
     watcher: Watcher = field(default_factory=Watcher)
+    expected: list[tuple[int, int]] = field(default_factory=list)
+    """How many frames were announced, and how many reports had been made by then."""
 
     def context(self) -> RunContext:
         return RunContext(
@@ -110,6 +112,7 @@ class World:
             checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,
             preview=self.watcher,
+            expect_frames=lambda total: self.expected.append((total, len(self.progress.reports))),
             stop=NeverStops(),
             models=self.models,
             device=self.device,
