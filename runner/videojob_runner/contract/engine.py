@@ -32,6 +32,8 @@ Pixels = npt.NDArray[np.uint8]
 """One picture: height × width × 3, RGB, 0…255."""
 
 
+Record = Callable[[int, Mapping[str, float]], None]
+"""Takes numbers of a step (1-based) by their names."""
 Film = Callable[[int, Callable[[int], Pixels]], Iterable[Pixels]]
 """What a video shows, made while it is encoded from how many frames there are and a function that reads one."""
 
@@ -69,6 +71,10 @@ class NoPreview:
 
     def show(self, pixels: Pixels) -> None:
         """Drops it."""
+
+
+def nobody_records(step: int, values: Mapping[str, float]) -> None:
+    """Nobody keeps a table."""
 
 
 def nobody_counts(frames: int) -> None:
@@ -122,6 +128,9 @@ class RunContext:
     preview: Preview = field(default_factory=NoPreview)
     expect_frames: Callable[[int], None] = nobody_counts
     """Takes how many frames there will be; call it before the first step, as a job's form does not always tell."""
+    record: Record = nobody_records
+    """Takes numbers for the table and its plot alone, which may have long names; what everybody shall see goes with
+    `progress`."""
     fps: float = 24.0
     """Frames per second of the video to come."""
     versions: dict[str, str] = field(default_factory=dict)

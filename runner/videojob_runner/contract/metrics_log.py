@@ -3,6 +3,11 @@ Every metric that an engine reports, step by step: `metrics.csv` beside STATUS, 
 
     step,metric,value
     1,loss,0.913
+    1,phrase,1
+    1,loss: a red circle,0.913
+
+What goes with the progress is written at each step; an engine may record more, as often as it likes. The metric
+`phrase` is no curve: it tells where another part of the run begins.
 
 Rows are written as they come, and at the latest when a checkpoint is saved, which keeps a copy: the next attempt may
 have another disk. It goes on from that copy, so a run that was interrupted has one row for each step all the same. A
@@ -22,6 +27,7 @@ from videojob_runner.media.plot import plot
 
 NAME = "metrics.csv"
 HEADER = ("step", "metric", "value")
+PHRASE = "phrase"
 ROWS_AT_ONCE = 50
 
 
@@ -47,10 +53,13 @@ class MetricsLog:
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Takes the metrics of a step (1-based)."""
-        if metrics == self._last:
-            return
-        self._last = dict(metrics)
-        self._rows.extend((step, name, f"{value:.9g}") for name, value in metrics.items())
+        if metrics != self._last:
+            self._last = dict(metrics)
+            self.record(step, metrics)
+
+    def record(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes values down, whatever was written before."""
+        self._rows.extend((step, name, f"{value:.9g}") for name, value in values.items())
         if len(self._rows) >= ROWS_AT_ONCE:
             self.flush()
 
@@ -76,8 +85,10 @@ class MetricsLog:
 
     def plot(self, target: Path, *, title: str) -> None:
         """Draws everything; an engine without metrics gets no picture."""
-        if series := self.series():
-            plot(target, series, title=title)
+        series = self.series()
+        parts = {step: f"{PHRASE} {number:g}" for step, number in series.pop(PHRASE, [])}
+        if series:
+            plot(target, series, title=title, marks=parts)
 
 
 def recorded(progress: Progress, log: MetricsLog) -> Progress:

@@ -127,6 +127,7 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
             progress=progress,
             preview=preview,
             expect_frames=_expectation(job, status, progress),
+            record=metrics.record,
             stop=world.stop,
             models=PackFolders(job.models, inputs=folder.inputs, built_in=built_in_folder(world.environment)),
             device=device.name,

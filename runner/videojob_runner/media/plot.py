@@ -2,7 +2,8 @@
 A plot of numbers over steps, drawn with Pillow: enough to see whether a run still gets anywhere.
 
 Losses jump from step to step, since each sees other cutouts; every value is drawn thin and pale, and their running mean
-over it in full colour.
+over it in full colour. Where a part of the run ends the curves break off, so that no mean blurs the change. There
+are as many colours as an eye tells apart; further curves are gray.
 """
 
 from __future__ import annotations
@@ -21,37 +22,63 @@ Points = Sequence[tuple[float, float]]
 """Step and value, in the order of the steps."""
 Colour = tuple[int, int, int]
 
-COLOURS: tuple[Colour, ...] = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14))
-INK, GRID, PAPER = (60, 60, 60), (225, 225, 225), (255, 255, 255)
+COLOURS: tuple[Colour, ...] = (
+    *((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14)),
+    *((140, 86, 75), (227, 119, 194), (23, 190, 207), (188, 189, 34)),
+)
+REST: Colour = (150, 150, 150)
+"""Of curves beyond the colours."""
+INK, GRID, MARK, PAPER = (60, 60, 60), (225, 225, 225), (120, 120, 120), (255, 255, 255)
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 34, 34
-"""Margins in pixels."""
+"""Margins in pixels; the legend comes below."""
+ROW, COLUMNS, SWATCH = 18, 2, 18
+"""Of the legend: pixels of a row, and of the stroke before a name."""
+FINE, BROAD = 2, 4
+"""Pixels of a mean's stroke."""
 SMOOTHED_PART = 0.04
 """Of all points, how many the running mean takes."""
 
 
-def plot(target: Path, series: Mapping[str, Points], *, title: str, size: tuple[int, int] = (960, 540)) -> None:
+def plot(
+    target: Path,
+    series: Mapping[str, Points],
+    *,
+    title: str,
+    marks: Mapping[float, str] | None = None,
+    size: tuple[int, int] = (960, 540),
+) -> None:
     """
-    Draws every series by its name into a picture of `size` (width, height); values that are not finite are left out.
+    Draws every series by its name into a picture of `size` (width, height) with a legend below it.
 
-    The ending of `target` says the format. Raises ValueError when there is nothing to draw.
+    `marks` are the steps at which another part of the run begins, and its name. Values that are not finite are left
+    out. The ending of `target` says the format. Raises ValueError when there is nothing to draw.
     """
-    arrays = {name: finite(points) for name, points in series.items()}
-    arrays = {name: array for name, array in arrays.items() if len(array)}
+    arrays = {name: array for name, points in series.items() if len(array := finite(points))}
     if not arrays:
         raise ValueError("a plot needs at least one value")
-    picture = Image.new("RGB", size, PAPER)
+    names = legend(list(arrays))
+    picture = Image.new("RGB", (size[0], size[1] + ROW * math.ceil(len(names) / COLUMNS)), PAPER)
     draw = ImageDraw.Draw(picture)
     frame = Frame.around(np.concatenate(list(arrays.values())), size=size)
     draw_axes(draw, frame, title=title)
-    for place, (name, array) in enumerate(arrays.items()):
-        colour = COLOURS[place % len(COLOURS)]
-        draw.line(frame.pixels(array), fill=pale(colour), width=1)
-        draw.line(frame.pixels(running_mean(array)), fill=colour, width=2)
-        draw.text((frame.left + 10 + 150 * place, 10), name, fill=colour, font=ImageFont.load_default(14))
+    draw_marks(draw, frame, marks or {})
+    draw_curves(draw, frame, list(arrays.values()), breaks=sorted(marks or {}))
+    draw_legend(draw, names, top=size[1] - 8, column=(size[0] - LEFT - RIGHT) // COLUMNS)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.stem}.part{target.suffix}")
     picture.save(part)
     part.replace(target)
+
+
+def colour_of(place: int) -> Colour:
+    """The colour of the curve in this place."""
+    return COLOURS[place] if place < len(COLOURS) else REST
+
+
+def legend(names: Sequence[str]) -> list[str]:
+    """What stands below: the names that have a colour, and how many have none."""
+    more = len(names) - len(COLOURS)
+    return [*names[: len(COLOURS)], *([f"{more} more in gray"] if more > 0 else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +128,48 @@ def draw_axes(draw: ImageDraw.ImageDraw, frame: Frame, *, title: str) -> None:
         draw.text((x, frame.bottom + 6), f"{step:g}", fill=INK, font=font, anchor="ma")
     draw.rectangle((frame.left, frame.top, frame.right, frame.bottom), outline=INK)
     draw.text((frame.right, 10), title, fill=INK, font=ImageFont.load_default(14), anchor="ra")
+
+
+def draw_marks(draw: ImageDraw.ImageDraw, frame: Frame, marks: Mapping[float, str]) -> None:
+    """An upright line at each mark, with its name where there is room."""
+    room = frame.left - 1.0
+    for step, name in sorted(marks.items()):
+        x, _ = frame.pixels(np.array([[step, frame.values[0]]]))[0]
+        draw.line([(x, frame.top), (x, frame.bottom)], fill=MARK)
+        if x > room:
+            draw.text((x + 4, frame.top + 3), name, fill=MARK, font=ImageFont.load_default(12))
+            room = x + 8 + draw.textlength(name, font=ImageFont.load_default(12))
+
+
+def draw_curves(draw: ImageDraw.ImageDraw, frame: Frame, curves: Sequence[Floats], *, breaks: Sequence[float]) -> None:
+    """
+    All values pale, then all means over them. The first curve lies broad under the others, so that a sum can be seen
+    beside the only thing it is made of.
+    """
+    pieces = [(place, piece) for place, curve in enumerate(curves) for piece in split(curve, breaks)]
+    for place, piece in pieces:
+        draw.line(frame.pixels(piece), fill=pale(colour_of(place)), width=1)
+    for place, piece in pieces:
+        width = BROAD if place == 0 and len(curves) > 1 else FINE
+        draw.line(frame.pixels(running_mean(piece)), fill=colour_of(place), width=width)
+
+
+def draw_legend(draw: ImageDraw.ImageDraw, names: Sequence[str], *, top: int, column: int) -> None:
+    """The names with their colours, row by row, each as long as its column lets it be."""
+    font = ImageFont.load_default(12)
+    for place, name in enumerate(names):
+        x, y = LEFT + place % COLUMNS * column, top + ROW * (place // COLUMNS) + ROW // 2
+        draw.line([(x, y), (x + SWATCH, y)], fill=colour_of(place), width=3)
+        room, text = column - SWATCH - 16, " ".join(name.split())
+        while draw.textlength(text, font=font) > room:
+            text = f"{text[:-2]}…"
+        draw.text((x + SWATCH + 6, y), text, fill=INK, font=font, anchor="lm")
+
+
+def split(points: Floats, breaks: Sequence[float]) -> list[Floats]:
+    """The points ``[n, 2]`` before, between and after the steps in `breaks`, as far as there are any."""
+    places = np.searchsorted(points[:, 0], np.asarray(breaks, np.float64))
+    return [piece for piece in np.split(points, places) if len(piece)]
 
 
 def ticks(low: float, high: float, *, about: int = 6) -> list[float]:

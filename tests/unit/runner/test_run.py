@@ -1,5 +1,6 @@
 """Whole runs in one process, with a clock of their own and an engine by recipe."""
 
+import csv
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.run import run
 from videojob_runner.contract.world import Device, World
 from videojob_runner.media.frames import Pixels, read_frame
+from videojob_runner.media.plot import COLOURS, MARK
 
 from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
 
@@ -240,9 +242,26 @@ def test_every_loss_stands_in_a_table_beside_status_and_in_a_plot_in_the_output(
     assert bench.run(Mode.PROD, engine=FakeEngine()) == 0
     assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
     with Image.open(tmp_path / "output" / "losses.png") as image:
-        assert image.size == (960, 540)
+        assert image.size == (960, 540 + 18), "one row of legend"
     with Image.open(tmp_path / "output" / "contact-sheet.png") as image:
         assert image.width > 3 * 192
+
+
+def test_what_an_engine_records_besides_stands_in_the_table_and_the_plot_but_not_in_status(tmp_path: Path) -> None:
+    def record(context: RunContext, index: int) -> None:
+        if index == 1:
+            context.record(2, {"phrase": 2})
+        context.record(index + 1, {'loss: a "red" circle, large': 0.25 * index})
+
+    bench = Bench(tmp_path, OURS)
+    assert bench.run(Mode.PROD, engine=FakeEngine(after_each=record)) == 0
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        table = [row for row in csv.reader(file) if row[1] != "loss"]
+    name = 'loss: a "red" circle, large'
+    assert table[1:] == [["1", name, "0"], ["2", "phrase", "2"], ["2", name, "0.25"], ["3", name, "0.5"]]
+    assert list(bench.details.metrics) == ["loss"]
+    colours = np.asarray(Image.open(tmp_path / "output" / "losses.png")).reshape(-1, 3)
+    assert {COLOURS[0], COLOURS[1], MARK} <= set(map(tuple, colours.tolist()))
 
 
 def test_a_resumed_run_s_table_has_each_step_once_even_on_another_disk(tmp_path: Path) -> None:

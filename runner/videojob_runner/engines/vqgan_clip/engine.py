@@ -33,6 +33,7 @@ from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
 from videojob_runner.engines.vqgan_clip.settings import Settings, resolve, sides
+from videojob_runner.engines.vqgan_clip.shares import ShareLog
 from videojob_runner.engines.vqgan_clip.smoother import Smoother
 from videojob_runner.engines.vqgan_clip.sources import first_size, source_files
 from videojob_runner.engines.vqgan_clip.starts import first_latent
@@ -164,6 +165,23 @@ def begin_story(config: VqganClipConfig, settings: Settings, *, guidance: Guidan
     return Story(guidance, settings.story, pictures=pictures, seed=context.seed)
 
 
+def looks(context: RunContext) -> int:
+    """Iterations between two looks at the loss."""
+    return 1 if context.device == "cpu" else LOSS_EVERY
+
+
+def share_log(config: VqganClipConfig, settings: Settings, context: RunContext) -> ShareLog:
+    """Where the prompts' shares of the loss are written."""
+    field = "sourceWeight" if config.style_transfer else "initWeight"
+    return ShareLog(
+        record=context.record,
+        total=settings.schedule.total,
+        looks=looks(context),
+        phrases=len(settings.story),
+        held_by=field if settings.descent.anchor.acts else None,
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class Run:
     """One run under way: `done` iterations of the schedule are behind it."""
@@ -174,6 +192,7 @@ class Run:
     story: Story
     latent: Latent
     smoother: Smoother
+    shares: ShareLog
     randomness: Randomness
     context: RunContext
     style: Style | None = None
@@ -208,6 +227,7 @@ class Run:
             story=begin_story(config, settings, guidance=guidance, context=context),
             latent=Latent(z, guidance.generator.codebook, settings.descent),
             smoother=Smoother(settings.smoothing, frames=settings.schedule.frames),
+            shares=share_log(config, settings, context),
             randomness=randomness,
             context=context,
             style=style,
@@ -289,10 +309,11 @@ class Run:
     def report(self, step: Step, iteration: Iteration) -> None:
         """Tells the progress; the loss is read now and then where reading waits for the device."""
         total = self.settings.schedule.total
-        if self.context.device == "cpu" or self.done % LOSS_EVERY == 0 or self.done == total:
+        if self.done % looks(self.context) == 0 or self.done == total:
             self.loss = float(iteration.loss)
         message = f"frame {step.frame + 1} of {self.settings.schedule.frames}"
         self.context.progress(self.done, total, message, metrics=None if self.loss is None else {"loss": self.loss})
+        self.shares.visit(self.done, step, iteration)
 
     def save(self, folder: Path) -> None:
         """Writes all that the rest of the run depends on into an empty folder."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
-from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
+from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_losses
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.quantise import quantise
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
@@ -67,7 +67,11 @@ class Guidance:
 
     def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
         """How far random cutouts of the picture are from the targets, a scalar."""
-        return prompt_loss(self.embed(picture, randomness), targets)
+        return self.losses(picture, targets, randomness).sum()
+
+    def losses(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
+        """The same for each target, ``[m]``."""
+        return prompt_losses(self.embed(picture, randomness), targets)
 
     def embed(self, picture: Tensor, randomness: Randomness) -> Tensor:
         """What CLIP sees in random cutouts of the picture: ``[n, D]``, one row for each."""
@@ -81,4 +85,6 @@ class Guidance:
         with torch.no_grad():
             embeddings = self.perceptor.encode_text([prompt.body for prompt in phrase]).float()
         numbers = torch.tensor([(prompt.weight, prompt.stop) for prompt in phrase], device=self.device)
-        return Targets(embeddings, weights=numbers[:, 0], stops=numbers[:, 1])
+        return Targets(
+            embeddings, weights=numbers[:, 0], stops=numbers[:, 1], labels=[str(prompt) for prompt in phrase]
+        )

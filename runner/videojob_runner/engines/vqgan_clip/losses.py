@@ -8,6 +8,7 @@ gradient at opposite vectors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,8 @@ class Targets:
     """``[m]``; negative ones repel."""
     stops: Tensor
     """``[m]``; −∞ never stops."""
+    labels: Sequence[str] = ()
+    """What each is called where losses are written down, ``[m]``; the many embeddings of a picture share one."""
 
 
 def spherical_distance(e: Tensor, t: Tensor) -> Tensor:
@@ -34,9 +37,9 @@ def spherical_distance(e: Tensor, t: Tensor) -> Tensor:
     return angle.square() / 2
 
 
-def prompt_loss(embeddings: Tensor, targets: Targets) -> Tensor:
+def prompt_losses(embeddings: Tensor, targets: Targets) -> Tensor:
     """
-    The sum over the prompts of |weight| · mean over the cutouts of sign(weight) · distance, a scalar.
+    For each prompt |weight| · mean over the cutouts of sign(weight) · distance, ``[m]``.
 
     `embeddings` is ``[n, D]``. Stops do not change the value: an entry below its prompt's stop only gets no gradient
     (half of it at equality). Weights are not normalised.
@@ -44,4 +47,9 @@ def prompt_loss(embeddings: Tensor, targets: Targets) -> Tensor:
     signed = spherical_distance(embeddings, targets.embeddings) * targets.weights.sign()
     gate = torch.maximum(signed, targets.stops)
     held = signed.detach() + (gate - gate.detach())  # the value of `signed`, the gradient of `gate`
-    return (held.mean(0) * targets.weights.abs()).sum()
+    return held.mean(0) * targets.weights.abs()
+
+
+def prompt_loss(embeddings: Tensor, targets: Targets) -> Tensor:
+    """The sum of the prompts' losses, a scalar."""
+    return prompt_losses(embeddings, targets).sum()

@@ -7,6 +7,7 @@ written down and taken up again without a bit of difference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,6 +49,10 @@ class Iteration:
     """``[1, 3, H, W]`` in 0…1."""
     loss: Tensor
     """A scalar on the compute device; reading it waits for the device."""
+    parts: Tensor
+    """What each target has of it, ``[m]``; the rest is the anchor's."""
+    labels: Sequence[str]
+    """What the targets are called."""
 
 
 class Latent:
@@ -83,7 +88,8 @@ class Latent:
     ) -> Iteration:
         """One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade."""
         picture, anchor = guidance.picture(self.z), self.descent.anchor
-        loss = guidance.loss(picture, targets, randomness)
+        parts = guidance.losses(picture, targets, randomness)
+        loss = parts.sum()
         if anchor.acts:
             loss = loss + anchor.loss(self.z, start=self.start, target=self.target, age=age)
         self.optimiser.param_groups[0]["lr"] = rate * (self.plateau.factor if self.plateau else 1)
@@ -94,7 +100,7 @@ class Latent:
             self.z.clamp_(*self._range)
         if self.plateau:
             self.plateau.see(float(loss.detach()))  # waits for the device: the price of an adaptive rate
-        return Iteration(picture.detach(), loss.detach())
+        return Iteration(picture.detach(), loss.detach(), parts.detach(), targets.labels)
 
     def state(self) -> dict[str, Tensor]:
         """z, what it is held near, and what optimiser and plateau remember; some of it comes with the first step."""

@@ -79,15 +79,17 @@ class Style:
         """The source and the frame before as image prompts, as far as they have a weight."""
         found = []
         if weight := self.form.source_prompt_weight:
-            found.append(self.prompt(self.picture(frame), weight, branch=(SOURCE_STREAM, frame)))
+            source = Prompt("of the source", weight=weight, kind="image")
+            found.append(self.prompt(source, self.picture(frame), branch=(SOURCE_STREAM, frame)))
         if self.before is not None and self.form.restyle and (weight := self.form.restyle.previous_prompt_weight):
-            found.append(self.prompt(self.before, weight, branch=(BEFORE, frame)))
+            before = Prompt("of the frame before", weight=weight, kind="image")
+            found.append(self.prompt(before, self.before, branch=(BEFORE, frame)))
         return found
 
-    def prompt(self, picture: Tensor, weight: float, *, branch: tuple[int, ...]) -> Targets:
+    def prompt(self, prompt: Prompt, picture: Tensor, *, branch: tuple[int, ...]) -> Targets:
         """A picture as an image prompt."""
         randomness = Randomness.of(self.seed, device=self.guidance.device, branch=branch)
-        return shared(Prompt("", weight=weight, kind="image"), self.guidance.embed(picture, randomness))
+        return shared(prompt, self.guidance.embed(picture, randomness))
 
     def state(self) -> dict[str, Tensor]:
         """What the rest of a frame depends on besides the latent."""

@@ -54,14 +54,15 @@ def joined(parts: Sequence[Targets]) -> Targets:
         torch.cat([part.embeddings for part in parts]),
         weights=torch.cat([part.weights for part in parts]),
         stops=torch.cat([part.stops for part in parts]),
+        labels=[label for part in parts for label in part.labels],
     )
 
 
 def shared(prompt: Prompt, embeddings: Tensor) -> Targets:
     """One prompt's embeddings ``[m, D]``, each with its share of the weight."""
     count = len(embeddings)
-    weights = embeddings.new_full((count,), prompt.weight / count)
-    return Targets(embeddings, weights=weights, stops=embeddings.new_full((count,), prompt.stop))
+    weights, stops = (embeddings.new_full((count,), number) for number in (prompt.weight / count, prompt.stop))
+    return Targets(embeddings, weights=weights, stops=stops, labels=[str(prompt)] * count)
 
 
 def noise(seed: int, *, width: int) -> Tensor:

@@ -103,6 +103,8 @@ class World:
     watcher: Watcher = field(default_factory=Watcher)
     expected: list[tuple[int, int]] = field(default_factory=list)
     """How many frames were announced, and how many reports had been made by then."""
+    table: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """What was recorded, by step."""
 
     def context(self) -> RunContext:
         return RunContext(
@@ -112,6 +114,7 @@ class World:
             checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,
             preview=self.watcher,
+            record=lambda step, values: self.table.append((step, dict(values))),
             expect_frames=lambda total: self.expected.append((total, len(self.progress.reports))),
             stop=NeverStops(),
             models=self.models,
