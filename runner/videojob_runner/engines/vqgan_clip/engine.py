@@ -215,7 +215,14 @@ class Run:
         )
         if config.style_transfer is not None:
             form = config.style_transfer
-            style = Style(form=form, files=sources, size=settings.size, guidance=guidance, seed=context.seed)
+            style = Style(
+                form=form,
+                files=sources,
+                size=settings.size,
+                guidance=guidance,
+                seed=context.seed,
+                upstream=settings.upstream,
+            )
             z = style.start()
         else:
             style = None

@@ -26,7 +26,7 @@ from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.sources import SOURCE
 from videojob_runner.engines.vqgan_clip.targets import joined, shared
 
-BEFORE, SOURCE_STREAM = 0, 1
+BEFORE, SOURCE_STREAM, CODES, START = range(4)
 """Branches of a frame's random numbers."""
 
 
@@ -40,6 +40,8 @@ class Style:
     size: Size
     guidance: Guidance
     seed: int
+    upstream: bool = False
+    """Draw a Gumbel encoder's codes, as the original does (quirk Q-33)."""
     before: Tensor | None = None
     """The frame before, ``[1, 3, H, W]`` in 0…1 at the levels it was saved with, where it is needed."""
     _pictured: tuple[int, list[Targets]] = (-1, [])
@@ -51,17 +53,26 @@ class Style:
 
     def start(self) -> Tensor:
         """The latent of the first source."""
-        return encoded(self.guidance.generator, self.picture(0))
+        return self.encoded(self.picture(0), branch=(START, 0))
+
+    def encoded(self, picture: Tensor, *, branch: tuple[int, ...]) -> Tensor:
+        """The latent of a picture."""
+        drawn = self.randomness(branch).noise if self.upstream else None
+        return encoded(self.guidance.generator, picture, draws=drawn)
+
+    def randomness(self, branch: tuple[int, ...]) -> Randomness:
+        """Streams of their own for one purpose in one frame."""
+        return Randomness.of(self.seed, device=self.guidance.device, branch=branch)
 
     def begin(self, frame: int, latent: Latent) -> None:
         """Lets `latent`, which shows the frame before, begin with `frame`."""
         picture = self.picture(frame)
         if (restyle := self.form.restyle) is None:
-            latent.target = encoded(self.guidance.generator, picture)
+            latent.target = self.encoded(picture, branch=(CODES, frame))
             return
         self.before = (self.saved(latent) if frame else picture).contiguous()  # as it comes back from a checkpoint
         mixed = (1 - restyle.blend) * picture + restyle.blend * self.before
-        latent.restart(encoded(self.guidance.generator, mixed))
+        latent.restart(self.encoded(mixed, branch=(CODES, frame)))
         latent.target = latent.start.clone()
 
     def saved(self, latent: Latent) -> Tensor:
@@ -88,8 +99,7 @@ class Style:
 
     def prompt(self, prompt: Prompt, picture: Tensor, *, branch: tuple[int, ...]) -> Targets:
         """A picture as an image prompt."""
-        randomness = Randomness.of(self.seed, device=self.guidance.device, branch=branch)
-        return shared(prompt, self.guidance.embed(picture, randomness))
+        return shared(prompt, self.guidance.embed(picture, self.randomness(branch)))
 
     def state(self) -> dict[str, Tensor]:
         """What the rest of a frame depends on besides the latent."""

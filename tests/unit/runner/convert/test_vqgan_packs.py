@@ -144,6 +144,24 @@ class TestGumbel:
         }
         assert len(frames) == pictures
 
+    @pytest.mark.parametrize("form", [{"sourceWeight": 2}, {"sourceWeight": 0}, {"restyle": {"blend": 0.2}}])
+    @pytest.mark.parametrize(("compat", "films"), [(None, 1), ("upstream", 2)])
+    def test_q_33_a_style_transfer_draws_its_sources_codes_only_in_the_original_s_way(
+        self, gumbel: Pack, perceptor_folder: Path, tmp_path: Path, compat: str | None, films: int, form: dict[str, Any]
+    ) -> None:
+        (tmp_path / "film").mkdir()
+        for index in range(2):
+            pixels = np.roll(np.arange(16 * 16 * 3, dtype=np.uint8), 40 * index).reshape(16, 16, 3)
+            Image.fromarray(pixels).save(tmp_path / "film" / f"{index}.png")
+        # A prompt without weight: whatever cutouts the seed draws, only the sources act.
+        style = {"prompts": "a:0", "source": "film", "iterationsPerFrame": 3, **form}
+        options = {"compat": compat, "learningRate": 0.5, "image": None, "styleTransfer": style}
+        frames = {
+            tuple(generate(gumbel.folder, perceptor_folder, tmp_path, seed=seed, **options).pictures())
+            for seed in (1, 2)
+        }
+        assert len(frames) == films
+
     @pytest.mark.parametrize("start", ["random", "gray"])
     def test_it_generates_from_codes_and_from_a_picture(
         self, gumbel: Pack, perceptor_folder: Path, tmp_path: Path, start: str
