@@ -215,6 +215,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "limits of time and patience": {
         "spec.retry": {"limit": 0, "maxDisruptions": 0},
+        "spec.checkpoint": {"intervalSeconds": 1},
         "spec.deadlines": {"startSeconds": 10, "activeSeconds": 86400, "progressSeconds": 600},
         "spec.suspend": True,
         "spec.managedBy": "example.com/other",
@@ -474,6 +475,12 @@ BAD: dict[str, Bad] = {
     "a quality beyond the scale": Bad({"spec.encoding": {"crf": 52}}, "spec.encoding.crf", "51"),
     "suspended by a word": Bad({"spec.suspend": "yes"}, "spec.suspend", "boolean"),
     "more retries than sense": Bad({"spec.retry": {"limit": 21}}, "spec.retry.limit", "20"),
+    "a checkpoint at every instant": Bad(
+        {"spec.checkpoint": {"intervalSeconds": 0}}, "spec.checkpoint.intervalSeconds", "1"
+    ),
+    "a checkpoint less than once a day": Bad(
+        {"spec.checkpoint": {"intervalSeconds": 86_401}}, "spec.checkpoint.intervalSeconds", "86400"
+    ),
     "a deadline before anything can start": Bad(
         {"spec.deadlines": {"startSeconds": 1}}, "spec.deadlines.startSeconds", "10"
     ),

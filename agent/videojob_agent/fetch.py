@@ -1,17 +1,14 @@
 """
-What happens before the runner: the destination is tried, the inputs are brought, config.json is written.
+What happens before the runner: the destination is tried, inputs and checkpoints are brought, config.json is written.
 
 The destination comes first, so that a job which could not be published never holds a device. Each input is checked
-while it streams and gets its name only when it is right; config.json comes last, so a runner that finds it finds
-everything.
+while it streams and gets its name only when it is right; what an earlier attempt has left at the output is brought
+back; config.json comes last, so a runner that finds it finds everything.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -27,23 +24,22 @@ from videojob_agent.errors import (
     AgentError,
     DigestMismatch,
     OutputOccupied,
-    ScratchFailed,
-    ScratchFull,
-    SizeMismatch,
     Trouble,
     UnsafePath,
 )
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
 from videojob_agent.names import safe_name
+from videojob_agent.restoring import Restoring
+from videojob_agent.scratch import writing_to_scratch
 from videojob_agent.sources import Stream, streams
 from videojob_agent.stores import Store
+from videojob_agent.verifying import verified
 
 Result = TypeVar("Result")
 
 PAUSES = (1.0, 5.0)
 """Seconds between the tries of one input; each try has the S3 client's own retries inside."""
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def fetch(plan: Plan, store: Store, *, events: Events, sleep: Callable[[float], object]) -> FetchResult:
@@ -55,9 +51,10 @@ def fetch(plan: Plan, store: Store, *, events: Events, sleep: Callable[[float], 
             brought = _retrying(partial(bring, item, folder, root=_root(plan)), sleep=sleep)
             events("input brought", path=item.input.path, files=len(brought), bytes=sum(brought))
             sizes.extend(brought)
-        with _scratch(), io.replacing(CONFIG) as file:
+        resumed = _retrying(Restoring(plan, store, io, events=events).run, sleep=sleep)
+        with writing_to_scratch(), io.replacing(CONFIG) as file:
             file.write(plan.config.encode())
-    return FetchResult(files=len(sizes), bytes=sum(sizes))
+    return FetchResult(files=len(sizes), bytes=sum(sizes), resumed_step=resumed)
 
 
 def check_destination(plan: Plan, store: Store) -> None:
@@ -85,7 +82,7 @@ def bring(plan: InputPlan, folder: Folder, *, root: Path | None) -> Sequence[int
 
 
 def _write(item: Input, name: str, stream: Stream, folder: Folder) -> int:
-    with _scratch(), folder.replacing(name) as file:
+    with writing_to_scratch(), folder.replacing(name) as file:
         return sum(file.write(chunk) for chunk in checked(stream, item, name=name))
 
 
@@ -93,17 +90,7 @@ def checked(stream: Stream, item: Input, *, name: str) -> Stream:
     """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what `item` promises."""
     if name != item.path and (item.sha256 or item.size_bytes is not None):
         raise DigestMismatch("sha256 and sizeBytes are for one file, and this input is a folder; leave them out")
-    digest, size = hashlib.sha256(), 0
-    for chunk in stream:
-        digest.update(chunk)
-        size += len(chunk)
-        if item.size_bytes is not None and size > item.size_bytes:
-            break
-        yield chunk
-    if item.size_bytes is not None and size != item.size_bytes:
-        raise SizeMismatch(f"sizeBytes says {item.size_bytes}, found {'more' if size > item.size_bytes else size}")
-    if item.sha256 is not None and digest.hexdigest() != item.sha256.removeprefix("sha256:"):
-        raise DigestMismatch(f"sha256 says {item.sha256.removeprefix('sha256:')}, found {digest.hexdigest()}")
+    yield from verified(stream, size=item.size_bytes, sha256=item.sha256)
 
 
 def _check_mount(plan: InputPlan) -> None:
@@ -135,14 +122,3 @@ def _retrying(action: Callable[[], Result], *, sleep: Callable[[float], object])
         except Trouble:
             sleep(pause)
     return action()
-
-
-@contextmanager
-def _scratch() -> Iterator[None]:
-    """The IO folder's errors in the agent's words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise ScratchFull("the IO folder is full; raise pod.scratch.size") from error
-        raise ScratchFailed(f"the IO folder: {error.strerror or error}") from error

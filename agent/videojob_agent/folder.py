@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -117,6 +118,29 @@ class Folder:
         """Removes the file `name`, if there."""
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             os.unlink(last, dir_fd=parent.descriptor)
+
+    def remove_tree(self, name: str) -> None:
+        """Removes the folder `name` with everything in it, if there; no link in it is followed."""
+        with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
+            shutil.rmtree(last, dir_fd=parent.descriptor)
+
+    def prune(self, name: str) -> None:
+        """Removes the folders on the way to `name`, innermost first, as far as they are empty."""
+        with suppress(OSError):  # one that is not empty ends it, and so does one that is gone
+            while "/" in name:
+                name = name.rpartition("/")[0]
+                with self._parent(name, create=False) as (parent, last):
+                    os.rmdir(last, dir_fd=parent.descriptor)
+
+    def move(self, name: str, to: str) -> None:
+        """Gives a file or folder another name below this folder; folders on the way are made."""
+        with self._parent(name, create=False) as (source, last), self._parent(to, create=True) as (target, new):
+            os.rename(last, new, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
+
+    def folders(self) -> Iterator[str]:
+        """Names of the folders directly below, in no order; links are none."""
+        with os.scandir(self.descriptor) as entries:
+            yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def walk(self, *, depth: int) -> Iterator[Entry]:
         """Everything below this folder but the folders themselves, `depth` levels down, in no order."""

@@ -3,32 +3,33 @@ Brings files from `output/` to the store, and commits.
 
 A file is stored again only when it was written to since; a file that changes while it is read is not taken for stored.
 While the runner works, a file counts as complete when it has not changed for two seconds, which is also true of files
-that were renamed into place.
+that were renamed into place. Frames that an earlier attempt has stored are known by their digests and not sent again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from io import BufferedReader
 from pathlib import Path
 
 from pydantic import ValidationError
+from videojob_api.checkpoint import carried_below
 from videojob_api.layout import OUTPUT
 from videojob_api.manifest import Manifest, ManifestFile
 from videojob_api.plan import Plan
 from videojob_api.report import Published
 
-from videojob_agent.errors import AlreadyCommitted, OutputNotReadable, OutputOccupied, ScratchFailed, UnsafePath
+from videojob_agent.errors import AlreadyCommitted, OutputNotReadable, OutputOccupied, ScratchFailed
 from videojob_agent.folder import Entry, Folder
 from videojob_agent.output_files import frame_files, is_frame, is_video, output_files
 from videojob_agent.stores import Store
+from videojob_agent.storing import store_file
 
 SETTLED_SECONDS = 2.0
 PARALLEL = 4
@@ -55,13 +56,27 @@ class Settling:
 
 
 class Publisher:
-    """Publishes one job. `clock` counts seconds; `now` is the wall clock of the manifest."""
+    """
+    Publishes one job. `clock` counts seconds; `now` is the wall clock of the manifest.
 
-    def __init__(self, plan: Plan, store: Store, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+    `lying` is asked, before the first frame is stored, what an earlier attempt has stored under which name.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        lying: Callable[[], Iterable[ManifestFile]] = tuple,
+    ) -> None:
         self.store = store
         self._plan = plan
         self._now = now
         self._settling = Settling(clock)
+        self._ask = lying
+        self._lying: Mapping[str, ManifestFile] | None = None
         self._stored: dict[str, tuple[Entry, ManifestFile]] = {}
         self._last: Sequence[Entry] = ()
         self._digest: str | None = None
@@ -91,12 +106,21 @@ class Publisher:
         with self._output() as output:
             return self._sync(output, frame_files(output), settled=settled)
 
+    def sync_first(self, count: int) -> list[ManifestFile] | None:
+        """Stores the first frames, which are complete; None when there are not so many, or one changed meanwhile."""
+        if not self._exists:
+            return [] if count == 0 else None
+        with self._output() as output:
+            frames = frame_files(output)[:count]
+            is_stored = len(frames) == count and self._sync(output, frames, settled=False)
+        return [self._stored[entry.name][1] for entry in frames] if is_stored else None
+
     def sync_all(self, *, settled: bool) -> bool:
         """The same for everything in `output/`: frames, videos, the rest."""
         if not self._exists:
             return True
         with self._output() as output:
-            self._last = output_files(output)
+            self._last = [entry for entry in output_files(output) if not entry.name.startswith(self._reserved)]
             return self._sync(output, self._last, settled=settled)
 
     def commit(self, versions: dict[str, str]) -> None:
@@ -129,6 +153,11 @@ class Publisher:
     def _exists(self) -> bool:
         return os.path.lexists(Path(self._plan.io_path) / OUTPUT)
 
+    @property
+    def _reserved(self) -> str:
+        """What names of the runner's files may not begin with: the agent's own files lie there."""
+        return carried_below(self._plan.job.uid)
+
     @contextmanager
     def _output(self) -> Iterator[Folder]:
         """The runner's output folder, never made here: it must belong to the runner."""
@@ -141,6 +170,8 @@ class Publisher:
             raise ScratchFailed(f"{OUTPUT}: {error.strerror or error}") from error
 
     def _sync(self, output: Folder, files: Sequence[Entry], *, settled: bool) -> bool:
+        if files and self._lying is None:
+            self._lying = {file.path: file for file in self._ask()}
         due = [entry for entry in files if self._stored.get(entry.name, (None,))[0] != entry]
         ready = [entry for entry in due if not settled or self._settling.is_settled(entry)]
         frames = [entry for entry in ready if is_frame(entry)]
@@ -151,20 +182,11 @@ class Publisher:
 
     def _put(self, output: Folder, entry: Entry) -> bool:
         """Stores one file; False when it changed meanwhile or is gone."""
-        try:
-            source = output.read(entry.name)
-        except (FileNotFoundError, UnsafePath):
-            return False
-        with source:
-            if not _is_same(source, entry):
-                return False
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-            source.seek(0)
-            self.store.put(source, name=entry.name, size=entry.size)
-            if not _is_same(source, entry):
-                return False
-        self._stored[entry.name] = (entry, ManifestFile(path=entry.name, size=entry.size, sha256=digest))
-        return True
+        lying = (self._lying or {}).get(entry.name)
+        stored = store_file(self.store, output, entry, name=entry.name, lying=lying)
+        if stored:
+            self._stored[entry.name] = (entry, stored)
+        return stored is not None
 
     def _manifest(self, versions: dict[str, str]) -> Manifest:
         return Manifest(
@@ -180,9 +202,3 @@ class Publisher:
 def sha256_of(content: bytes) -> str:
     """`sha256:` and the digest in hexadecimal."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _is_same(source: BufferedReader, entry: Entry) -> bool:
-    """Whether the open file is still what was listed."""
-    state = os.fstat(source.fileno())
-    return (state.st_size, state.st_mtime_ns, state.st_ino) == (entry.size, entry.modified_ns, entry.inode)

@@ -1,10 +1,10 @@
 """
 When to publish what, from the first frame to the acknowledgement.
 
-    runner works         frames that have settled, again and again; trouble is waited out
+    runner works         frames that have settled, again and again, and each new checkpoint; trouble is waited out
     COMPLETED            everything, then the manifest; a foreign runner's files must settle first, or it be gone
-    FAILED               everything, no manifest
-    gone without either  frames, once
+    FAILED               the newest checkpoint with its frames, everything, no manifest
+    gone without either  the newest checkpoint with its frames, then the other frames, once
 
 Our own runner stays until it is acknowledged, so trouble after COMPLETED may take minutes; once the runner is gone, the
 grace period counts. Refusals that a person can mend at once (keys) get a short while, all others none.
@@ -24,6 +24,7 @@ from videojob_api.report import Acknowledgement, Failure
 
 from videojob_agent.backoff import Backoff
 from videojob_agent.board import Board, Known
+from videojob_agent.carrying import Carrier
 from videojob_agent.errors import AgentError, CredentialsRefused, NoVideo, Trouble
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
@@ -46,6 +47,7 @@ class Publishing:
         plan: Plan,
         publisher: Publisher,
         board: Board,
+        carrier: Carrier,
         *,
         events: Events,
         clock: Callable[[], float] = time.monotonic,
@@ -54,6 +56,7 @@ class Publishing:
         self._plan = plan
         self._publisher = publisher
         self._board = board
+        self._carrier = carrier
         self._events = events
         self._clock = clock
         self._backoff = Backoff()
@@ -95,19 +98,32 @@ class Publishing:
 
     def _publish(self, known: Known) -> None:
         if not self._looked and self._publisher.adopt():
-            self._end(None)
+            self._finish()
         self._looked = True
         if self.over.is_set():
             return
         if known.word is StatusWord.COMPLETED:
             self._complete(known, sure=known.is_gone or not self._plan.foreign)
         elif known.word is StatusWord.FAILED:
+            self._carry()
             self._publisher.sync_all(settled=False)
             self._end(Failure(reason="RunnerFailed", message="the runner has failed; its frames are published"))
+        elif known.is_gone:
+            self._carry()  # first, since the next attempt lives on it, and the grace period may be short
+            self._publisher.sync_frames(settled=False)
+            self._end(Failure(reason="RunnerInterrupted", message="the runner ended before it was done"))
         else:
-            self._publisher.sync_frames(settled=not known.is_gone)
-            if known.is_gone:
-                self._end(Failure(reason="RunnerInterrupted", message="the runner ended before it was done"))
+            self._publisher.sync_frames(settled=True)
+            self._carry()
+
+    def _carry(self) -> None:
+        """Brings the newest checkpoint to the output, after the frames that it counts on."""
+        found = self._carrier.newest()
+        if found is None:
+            return
+        frames = self._publisher.sync_first(found.marker.frames)
+        if frames is not None:
+            self._carrier.carry(found, frames)
 
     def _complete(self, known: Known, *, sure: bool) -> None:
         """Publishes all and commits; `sure`: nothing is being written any more."""
@@ -115,9 +131,14 @@ class Publishing:
             return
         if self._publisher.has_video:
             self._publisher.commit(known.versions)
-            self._end(None)
+            self._finish()
         elif sure:
             raise NoVideo("the runner says COMPLETED, but there is no mp4 with anything in it in output/")
+
+    def _finish(self) -> None:
+        """All is published: nothing will be gone on from."""
+        self._carrier.drop()
+        self._end(None)
 
     def _after(self, error: AgentError) -> float:
         """What an error means now: give up, or seconds to wait."""

@@ -21,6 +21,7 @@ from videojob_api.plan import Plan
 from videojob_api.report import Report
 
 from videojob_agent.board import Board, Known
+from videojob_agent.carrying import Carrier
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
 from videojob_agent.publisher import Publisher
@@ -54,9 +55,9 @@ class Watch:
 
     def run(self) -> Report:
         """Watches until the runner has ended and all is published or given up; the last report."""
-        board, clock = Board(), time.monotonic
-        publisher = Publisher(self.plan, self.store, clock=clock, now=utc_now)
-        publishing = Publishing(self.plan, publisher, board, events=self.events)
+        board, carrier = Board(), Carrier(self.plan, self.store, events=self.events)
+        publisher = Publisher(self.plan, self.store, clock=time.monotonic, now=utc_now, lying=carrier.frames)
+        publishing = Publishing(self.plan, publisher, board, carrier, events=self.events)
         reporting = self._reporting(board)
         with ThreadPoolExecutor(2) as threads, Folder.open(Path(self.plan.io_path)) as io:
             tasks = [threads.submit(publishing.run)]

@@ -19,7 +19,7 @@ from videojob_api.post import Post
 from videojob_api.post_rules import InterpolatesUpwards
 from videojob_api.problems import BadDocument, Problem, problems
 from videojob_api.rules import Refuses, Rule
-from videojob_api.spec import Encoding, Models
+from videojob_api.spec import Checkpoint, Encoding, Models
 from videojob_api.storage import CONTROL, RelativePath
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
@@ -60,6 +60,8 @@ class RunnerConfig(Document):
     """The mp4."""
     post: Post | None = None
     """Steps after the frames were made, as in the resource."""
+    checkpoint: Checkpoint = Checkpoint()
+    """How often to save; no part of the question, so another value goes on from the same checkpoints."""
 
 
 def number_as_id(value: Any) -> Any:

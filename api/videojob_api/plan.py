@@ -57,5 +57,7 @@ class Plan(Document):
     credentials_root: str | None = None
     foreign: bool = False
     """A runner that does not wait for the acknowledgement (pipeline.custom)."""
+    carries_checkpoints: bool = False
+    """Whether checkpoints go to the output and come back from there: not where nothing makes or resumes them."""
     flush_seconds: Annotated[int, Field(ge=1)] = 60
     """How long publishing may go on after the runner has ended on deletion."""

@@ -60,6 +60,8 @@ class FetchResult(OpenDocument):
     failure: Failure | None = None
     files: Annotated[int, Field(ge=0)] = 0
     bytes: Annotated[int, Field(ge=0)] = 0
+    resumed_step: Annotated[int, Field(ge=0)] | None = None
+    """The step whose checkpoint was brought back from the output; absent: the attempt begins anew."""
 
 
 class Acknowledgement(OpenDocument):

@@ -131,6 +131,13 @@ class Retry(Document):
     """Attempts after evictions, preemptions and lost nodes."""
 
 
+class Checkpoint(Document):
+    """How often what was reached is saved for the next attempt."""
+
+    interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """Time between two checkpoints. One more is made when the pod is told to stop."""
+
+
 class Deadlines(Document):
     """Limits in seconds; a job that passes one fails."""
 
@@ -174,6 +181,7 @@ class VideoJobSpec(Document):
                 "runner",
                 "pod",
                 "retry",
+                "checkpoint",
                 "managed_by",
             ),
         ),
@@ -200,6 +208,8 @@ class VideoJobSpec(Document):
     """Stop after saving, and free the accelerator, until it is false again. Can be changed at any time."""
     retry: Retry = Retry()
     """How often to try again."""
+    checkpoint: Checkpoint = Checkpoint()
+    """How often to save what the next attempt goes on from. A foreign image keeps its own ways."""
     deadlines: Deadlines = Deadlines()
     """Limits in seconds."""
     managed_by: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "videojobs.dev/controller"

@@ -41,6 +41,7 @@ def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> Plan:
         claims_root=str(places.claims.resolve()),
         output_mount=str((output or Path()).resolve()),
         credentials_root=None,
+        has_next_attempt=False,
     )
     # Without a kubelet nothing is mounted, so Mount becomes Copy.
     inputs = [item.model_copy(update={"access": "Copy"}) for item in spec.inputs or []]

@@ -8,6 +8,7 @@ lists (VJ-41).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -27,6 +28,18 @@ class Store(Protocol):
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
         """Stores `size` bytes of `source`, left open, as `name`, replacing an older file; no half is ever visible."""
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The content of a file, piece by piece. Raises InputNotFound when there is none."""
+
+    def find(self, name: str) -> bytes | None:
+        """A small file whole; None when there is none, or when the rights do not reach to see it."""
+
+    def names(self, prefix: str) -> list[str]:
+        """Every file below `prefix`, which ends in `/`."""
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if there."""
 
     def manifest(self) -> bytes | None:
         """The committed manifest; None when there is none."""

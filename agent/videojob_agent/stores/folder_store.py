@@ -17,10 +17,18 @@ from typing import BinaryIO
 
 from videojob_api.layout import MANIFEST
 
-from videojob_agent.errors import AlreadyCommitted, EndpointUnreachable, OutputNotWritable, UnsafePath
+from videojob_agent.errors import (
+    AlreadyCommitted,
+    EndpointUnreachable,
+    InputNotFound,
+    OutputNotWritable,
+    UnsafePath,
+)
 from videojob_agent.folder import Folder
 
 CHUNK = 1 << 20
+DEPTH = 8
+"""Folders that are looked into for names."""
 _MAY_PASS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EBUSY})
 """What a network file system says when its server is away."""
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
@@ -46,16 +54,36 @@ class FolderStore:
         with self._open() as folder, folder.replacing(name, durable=True) as file:
             shutil.copyfileobj(source, file, CHUNK)
 
+    def read(self, name: str) -> Iterator[bytes]:
+        """The file, piece by piece."""
+        with self._open_to_read() as folder, folder.read(name) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def find(self, name: str) -> bytes | None:
+        """The file's bytes."""
+        try:
+            return b"".join(self.read(name))
+        except InputNotFound:
+            return None
+
+    def names(self, prefix: str) -> list[str]:
+        """Files below a folder of the folder; what is no plain file is not ours."""
+        try:
+            with self._open_to_read() as folder, folder.below(prefix.rstrip("/")) as below:
+                return [prefix + entry.name for entry in below.walk(depth=DEPTH) if entry.fault is None]
+        except InputNotFound:
+            return []
+
+    def remove(self, name: str) -> None:
+        """Removes the file, and the folders on the way to it that are empty then."""
+        with self._open() as folder:
+            folder.remove(name)
+            folder.prune(name)
+
     def manifest(self) -> bytes | None:
         """The manifest's bytes."""
-        if not self._path.is_dir():
-            return None
-        with self._open() as folder:
-            try:
-                with folder.read(MANIFEST) as file:
-                    return file.read()
-            except FileNotFoundError:
-                return None
+        return self.find(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
         """Writes the manifest under its name unless the name is taken."""
@@ -71,10 +99,21 @@ class FolderStore:
                 folder.remove(part)
 
     @contextmanager
-    def _open(self) -> Iterator[Folder]:
+    def _open_to_read(self) -> Iterator[Folder]:
+        """The same without making it. Raises InputNotFound when it, or what the block looks for, is not there."""
+        try:
+            with self._open(create=False) as folder:
+                yield folder
+        except OutputNotWritable as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise InputNotFound(str(error.__cause__)) from error
+            raise
+
+    @contextmanager
+    def _open(self, *, create: bool = True) -> Iterator[Folder]:
         """The folder, with the file system's errors in the agent's words."""
         try:
-            with Folder.open(self._path, create=True) as folder:
+            with Folder.open(self._path, create=create) as folder:
                 yield folder
         except UnsafePath as error:
             raise OutputNotWritable(str(error)) from error

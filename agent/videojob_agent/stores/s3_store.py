@@ -74,18 +74,40 @@ class S3Store:
                 Config=config,
             )
 
-    def manifest(self) -> bytes | None:
-        """The manifest's bytes; None also when the rights do not reach to see it."""
+    def read(self, name: str) -> Iterator[bytes]:
+        """The object, piece by piece."""
+        with self._talk() as client:
+            answer = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
+            yield from answer["Body"].iter_chunks(BUFFER)
+
+    def find(self, name: str) -> bytes | None:
+        """The object's bytes."""
         try:
-            with self._talk() as client:
-                answer = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + MANIFEST)
-                return answer["Body"].read()
+            return b"".join(self.read(name))
         except InputNotFound:
             return None
         except CredentialsRefused as error:
             if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in _HIDDEN:
                 return None
             raise
+
+    def names(self, prefix: str) -> list[str]:
+        """Keys below a prefix of the prefix."""
+        with self._talk() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._prefix.bucket, Prefix=self._prefix.prefix + prefix
+            )
+            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key.removeprefix(self._prefix.prefix) for key in keys]
+
+    def remove(self, name: str) -> None:
+        """Removes the object; some services know no request for several at once."""
+        with self._talk() as client:
+            client.delete_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
+
+    def manifest(self) -> bytes | None:
+        """The manifest's bytes; None also when the rights do not reach to see it."""
+        return self.find(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
         """Puts the manifest if its key is free."""

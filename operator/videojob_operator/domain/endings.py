@@ -97,15 +97,22 @@ def _out_of_memory(end: Exit, container: str) -> Ending | None:
 
 def _fetch_ending(end: Exit) -> Ending:
     otherwise = FETCH_CODES.get(ExitCode(end.code), "FetchFailed") if end.code in set(ExitCode) else "FetchFailed"
-    failure = _fetch_failure(end)
+    result = _fetch_result(end)
+    failure = result.failure if result else None
     reason, told = (failure.reason, failure.message) if failure else (otherwise, clean(end.message[-TAIL:], TAIL))
     text = f"fetch ended with exit code {end.code}: {told}"
     return Ending(reason, text, exit_code=end.code, finished=end.finished)
 
 
-def _fetch_failure(end: Exit) -> Failure | None:
+def fetch_result(pod: PodSeen) -> FetchResult | None:
+    """What fetch says it has done; None while it has not ended, or when it left no words."""
+    end = pod.container(FETCH).exit
+    return _fetch_result(end) if end else None
+
+
+def _fetch_result(end: Exit) -> FetchResult | None:
     try:
-        return FetchResult.model_validate_json(end.message).failure
+        return FetchResult.model_validate_json(end.message)
     except ValidationError:
         return None
 

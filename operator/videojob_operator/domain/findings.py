@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from videojob_operator.domain.case import Case
 from videojob_operator.domain.conditions import Fact
+from videojob_operator.domain.endings import fetch_result
 from videojob_operator.domain.mirror import suspended
-from videojob_operator.domain.observed import RUNNER, Problem
+from videojob_operator.domain.observed import RUNNER, PodSeen, Problem
 from videojob_operator.domain.verdict import NOT_PUBLISHED, Verdict
 from videojob_operator.domain.waiting import Wait, lost
 
@@ -73,7 +74,14 @@ def running(case: Case, wait: Wait | None) -> Fact:
         return Fact("False", "RunnerEnded", f"exit code {runner.exit.code}; the agent publishes what is left")
     if not runner.started:
         return Fact("False", "Suspended", f"pod {pod.name} is ending")
-    return Fact("True", "RunnerStarted", f"pod {pod.name} on node {pod.node}")
+    return Fact("True", "RunnerStarted", f"pod {pod.name} on node {pod.node}{_resumed(pod)}")
+
+
+def _resumed(pod: PodSeen) -> str:
+    """What fetch has brought back of an earlier attempt."""
+    fetched = fetch_result(pod)
+    step = fetched.resumed_step if fetched else None
+    return "" if step is None else f", going on after step {step} of an earlier attempt"
 
 
 def _reconciling(case: Case, wait: Wait | None) -> Fact:

@@ -33,6 +33,8 @@ class Places:
     credentials_root: str | None = layout.CREDENTIALS_ROOT
     report_url: str | None = None
     """Absent: nobody listens."""
+    has_next_attempt: bool = True
+    """Whether somebody would start another attempt, which could go on from checkpoints at the output."""
 
 
 def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
@@ -46,6 +48,7 @@ def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
         io_path=places.io_path,
         credentials_root=places.credentials_root,
         foreign=spec.pipeline.custom is not None,
+        carries_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
         flush_seconds=flush_seconds(grace_period(spec)),
     )
 
@@ -66,8 +69,14 @@ def config_json(job: JobRef, spec: VideoJobSpec) -> str:
         models=spec.models,
         encoding=spec.encoding,
         post=spec.post,
+        checkpoint=spec.checkpoint,
     )
     return config.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def makes_checkpoints(spec: VideoJobSpec) -> bool:
+    """Whether the runner is ours and does real work: a foreign image's state is its own affair, and a test has none."""
+    return spec.pipeline.custom is None and spec.test is None
 
 
 def grace_period(spec: VideoJobSpec) -> int:

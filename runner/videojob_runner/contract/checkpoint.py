@@ -3,7 +3,8 @@ Checkpoints: folders that an engine writes into and that count only when they ar
 
 A checkpoint is written beside its place, gets a file `complete` last, and is renamed; two generations are kept, so a
 crash while writing loses at most one interval. `complete` says whose it is: a checkpoint of another uid or another
-configuration is not offered, and goes when the run starts.
+configuration is not offered, and goes when the run starts. It also says how many frames the checkpoint counts on: the
+agent carries both to the output, and the next attempt may find them on another disk.
 """
 
 from __future__ import annotations
@@ -14,28 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from videojob_api.checkpoint import GENERATIONS, MARKER, Marker
 
 from videojob_runner.contract.engine import Stop
 from videojob_runner.contract.errors import Interrupted
 
-GENERATIONS = 2
 INTERVAL_SECONDS = 300.0
-MARKER = "complete"
 
 _PREFIX = "step-"
-
-
-class Marker(BaseModel):
-    """The content of `complete`."""
-
-    uid: str
-    digest: str
-    """Of the configuration, `Job.digest`."""
-    step: int
-    seed: int
-    versions: dict[str, str] = {}
-    """torch, threads, device …: on a CPU a resumed run is byte-equal only where these are equal."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +37,8 @@ class CheckpointSlot:
     clock: Callable[[], float]
     before: Callable[[], None] = lambda: None
     """Called before each save: frames that the checkpoint counts on must be on disk."""
+    frames: Callable[[], int] = lambda: 0
+    """Asked after that: how many frames there are."""
     company: Callable[[Path], None] = lambda folder: None
     """Called with the folder of each checkpoint once its engine has written it: adds what else the next run needs."""
     versions: dict[str, str] = field(default_factory=dict)
@@ -86,8 +76,7 @@ class CheckpointSlot:
         part.mkdir(parents=True)
         write(part)
         self.company(part)
-        marker = Marker(uid=self.uid, digest=self.digest, step=step, seed=self.seed, versions=self.versions)
-        (part / MARKER).write_text(marker.model_dump_json(), encoding="utf-8")
+        (part / MARKER).write_text(self._marker(step).model_dump_json(), encoding="utf-8")
         _sync(part)
         place = self.folder / f"{_PREFIX}{step:012}"
         shutil.rmtree(place, ignore_errors=True)
@@ -102,6 +91,16 @@ class CheckpointSlot:
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path not in ours and path.name.lstrip(".").startswith(_PREFIX):
                 shutil.rmtree(path)
+
+    def _marker(self, step: int) -> Marker:
+        return Marker(
+            uid=self.uid,
+            digest=self.digest,
+            step=step,
+            seed=self.seed,
+            frames=self.frames(),
+            versions=self.versions,
+        )
 
     def _complete(self) -> list[tuple[Path, Marker]]:
         """Complete checkpoints of this job, oldest first."""

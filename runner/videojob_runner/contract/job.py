@@ -20,7 +20,7 @@ from videojob_api import config as documents
 from videojob_api.config import FlatConfig, RunnerConfig, read_config
 from videojob_api.post import PostStep
 from videojob_api.problems import problems
-from videojob_api.spec import ModelSource
+from videojob_api.spec import Checkpoint, ModelSource
 
 from videojob_runner.contract import flat
 from videojob_runner.contract.errors import BadConfig
@@ -55,6 +55,7 @@ class Job:
     seed: int | None = None
     models: tuple[ModelSource, ...] = ()
     post: tuple[PostStep, ...] = ()
+    checkpoint_seconds: float = Checkpoint().interval_seconds
     is_flat: bool = False
     digest: str
     """sha256 of what was asked for: a checkpoint of another question is of no use."""
@@ -84,7 +85,8 @@ def read_job(text: bytes) -> Job:
         config = read_config(text)
     except documents.BadConfig as error:
         raise BadConfig(str(error)) from None
-    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    question = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
+    digest = hashlib.sha256(question.encode()).hexdigest()
     return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
 
 
@@ -122,6 +124,7 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
         seed=options.get("seed"),
         models=tuple(config.models or ()),
         post=tuple(config.post or ()),
+        checkpoint_seconds=config.checkpoint.interval_seconds,
         digest=digest,
     )
 

@@ -110,12 +110,7 @@ def _generate(job: Job, world: World, folder: IoFolder, status: StatusWriter) ->
     preview.clear()
     with FrameWriter(folder.frames, total=job.frames or MOST_FRAMES) as frames:
         _count_frames(status, frames, total=job.frames)
-
-        def before_saving() -> None:
-            frames.flush()
-            status.phase("checkpointing")
-
-        slot.before = before_saving
+        _tell(slot, frames, status)
         if world.stop.is_set():
             raise Interrupted("stopped before the first step")
         progress = SharedProgress(recorded(status.progress, metrics), later=(job.frames or 0) if job.post else 0)
@@ -152,6 +147,7 @@ def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter)
         stop=world.stop,
         clock=world.clock,
         versions=status.versions,
+        interval=job.checkpoint_seconds,
     )
     slot.drop_foreign()
     earlier = slot.newest_marker()
@@ -162,6 +158,16 @@ def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter)
         slot.seed = secrets.randbits(SEED_BITS) if job.seed is None else job.seed
     status.versions["seed"] = str(slot.seed)
     return slot
+
+
+def _tell(slot: CheckpointSlot, frames: FrameWriter, status: StatusWriter) -> None:
+    """Has all frames on disk before a checkpoint is written, and the checkpoint say how many there are."""
+
+    def before_saving() -> None:
+        frames.flush()
+        status.phase("checkpointing")
+
+    slot.before, slot.frames = before_saving, lambda: frames.count
 
 
 def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | None) -> None:

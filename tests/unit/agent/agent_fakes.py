@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from videojob_agent.errors import AgentError, AlreadyCommitted
+from videojob_agent.errors import AgentError, AlreadyCommitted, InputNotFound
 from videojob_agent.events import Events
 from videojob_agent.reporting import Answer
 from videojob_agent.status_file import Sight
@@ -96,6 +97,24 @@ class MemoryStore:
         with self._lock:
             self.files[name] = content
             self.order.append(name)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        self._refuse()
+        if name not in self.files:
+            raise InputNotFound(name)
+        yield self.files[name]
+
+    def find(self, name: str) -> bytes | None:
+        self._refuse()
+        return self.files.get(name)
+
+    def names(self, prefix: str) -> list[str]:
+        self._refuse()
+        return [name for name in self.files if name.startswith(prefix)]
+
+    def remove(self, name: str) -> None:
+        self._refuse()
+        self.files.pop(name, None)
 
     def manifest(self) -> bytes | None:
         self._refuse()

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from videojob_agent.errors import AlreadyCommitted
+from videojob_agent.errors import AlreadyCommitted, InputNotFound
 from videojob_agent.stores import Store
 
 LARGE = 40 * 1024**2 + 7
@@ -77,6 +77,35 @@ class StoreContract:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda name: store.put(io.BytesIO(name.encode()), name=name, size=len(name)), names))
         assert self.lying() == {name: name.encode() for name in names}
+
+    def test_a_file_is_read_back_piece_by_piece(self, store: Store) -> None:
+        content = os.urandom(3 << 20)
+        store.put(io.BytesIO(content), name="checkpoints/1/state", size=len(content))
+        pieces = list(store.read("checkpoints/1/state"))
+        assert len(pieces) > 1
+        assert b"".join(pieces) == content
+
+    def test_a_file_that_is_not_there_is_told_apart(self, store: Store) -> None:
+        with pytest.raises(InputNotFound):
+            list(store.read("checkpoints/1/state"))
+        assert store.find("checkpoints/1/state") is None
+        store.put(io.BytesIO(b"x"), name="checkpoints/1/state", size=1)
+        with pytest.raises(InputNotFound):
+            list(store.read("checkpoints/1/other"))
+        assert store.find("checkpoints/1/state") == b"x"
+
+    def test_names_are_those_below_a_prefix(self, store: Store) -> None:
+        assert store.names("checkpoints/1/") == []
+        for name in ("checkpoints/1/index.json", "checkpoints/1/a/b/c", "checkpoints/10/a", "frames/0.png"):
+            store.put(io.BytesIO(b"x"), name=name, size=1)
+        assert sorted(store.names("checkpoints/1/")) == ["checkpoints/1/a/b/c", "checkpoints/1/index.json"]
+
+    def test_what_is_removed_is_gone_and_nothing_else(self, store: Store) -> None:
+        for name in ("checkpoints/1/a", "checkpoints/1/b"):
+            store.put(io.BytesIO(b"x"), name=name, size=1)
+        store.remove("checkpoints/1/a")
+        store.remove("checkpoints/1/a")
+        assert self.lying() == {"checkpoints/1/b": b"x"}
 
     def test_there_is_no_manifest_before_the_commit(self, store: Store) -> None:
         store.put(io.BytesIO(b"png"), name="frames/00000.png", size=3)

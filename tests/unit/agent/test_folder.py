@@ -137,3 +137,43 @@ def test_two_equal_entries_mean_that_nobody_wrote_in_between(folder: Folder) -> 
 def test_removing_what_is_not_there_is_no_error(folder: Folder) -> None:
     folder.remove("absent")
     folder.remove("no/such/folder")
+
+
+def test_a_file_or_a_folder_moves_with_what_is_in_it(folder: Folder) -> None:
+    write(folder, "aside/frames/0.png", b"frame")
+    folder.move("aside/frames", "output/frames")
+    assert (folder.path / "output/frames/0.png").read_bytes() == b"frame"
+    assert names_in(folder.path / "aside") == []
+
+
+def test_nothing_moves_through_a_link(folder: Folder, outside: Path) -> None:
+    write(folder, "a")
+    (folder.path / "link").symlink_to(outside)
+    with pytest.raises(UnsafePath):
+        folder.move("a", "link/a")
+    assert names_in(outside) == ["secret"]
+
+
+def test_a_tree_goes_and_links_in_it_are_not_followed(folder: Folder, outside: Path) -> None:
+    write(folder, "a/b/c")
+    (folder.path / "a/link").symlink_to(outside)
+    folder.remove_tree("a")
+    folder.remove_tree("a")
+    assert (names_in(folder.path), names_in(outside)) == ([], ["secret"])
+
+
+def test_pruning_removes_empty_folders_only(folder: Folder) -> None:
+    for name in ("a/b/c/d", "a/e"):
+        write(folder, name)
+    folder.remove("a/b/c/d")
+    folder.prune("a/b/c/d")
+    assert names_in(folder.path / "a") == ["e"]
+    folder.prune("a/b/c/d")
+    assert names_in(folder.path / "a") == ["e"]
+
+
+def test_folders_are_named_and_links_to_folders_are_none(folder: Folder, outside: Path) -> None:
+    write(folder, "a/b")
+    write(folder, "c")
+    (folder.path / "link").symlink_to(outside)
+    assert list(folder.folders()) == ["a"]

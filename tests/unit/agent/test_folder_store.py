@@ -28,7 +28,21 @@ class TestFolderStore(StoreContract):
 
     def test_nothing_is_made_by_looking_for_a_manifest(self, store: Store) -> None:
         store.manifest()
+        store.names("checkpoints/")
         assert not self.folder.exists()
+
+    def test_folders_that_removing_has_emptied_go_too(self, store: Store) -> None:
+        for name in ("checkpoints/1/step-2/state", "frames/0.png"):
+            store.put(io.BytesIO(b"x"), name=name, size=1)
+        store.remove("checkpoints/1/step-2/state")
+        assert names_in(self.folder) == ["frames"]
+
+    def test_a_planted_link_is_not_read_through(self, store: Store, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("secret")
+        store.probe()
+        (self.folder / "index.json").symlink_to(tmp_path / "secret")
+        with pytest.raises(OutputNotWritable, match="link"):
+            store.find("index.json")
 
     def test_half_a_file_is_never_visible(self, store: Store) -> None:
         watched = self

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from videojob_agent import publishing as module
 from videojob_agent.board import Board
+from videojob_agent.carrying import Carrier
 from videojob_agent.errors import (
     AgentError,
     BucketNotFound,
@@ -72,7 +73,8 @@ def stage(tmp_path: Path, *, foreign: bool = False) -> Stage:
     io.mkdir()
     orders = plan(io, foreign=foreign, flush_seconds=FLUSH)
     publisher = Publisher(orders, store, clock=clock, now=lambda: NOON)
-    return Stage(io, clock, store, board, Publishing(orders, publisher, board, events=quiet()[0], clock=clock))
+    carrier, events = Carrier(orders, store, events=quiet()[0]), quiet()[0]
+    return Stage(io, clock, store, board, Publishing(orders, publisher, board, carrier, events=events, clock=clock))
 
 
 @pytest.fixture
@@ -287,4 +289,5 @@ def test_listing_many_files_slows_the_steps_down(tmp_path: Path) -> None:
     (tmp_path / "io").mkdir()
     clock, orders = ManualClock(), plan(tmp_path / "io")
     publisher = Publisher(orders, Slow(), clock=clock, now=lambda: NOON)
-    assert Publishing(orders, publisher, Board(), events=quiet()[0], clock=clock).step() == pytest.approx(30)
+    carrier, events = Carrier(orders, Slow(), events=quiet()[0]), quiet()[0]
+    assert Publishing(orders, publisher, Board(), carrier, events=events, clock=clock).step() == pytest.approx(30)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from videojob_api.base import Document
+from videojob_api.checkpoint import CheckpointIndex, Marker
 from videojob_api.contract_status import StatusDetails
 from videojob_api.crd.schema import structural
 from videojob_api.manifest import Manifest
@@ -22,8 +23,10 @@ from tests import generated_specs
 
 DOCUMENTS: list[type[Document]] = [
     Acknowledgement,
+    CheckpointIndex,
     FetchResult,
     Manifest,
+    Marker,
     Plan,
     Report,
     StatusDetails,

@@ -64,6 +64,10 @@ def test_nobody_listens_to_reports(tmp_path: Path) -> None:
     assert plan(tmp_path).report is None
 
 
+def test_nobody_would_start_another_attempt(tmp_path: Path) -> None:
+    assert not plan(tmp_path).carries_checkpoints
+
+
 def test_uids_sort_by_time_and_differ_within_a_second() -> None:
     uids = {local_uid(NOON) for _ in range(20)}
     assert len(uids) > 1

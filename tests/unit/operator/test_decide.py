@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from videojob_api.report import FetchResult
 from videojob_api.status import CONDITION_TYPES, FIRST_CONDITIONS, VideoJobStatus
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import CreateJob, DeleteJob, RecordEvent, SetActiveDeadline, SetSuspend
@@ -24,6 +25,7 @@ from tests.unit.operator.builders import (
     ended,
     fact,
     failed_job,
+    failed_pod,
     job,
     new_videojob,
     pod,
@@ -248,6 +250,15 @@ def test_while_the_runner_works_state_and_conditions_say_so() -> None:
     assert fact(decision, "ProgressReporting")[:2] == ("True", "Reporting")
     assert decision.status.state == "Running"
     assert RecordEvent("Normal", "RunnerStarted", "pod sunset-1-a on node n1") in decision.actions
+
+
+def test_an_attempt_that_goes_on_says_from_where() -> None:
+    words = FetchResult(files=1, bytes=5, resumed_step=120).model_dump_json(by_alias=True)
+    attempt = pod("b", phase="Running", containers=(runs("agent"), ended("fetch", message=words), runs("runner")))
+    decision = decided(pods=(failed_pod("a", code=75), attempt))
+    text = "pod sunset-1-b on node n1, going on after step 120 of an earlier attempt"
+    assert fact(decision, "Running") == ("True", "RunnerStarted", text)
+    assert RecordEvent("Normal", "RunnerStarted", text) in decision.actions
 
 
 def test_when_the_runner_has_ended_the_agent_is_publishing() -> None:

@@ -205,3 +205,24 @@ def test_known_inputs_add_to_the_estimate_and_unknown_ones_lift_the_limit() -> N
     assert unknown == Scratch(str(empty), None)
     assert mounted == Scratch(str(empty), str(empty))
     assert scratch(spec(**custom(command=["true"]))) == Scratch(str(GI), None)
+
+
+@pytest.mark.parametrize(
+    ("told", "places", "carries"),
+    [
+        ({}, Places(), True),
+        ({"test": {"durationSeconds": 3}}, Places(), False),
+        (custom(command=["true"]), Places(), False),
+        ({}, Places(has_next_attempt=False), False),
+    ],
+    ids=["real work", "a test", "a foreign image", "a run without a cluster"],
+)
+def test_checkpoints_are_carried_where_the_next_attempt_could_go_on_from_them(
+    told: dict[str, Any], places: Places, carries: bool
+) -> None:
+    assert plan(places, **told).carries_checkpoints is carries
+
+
+def test_the_config_says_how_often_to_save() -> None:
+    config = RunnerConfig.model_validate_json(plan(checkpoint={"intervalSeconds": 7}).config)
+    assert config.checkpoint.interval_seconds == 7

@@ -96,6 +96,17 @@ def test_the_marker_says_what_made_it(tmp_path: Path) -> None:
     assert (marker.step, marker.seed, marker.versions) == (3, 7, {"torch": "2.13.0"})
 
 
+def test_the_marker_says_how_many_frames_were_on_disk_when_it_was_written(tmp_path: Path) -> None:
+    on_disk: list[int] = []
+    checkpoints = slot(tmp_path)
+    checkpoints.before = lambda: on_disk.extend([0, 1])
+    checkpoints.frames = lambda: len(on_disk)
+    checkpoints.save(3, writes("x"))
+    marker = checkpoints.newest_marker()
+    assert marker is not None
+    assert marker.frames == 2
+
+
 def test_a_visit_saves_when_the_interval_is_over_and_not_before(tmp_path: Path) -> None:
     clock, engine = Clock(), writes("x")
     checkpoints = slot(tmp_path, clock=clock)

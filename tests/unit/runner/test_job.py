@@ -27,6 +27,14 @@ def test_our_form_is_read_into_a_job() -> None:
     assert job.options["video"]["prompts"] == "a red circle"
 
 
+def test_how_often_to_save_is_no_part_of_the_question() -> None:
+    often, seldom = (read(OURS | {"checkpoint": {"intervalSeconds": seconds}}) for seconds in (5, 600))
+    assert (often.checkpoint_seconds, seldom.checkpoint_seconds) == (5, 600)
+    assert (read(OURS).checkpoint_seconds, read(FLAT).checkpoint_seconds) == (300, 300)
+    assert often.digest == seldom.digest == read(OURS).digest
+    assert often.digest != read(ours(seed=7)).digest
+
+
 def test_the_flat_form_means_a_timelapse() -> None:
     job = read(FLAT | {"lr": 0.03, "seed": 5, "init_image": "0.jpg", "title_time": 1, "init_rest_time": 0.5})
     assert (job.uid, job.video, job.arm, job.fps, job.is_flat) == ("a b", "a_b.mp4", "vqganClip", 24, True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -231,6 +232,57 @@ def test_the_next_run_of_the_same_job_goes_on_where_the_last_one_saved(tmp_path:
     assert (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
     assert bench.clock.lines[:2] == ["STARTING 4711", "IN_PROGRESS 4711 66% unknown"]
     assert (bench.status, len(bench.frames)) == ("COMPLETED 4711 4711.mp4", 3)
+
+
+def carried(source: Path, target: Path) -> Path:
+    """Another disk, with what the agents bring from one to the other: a checkpoint, and the frames it counts on."""
+    [checkpoint] = (source / "checkpoints").iterdir()
+    marker = json.loads((checkpoint / "complete").read_text())
+    shutil.copytree(checkpoint, target / "checkpoints" / checkpoint.name)
+    (target / "output" / "frames").mkdir(parents=True)
+    for number in range(marker["frames"]):
+        name = f"output/frames/{number:05}.png"
+        shutil.copyfile(source / name, target / name)
+    return target
+
+
+def made(tmp_path: Path) -> dict[str, bytes]:
+    """Everything in the output."""
+    files = (path for path in (tmp_path / "output").rglob("*") if path.is_file())
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_the_next_run_may_have_another_disk(tmp_path: Path) -> None:
+    config = OURS | {"pipeline": {"vqganClip": OURS["pipeline"]["vqganClip"] | {"seed": 3}}}
+    for name in ("first", "straight"):
+        (tmp_path / name).mkdir()
+    interrupted_after(tmp_path / "first", 1, config)
+    other, second = carried(tmp_path / "first", tmp_path / "second"), FakeEngine()
+    before = (other / "output" / "frames" / "00000.png").stat().st_mtime_ns
+    assert Bench(other, config).run(Mode.PROD, engine=second) == 0
+    assert len(second.contexts) == 1
+    assert (other / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
+    assert Bench(tmp_path / "straight", config).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert made(other) == made(tmp_path / "straight")
+
+
+def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OURS | {"checkpoint": {"intervalSeconds": 5}})
+    drawn: list[int] = []
+
+    def crash_late(_context: RunContext, index: int) -> None:
+        drawn.append(index)
+        bench.clock.now += 4
+        if index == 5 and drawn.count(5) == 1:
+            raise ZeroDivisionError
+
+    assert bench.run(Mode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 70
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "step-000000000003",
+        "step-000000000005",
+    ]
+    assert bench.run(Mode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 0
+    assert drawn == [0, 1, 2, 3, 4, 5, 5, 6, 7]
 
 
 def rows(tmp_path: Path) -> list[str]:

@@ -195,7 +195,7 @@ def in_folder(config: VqganClipConfig, folder: Path, *, stop: Stop) -> Iterator[
         FrameWriter(folder / FRAMES, total=MOST_FRAMES) as writer,
         TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
     ):
-        slot.before = writer.flush
+        slot.before, slot.frames = writer.flush, lambda: writer.count
         yield Place(
             frames=writer,
             checkpoint=slot,

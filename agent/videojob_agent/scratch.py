@@ -1,0 +1,22 @@
+"""The IO folder's errors in the agent's words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from videojob_agent.errors import ScratchFailed, ScratchFull
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def writing_to_scratch() -> Iterator[None]:
+    """Turns OSErrors inside the block into ScratchFull or ScratchFailed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise ScratchFull("the IO folder is full; raise pod.scratch.size") from error
+        raise ScratchFailed(f"the IO folder: {error.strerror or error}") from error

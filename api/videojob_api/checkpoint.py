@@ -1,0 +1,66 @@
+"""
+Checkpoints on their way from one attempt to the next: the runner's word on each, and the index of those at the output.
+
+The runner writes `complete` into a checkpoint's folder, last. The agent copies that folder to the output, and then an
+index that lists every file with size and sha256; a checkpoint counts there when the index says so. The index is
+replaced as a whole, so it always speaks of files that lie there.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from videojob_api.base import OpenDocument
+from videojob_api.layout import CHECKPOINTS
+from videojob_api.manifest import ManifestFile
+
+CHECKPOINTS_API_VERSION: Literal["checkpoints.videojobs.dev/v1"] = "checkpoints.videojobs.dev/v1"
+
+MARKER = "complete"
+"""The file that makes a checkpoint's folder a checkpoint; a `Marker`."""
+FOLDER = r"^step-[0-9]{1,18}$"
+"""What a checkpoint's folder is called; later steps sort later."""
+INDEX = "index.json"
+GENERATIONS = 2
+"""How many are kept, by the runner and at the output."""
+
+
+class Marker(OpenDocument):
+    """The content of `complete`."""
+
+    uid: str
+    digest: str
+    """Of the configuration: a checkpoint of another question is of no use."""
+    step: Annotated[int, Field(ge=0)]
+    seed: int
+    frames: Annotated[int, Field(ge=0)] = 0
+    """How many frames, from the first on, the checkpoint counts on."""
+    versions: dict[str, str] = {}
+    """torch, threads, device …: on a CPU a resumed run is byte-equal only where these are equal."""
+
+
+class CarriedCheckpoint(OpenDocument):
+    """One checkpoint at the output."""
+
+    folder: Annotated[str, StringConstraints(pattern=FOLDER)]
+    step: Annotated[int, Field(ge=0)]
+    frames: Annotated[int, Field(ge=0)]
+    """It counts on so many of the index's frames, from the first on."""
+    files: Annotated[list[ManifestFile], Field(min_length=1)]
+    """Named relative to the folder."""
+
+
+class CheckpointIndex(OpenDocument):
+    """What an attempt can go on from."""
+
+    api_version: Literal["checkpoints.videojobs.dev/v1"] = CHECKPOINTS_API_VERSION
+    uid: str
+    checkpoints: list[CarriedCheckpoint] = []
+    """Newest first."""
+    frames: list[ManifestFile] = []
+    """The frames that the checkpoints count on, in order, named relative to the output."""
+
+
+def carried_below(uid: str) -> str:
+    """Where a job's checkpoints and their index lie, relative to the output; ends in `/`."""
+    return f"{CHECKPOINTS}/{uid}/"

@@ -1,0 +1,127 @@
+"""One attempt at a job, fetch and agent at work on an IO folder of its own, its runner played by the test."""
+
+from __future__ import annotations
+
+import hashlib
+import io as streams
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videojob_agent.board import Board
+from videojob_agent.carrying import Carrier
+from videojob_agent.events import Events
+from videojob_agent.fetch import fetch
+from videojob_agent.publisher import Publisher
+from videojob_agent.publishing import Publishing
+from videojob_agent.stores import Store
+from videojob_api.plan import Plan
+from videojob_api.report import FetchResult
+
+from tests.unit.agent.agent_fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
+
+BELOW = "checkpoints/uid-1/"
+INDEX = BELOW + "index.json"
+
+
+def frame(number: int) -> bytes:
+    """What every attempt draws as this frame."""
+    return b"frame %d" % number
+
+
+def state(step: int) -> bytes:
+    """What every attempt has reached after this step."""
+    return b"state after %d" % step
+
+
+def folder_of(step: int) -> str:
+    """What the runner calls the folder of a step's checkpoint."""
+    return f"step-{step:012}"
+
+
+@dataclass
+class Attempt:
+    """The pod's two containers, step by step and without waiting."""
+
+    io: Path
+    store: Store
+    clock: ManualClock
+    board: Board
+    publishing: Publishing
+    orders: Plan
+    events: Events
+    stream: streams.StringIO
+
+    @classmethod
+    def at(cls, folder: Path, store: Store, **changes: Any) -> Attempt:
+        """An attempt on a fresh disk, `folder`."""
+        io, clock, board, stream = folder / "io", ManualClock(), Board(), streams.StringIO()
+        io.mkdir(parents=True)
+        orders = plan(io, **{"carries_checkpoints": True} | changes)
+        events = Events(JOB, part="agent", stream=stream)
+        carrier = Carrier(orders, store, events=events)
+        publisher = Publisher(orders, store, clock=clock, now=lambda: NOON, lying=carrier.frames)
+        publishing = Publishing(orders, publisher, board, carrier, events=events, clock=clock)
+        return cls(io, store, clock, board, publishing, orders, events, stream)
+
+    def fetch(self, *, naps: list[float] | None = None) -> FetchResult:
+        """What happens before the runner starts."""
+        return fetch(self.orders, self.store, events=self.events, sleep=(naps if naps is not None else []).append)
+
+    def draws(self, *numbers: int) -> None:
+        """The runner writes these frames."""
+        for number in numbers:
+            path = self.io / f"output/frames/{number:05}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(frame(number))
+
+    def saves(self, step: int, *, frames: int, uid: str = JOB.uid, **files: bytes) -> Path:
+        """The runner saves a checkpoint that counts on so many frames; where it lies."""
+        place = self.io / "checkpoints" / folder_of(step)
+        place.mkdir(parents=True)
+        for name, content in (files or {"state": state(step), "metrics": b"1,loss,1"}).items():
+            (place / name).write_bytes(content)
+        marker = {"uid": uid, "digest": "d", "step": step, "seed": 7, "frames": frames, "versions": {}}
+        (place / "complete").write_text(json.dumps(marker))
+        return place
+
+    def says(self, line: str, **files: bytes) -> None:
+        """The runner writes STATUS, and perhaps files before it."""
+        runner_writes(self.io, line, **files)
+        self.board.saw(sight(line))
+
+    def step(self, *, after: float = 0) -> None:
+        """The agent looks once."""
+        self.clock.now += after
+        self.publishing.step()
+
+    def ends(self) -> None:
+        """The runner is gone, and the agent flushes."""
+        self.board.left()
+        self.step()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What fetch and agent have said."""
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """The events of that name."""
+        return [line for line in self.log if line["event"] == event]
+
+
+def index(store: Any) -> dict[str, Any]:
+    """The index at the output."""
+    found: dict[str, Any] = json.loads(b"".join(store.read(INDEX)))
+    return found
+
+
+def steps(store: Any) -> list[int]:
+    """The steps that can be gone on from, newest first."""
+    return [checkpoint["step"] for checkpoint in index(store)["checkpoints"]]
+
+
+def listed(path: str, content: bytes) -> dict[str, Any]:
+    """A file as indices and manifests list it."""
+    return {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
