@@ -8,17 +8,32 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import boto3
 import imageio_ffmpeg
 import pytest
+from botocore.config import Config
 
 from devcluster import paths
 from devcluster.node import Node
 from scripts import product
 from tests.e2e.kube import Kube, Manifest
 from tests.e2e.lab import Lab, LocalRun
-from tests.e2e.manifests import EXAMPLES, quickstart, steered, videojob
+from tests.e2e.lives import Fate, Moment
+from tests.e2e.manifests import (
+    EXAMPLES,
+    RESUMED_AT,
+    S3_KEYS,
+    interrupted,
+    quickstart,
+    s3_output,
+    s3_secret,
+    steered,
+    videojob,
+)
 
 CLAIM = "videos"
 WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
@@ -86,9 +101,24 @@ def lab(
         kube.apply(BEGUN_AHEAD[file]())
     if "test_local_run.py" in collected(request):
         request.getfixturevalue("local_run")
-    yield lab
+    with ThreadPoolExecutor(3, thread_name_prefix="lives") as threads:
+        if "test_resume.py" in collected(request):
+            begin_lives(lab, Fate(kube, node), threads)
+        yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")
+
+
+def begin_lives(lab: Lab, fate: Fate, threads: Executor) -> None:
+    """Jobs whose pods go while other tests run, and one that is left alone."""
+    lab.kube.apply(s3_secret(S3_KEYS, access=lab.s3["access"], secret=lab.s3["secret"]))
+    to_bucket = interrupted("killed", output=s3_output(lab.s3, secret=S3_KEYS))
+    for manifest, moments in (
+        (interrupted("undisturbed"), []),
+        (interrupted("deleted"), [Moment("deleted", RESUMED_AT)]),
+        (to_bucket, [Moment("killed", RESUMED_AT)]),
+    ):
+        lab.lives[manifest["metadata"]["name"]] = threads.submit(fate.life, manifest, moments)
 
 
 def other_images(node: Node, folder: Path) -> dict[str, str]:
@@ -107,6 +137,19 @@ def other_images(node: Node, folder: Path) -> dict[str, str]:
 def kube(lab: Lab) -> Kube:
     """kubectl in the tests' namespace."""
     return lab.kube
+
+
+@pytest.fixture(scope="session")
+def bucket(lab: Lab) -> Any:
+    """The tests' own view of the bucket."""
+    return boto3.client(
+        "s3",
+        endpoint_url=lab.s3["endpoint_on_host"],
+        aws_access_key_id=lab.s3["access"],
+        aws_secret_access_key=lab.s3["secret"],
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+    )
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.kube import Kube, Manifest, Timeout, is_over
+from tests.e2e.lives import Life
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Lab:
     """References by digest: runner, operator, busybox."""
     s3: dict[str, Any]
     """endpoint, bucket, access, secret of the S3 server."""
+    lives: dict[str, Future[Life]] = field(default_factory=dict)
+    """Of jobs that are disturbed while other tests run."""
 
     def folder(self, videojob: Manifest) -> Path:
         """Where a job with layout PerRun publishes."""

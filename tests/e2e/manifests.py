@@ -65,3 +65,28 @@ def steered() -> Manifest:
     return videojob(
         "steered", pipeline={"vqganClip": {"width": 64, "height": 64, "seed": 5, "video": video}}, test=None
     )
+
+
+RESUMED_AT = 15
+"""The step of `interrupted` after which its pod goes."""
+S3_KEYS = "resume-keys"
+
+
+def interrupted(name: str, **spec: Any) -> Manifest:
+    """A real video of 60 steps that saves every second, and whose pod may go a few times."""
+    video = {"prompts": "a red circle", "frames": 5, "iterationsForFirstFrame": 20, "iterationsPerFrame": 10}
+    form = {"video": video | {"zoom": 1.02, "smoother": {"length": 3}}}
+    return resumable(name, form, **spec)
+
+
+def resumable(name: str, form: Manifest, **spec: Any) -> Manifest:
+    """A real rendering at 64² that saves every second."""
+    pipeline = {"vqganClip": {"width": 64, "height": 64, "seed": 5, "cuts": 16, **form}}
+    often = {"pipeline": pipeline, "checkpoint": {"intervalSeconds": 1}, "retry": {"limit": 5}, "test": None}
+    return videojob(name, **often | spec)
+
+
+def s3_output(s3: Manifest, *, secret: str) -> Manifest:
+    """An output below `runs/` of the bucket."""
+    place = {"endpoint": s3["endpoint"], "region": "us-east-1", "bucket": s3["bucket"], "prefix": "runs/"}
+    return {"s3": place | {"credentials": {"secretName": secret}}}

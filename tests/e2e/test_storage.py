@@ -6,42 +6,21 @@ import hashlib
 import json
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from devcluster.kubectl import KubectlFailed
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.lab import Lab
-from tests.e2e.manifests import s3_secret, videojob
+from tests.e2e.manifests import s3_output, s3_secret, videojob
 
 OPERATOR = "system:serviceaccount:videojob-system:videojob"
-
-
-@pytest.fixture(scope="module")
-def bucket(lab: Lab) -> Any:
-    """The tests' own view of the bucket."""
-    return boto3.client(
-        "s3",
-        endpoint_url=lab.s3["endpoint_on_host"],
-        aws_access_key_id=lab.s3["access"],
-        aws_secret_access_key=lab.s3["secret"],
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
-    )
-
-
-def s3_output(lab: Lab, *, secret: str) -> Manifest:
-    """An output below `runs/` of the bucket."""
-    place = {"endpoint": lab.s3["endpoint"], "region": "us-east-1", "bucket": lab.s3["bucket"], "prefix": "runs/"}
-    return {"s3": place | {"credentials": {"secretName": secret}}}
 
 
 @pytest.fixture(scope="module")
 def finished(lab: Lab, kube: Kube) -> Manifest:
     """A TEST job that published to the bucket; while it ran, the runner's view of secrets was taken."""
     kube.apply(s3_secret("bucket-keys", access=lab.s3["access"], secret=lab.s3["secret"]))
-    kube.apply(videojob("to-bucket", output=s3_output(lab, secret="bucket-keys"), test={"durationSeconds": 15}))
+    kube.apply(videojob("to-bucket", output=s3_output(lab.s3, secret="bucket-keys"), test={"durationSeconds": 15}))
     kube.until("vj", "to-bucket", lambda job: condition(job, "Running").get("status") == "True", timeout=60)
     pod = kube.items("pods", selector="videojobs.dev/name=to-bucket")[0]
     looks = {name: look_for_secrets(kube, pod, container=name) for name in ("runner", "agent")}
