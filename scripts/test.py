@@ -23,7 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NODE = "the whole node"
 DAILY = ("check", "verify", "unit", "apiserver", "e2e")
-"""What `make test` runs. `make judge` is asked for by name: it scores the model packs, which change rarely."""
+"""
+What `make test` runs. `make judge` is asked for by name: it scores the model packs, which change rarely. So is `make
+resume`, which takes pods away at many more moments than a daily test has time for.
+"""
+ON_A_NODE = ("e2e", "resume")
 
 
 @dataclass(frozen=True)
@@ -67,20 +71,24 @@ WAITING = (
         Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))
         for part in ("devcluster", "api", "agent", "chart", "demo", "operator")
     ),
-    Step("e2e", "build of the node's parts", python("-m", "devcluster", "build", "--level", "node")),
+    *(
+        Step(level, "build of the node's parts", python("-m", "devcluster", "build", "--level", "node"))
+        for level in ON_A_NODE
+    ),
 )
 ALONE = (
     Step("judge", "prompt-following, judged", pytest("tests/judge")),
-    Step("e2e", f"tests on {NODE}", pytest("tests/e2e")),
+    Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not resume")),
+    Step("resume", f"ten moments for each form on {NODE}", pytest("tests/e2e/test_ten_moments.py", "-rP")),
 )
 STEPS = (*COMPUTING, *WAITING, *ALONE)
 
 
 def reason_to_skip(step: Step) -> str | None:
     """Why this machine cannot run a step; None when it can."""
-    if step.level == "e2e" and platform.system() != "Linux":
+    if step.level in ON_A_NODE and platform.system() != "Linux":
         return f"{NODE} needs Linux, this is {platform.system()}"
-    if step.level == "e2e" and os.geteuid() != 0:
+    if step.level in ON_A_NODE and os.geteuid() != 0:
         return f"{NODE} needs root (network namespace, containerd)"
     return None
 

@@ -15,11 +15,12 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from devcluster.build import binary
 from devcluster.node import Node
-from tests.e2e.kube import Kube, Manifest, Timeout, is_over
+from tests.e2e.kube import Kube, Manifest, Timeout, condition, is_over
 
 LIMIT = 600.0
 """Seconds for anything: many of these jobs share two cores."""
@@ -39,6 +40,8 @@ class Moment:
 class Life:
     """What has become of a job. `resumed` has the step that each attempt after the first went on after."""
 
+    running: Manifest
+    """The job when its last runner ran."""
     end: Manifest
     resumed: list[int | None]
 
@@ -59,9 +62,10 @@ class Fate:
             self.until_carried(pod, moment)
             getattr(self, moment.how)(name, pod)
             seen.append(pod)
-        if moments:
-            seen.append(self.next_pod(name, seen))
-        return Life(self.kube.until("vj", name, is_over, timeout=LIMIT), [resumed_step(pod) for pod in seen[1:]])
+        seen.append(self.next_pod(name, seen))
+        running = self.kube.until("vj", name, partial(runs_in, seen[-1]), timeout=LIMIT)
+        end = self.kube.until("vj", name, is_over, timeout=LIMIT)
+        return Life(running, end, [resumed_step(pod) for pod in seen[1:]])
 
     def next_pod(self, name: str, seen: Sequence[Manifest]) -> Manifest:
         """The first pod that was not seen yet, once its runner runs."""
@@ -112,6 +116,11 @@ class Fate:
         self.kube.patch("vj", name, {"spec": {"suspend": True}})
         self.kube.run("wait", f"pod/{pod['metadata']['name']}", "--for=delete", f"--timeout={LIMIT:.0f}s")
         self.kube.patch("vj", name, {"spec": {"suspend": False}})
+
+
+def runs_in(pod: Manifest, job: Manifest) -> bool:
+    """Whether the job says that its runner runs in this pod, or has its verdict."""
+    return pod["metadata"]["name"] in condition(job, "Running").get("message", "") or is_over(job)
 
 
 def container(pod: Manifest, name: str) -> dict[str, Any]:

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.e2e.kube import Manifest, has_succeeded
+from tests.e2e.kube import condition
 from tests.e2e.lab import Lab
-from tests.e2e.lives import Life
 from tests.e2e.manifests import RESUMED_AT
+from tests.e2e.outputs import outcome
 
 
-@pytest.fixture(scope="module")
-def undisturbed(lab: Lab) -> Mapping[str, Any]:
-    """The manifest of the run that was left alone."""
-    return published(lab, lab.lives["undisturbed"].result().end)
+@pytest.mark.parametrize("name", ["deleted", "killed"])
+def test_a_job_whose_pod_is_taken_away_gives_the_same_output(lab: Lab, bucket: Any, name: str) -> None:
+    life, undisturbed = lab.lives[name].result(), lab.lives["undisturbed"].result()
+    assert outcome(lab, bucket, life.end) == outcome(lab, bucket, undisturbed.end)
+    assert (life.end["status"]["attempt"], undisturbed.end["status"]["attempt"]) == (2, 1)
 
 
-def published(lab: Lab, end: Manifest) -> dict[str, Any]:
-    """manifest.json of a run on the claim, without what no two runs share."""
-    assert has_succeeded(end), end["status"]
-    return comparable(json.loads((lab.folder(end) / "manifest.json").read_text()))
-
-
-def comparable(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest.json without the job's name, uid and time; the video is named by the job."""
-    name = f"{manifest.pop('job')['name']}.mp4"
-    del manifest["created"]
-    text = json.dumps(manifest).replace(name, "video.mp4")
-    return dict(json.loads(text))
-
-
-def test_a_pod_that_is_told_to_stop_saves_and_the_next_one_goes_on(lab: Lab, undisturbed: Mapping[str, Any]) -> None:
-    life = lab.lives["deleted"].result()
-    went_on(life)
-    assert published(lab, life.end) == undisturbed
-    assert not (lab.folder(life.end) / "checkpoints").exists()
-
-
-def test_a_pod_that_is_killed_goes_on_from_the_last_checkpoint_in_the_bucket(
-    lab: Lab, undisturbed: Mapping[str, Any], bucket: Any
-) -> None:
-    life = lab.lives["killed"].result()
-    went_on(life)
-    assert has_succeeded(life.end), life.end["status"]
-    prefix = f"runs/killed/{life.end['metadata']['uid']}/"
-    keys = [item["Key"] for item in bucket.list_objects_v2(Bucket=lab.s3["bucket"], Prefix=prefix)["Contents"]]
-    manifest = json.loads(bucket.get_object(Bucket=lab.s3["bucket"], Key=prefix + "manifest.json")["Body"].read())
-    assert sorted(keys) == sorted(prefix + each["path"] for each in [*manifest["files"], {"path": "manifest.json"}])
-    assert comparable(manifest) == undisturbed
-
-
-def went_on(life: Life) -> None:
-    """The second attempt was really a continuation."""
-    assert life.end["status"]["attempt"] == 2, life.end["status"]
+@pytest.mark.parametrize("name", ["deleted", "killed"])
+def test_the_second_attempt_goes_on_where_the_first_one_has_saved_and_says_so(lab: Lab, name: str) -> None:
+    life = lab.lives[name].result()
     [step] = life.resumed
     assert step is not None
     assert step >= RESUMED_AT
+    assert f"going on after step {step}" in condition(life.running, "Running")["message"]
