@@ -41,7 +41,8 @@ def digests(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def comparable(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Without the job and the time; the video, which is named by the job, is called `video.mp4`."""
+    """Without what the job's name is written into: the video is called `video.mp4`, the plot has a title of its own."""
     rest = {key: value for key, value in manifest.items() if key not in ("job", "created")}
+    rest["files"] = [{"path": file["path"]} if file["path"] == "losses.png" else file for file in rest["files"]]
     text = json.dumps(rest).replace(f"{manifest['job']['name']}.mp4", "video.mp4")
     return dict(json.loads(text))

@@ -152,6 +152,16 @@ def test_a_checkpoint_that_the_runner_drops_meanwhile_is_left_for_the_newer_one(
     assert steps(store) == [30]
 
 
+def test_a_checkpoint_that_is_gone_before_it_is_opened_is_no_news(attempt: Attempt, store: MemoryStore) -> None:
+    carrier = module.Carrier(attempt.orders, store, events=attempt.events)
+    place = attempt.saves(10, frames=0)
+    found = carrier.newest()
+    assert found is not None
+    shutil.rmtree(place)
+    carrier.carry(found, [])
+    assert (carried(store), attempt.log) == ([], [])
+
+
 @pytest.mark.parametrize("end", ["interrupted", "failed"])
 def test_at_the_end_of_the_runner_its_last_checkpoint_is_carried_first(
     attempt: Attempt, store: MemoryStore, end: str
