@@ -8,7 +8,6 @@ ever trained.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,13 +16,10 @@ from torch import Tensor, nn
 
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.models.clip_network import NoClip, clip_network
+from videojob_runner.models.openai_clip import CLIP, VisionTransformer, tokenised
 from videojob_runner.models.packs import Pack, as_float
+from videojob_runner.models.vision import Patches, embedded
 from videojob_runner.models.vqgan import frozen
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-    from clip import tokenize
-    from clip.model import CLIP
 
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -67,7 +63,11 @@ class Clip(nn.Module):
 
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Embeddings of ``[n, 3, S, S]`` in 0…1."""
-        embeddings: Tensor = self.network.encode_image((pictures - self.mean) / self.deviation)
+        tower = self.network.visual
+        if isinstance(tower, VisionTransformer):
+            patches = Patches.of(tower.conv1.weight, mean=self.mean, deviation=self.deviation)
+            return embedded(tower, patches(pictures))
+        embeddings: Tensor = tower((pictures - self.mean) / self.deviation)
         return embeddings
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -79,6 +79,6 @@ class Clip(nn.Module):
         """Token ids ``[n, context length]`` of the stock tokenizer. Raises TextTooLong."""
         limit = int(self.network.context_length)
         try:
-            return torch.as_tensor(tokenize(list(texts), context_length=limit))
-        except RuntimeError as error:
+            return tokenised(texts, length=limit)
+        except ValueError as error:
             raise TextTooLong(f"{error}; this CLIP reads {limit} tokens, start and end included") from error

@@ -10,7 +10,6 @@ draws them, and rounds them to half precision first.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -18,9 +17,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-    from clip.model import CLIP
+from videojob_runner.models.openai_clip import CLIP
 
 STAGES: Final = (1, 2, 3, 4)
 """Of the residual tower; with the pooled stem it divides a side by 32."""

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from videojob_api.base import Document
 
 from videojob_runner.contract.errors import BadInput
+from videojob_runner.models.decoding import decode
+from videojob_runner.models.layers import convolved
 from videojob_runner.models.packs import Pack, as_float
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -115,10 +117,13 @@ class Vqgan(nn.Module):
         latent: Tensor = self.quant_conv(self.encoder(picture))
         return latent
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """The picture of a (snapped) latent; about −1…1, not clamped."""
-        picture: Tensor = self.decoder(self.post_quant_conv(latent))
-        return picture
+    def decode(self, latent: Tensor, *, recompute: bool = False) -> Tensor:
+        """
+        The picture of a (snapped) latent; about −1…1, not clamped.
+
+        With `recompute` less is kept for the backward pass, which then takes longer and gives the same bits.
+        """
+        return decode(self.decoder, convolved(latent, self.post_quant_conv), recompute=recompute)
 
 
 def frozen(network: NetworkT, device: str) -> NetworkT:

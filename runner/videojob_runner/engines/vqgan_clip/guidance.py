@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from videojob_runner.engines.vqgan_clip.batches import losses_in_parts
 from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_losses
@@ -41,6 +42,10 @@ class Guidance:
     cutouts: Cutouts
     precision: torch.dtype = torch.float32
     """What the networks compute in."""
+    views_at_once: int | None = None
+    """How many cutouts CLIP works on at a time; absent: all of them. Fewer take less memory."""
+    recompute: bool = False
+    """Whether to keep less of the generator's work, and do it again on the way back."""
 
     @property
     def device(self) -> torch.device:
@@ -57,7 +62,7 @@ class Guidance:
         """The picture ``[1, 3, H, W]`` in 0…1 of a latent ``[1, C, h, w]``, with gradients to `z`."""
         snapped = quantise(z, self.generator.codebook)
         with self.autocast():
-            decoded = self.generator.decode(snapped)
+            decoded = self.generator.decode(snapped, recompute=self.recompute)
         return clamp_with_gradient((decoded.float() + 1) / 2)
 
     @torch.inference_mode()
@@ -67,15 +72,21 @@ class Guidance:
 
     def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
         """How far random cutouts of the picture are from the targets, a scalar."""
-        return self.losses(picture, targets, randomness).sum()
+        return self.losses(picture, targets, randomness)[0]
 
-    def losses(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
-        """The same for each target, ``[m]``."""
-        return prompt_losses(self.embed(picture, randomness), targets)
+    def losses(self, picture: Tensor, targets: Targets, randomness: Randomness) -> tuple[Tensor, Tensor]:
+        """The same, and each target's share of it ``[m]``, without gradients."""
+        views = self.cutouts(picture, randomness)
+        at_once = self.views_at_once or len(views)
+        return losses_in_parts(views, lambda part: prompt_losses(self.seen(part), targets), at_once=at_once)
 
     def embed(self, picture: Tensor, randomness: Randomness) -> Tensor:
         """What CLIP sees in random cutouts of the picture: ``[n, D]``, one row for each."""
         views = self.cutouts(picture, randomness)
+        return torch.cat([self.seen(part) for part in torch.split(views, self.views_at_once or len(views))])
+
+    def seen(self, views: Tensor) -> Tensor:
+        """CLIP's embeddings ``[n, D]`` of views ``[n, 3, S, S]``."""
         with self.autocast():
             embeddings = self.perceptor.encode_image(views)
         return embeddings.float()

@@ -88,8 +88,7 @@ class Latent:
     ) -> Iteration:
         """One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade."""
         picture, anchor = guidance.picture(self.z), self.descent.anchor
-        parts = guidance.losses(picture, targets, randomness)
-        loss = parts.sum()
+        loss, parts = guidance.losses(picture, targets, randomness)
         if anchor.acts:
             loss = loss + anchor.loss(self.z, start=self.start, target=self.target, age=age)
         self.optimiser.param_groups[0]["lr"] = rate * (self.plateau.factor if self.plateau else 1)
@@ -100,7 +99,7 @@ class Latent:
             self.z.clamp_(*self._range)
         if self.plateau:
             self.plateau.see(float(loss.detach()))  # waits for the device: the price of an adaptive rate
-        return Iteration(picture.detach(), loss.detach(), parts.detach(), targets.labels)
+        return Iteration(picture.detach(), loss.detach(), parts, targets.labels)
 
     def state(self) -> dict[str, Tensor]:
         """z, what it is held near, and what optimiser and plateau remember; some of it comes with the first step."""
