@@ -1,131 +1,157 @@
 """
-Seconds per iteration of VQGAN+CLIP, as a small table.
+VQGAN+CLIP against the original's way of computing the same, in turn in one run.
 
-    python bench/vqgan_clip.py                                      the shapes packs at 64×64, 8 and 16 cutouts
-    python bench/vqgan_clip.py --large                              also f16 and ViT-B/32 sizes, random weights
-    python bench/vqgan_clip.py --device cuda --precision bfloat16
+    python -m bench.vqgan_clip                                     ImageNet f16-16384 and ViT-B/32, 256×256, 32 cutouts
+    python -m bench.vqgan_clip --networks shapes --size 64 --cuts 16
+    python -m bench.vqgan_clip --device cuda --tf32 --compile
+    python -m bench.vqgan_clip --beside "another=python other.py"  one more contestant: `bench.turns`, `bench.setting`
 
-Wall seconds are what a user waits; CPU seconds are the steadier figure on a busy machine. Threads come from
-OMP_NUM_THREADS. The parts of an iteration (decoder, cutouts, CLIP; forward and backward) are timed apart.
+The large networks have random weights. Printed for each cut method, in columns: median seconds of an iteration (wall,
+and CPU of all threads), both as ratios to the reference, seconds until the contestant was ready, MB of memory (at most
+until then; then; at most in the iterations; what of that came with them), and the largest difference of the losses from
+the reference's. Then the parts of an iteration, and how near it comes to the speed of matrix products.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Final
 
-import torch
-from clip.model import CLIP
-from torch import Tensor
-from videojob_runner.engines.vqgan_clip import (
-    Augmentation,
-    Clip,
-    CutoutOptions,
-    Cutouts,
-    Guidance,
-    Latent,
-    Pack,
-    Randomness,
-    Vqgan,
-    gray,
-    parse,
-)
-from videojob_runner.models.vqgan import VqganArchitecture
+from bench.figures import figures, parts_table, table
+from bench.random_packs import random_packs
+from bench.setting import Setting
+from bench.turns import Contestant, in_turn, started
 
-BUILTIN = Path("runner/videojob_runner/models/builtin")
-SHAPES = Augmentation(shift=(0, 0.1), sharpness=0, jitter=0)
-F16 = VqganArchitecture(
-    ch=128,
-    ch_mult=[1, 1, 2, 2, 4],
-    num_res_blocks=2,
-    attn_resolutions=[16],
-    resolution=256,
-    z_channels=256,
-    embed_dim=256,
-    codebook_size=16_384,
-)
+BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
+REFERENCE: Final = "upstream's way"
+NAMES: Final = (REFERENCE, "ours, compat", "ours")
+LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
+PARTS_ROUNDS: Final = 3
 
 
-def seconds(work: Callable[[], object], *, rounds: int, device: str) -> tuple[float, float]:
-    """Wall and CPU seconds of one `work`, after one that warms up; the median of the rounds."""
-    work()
-    walls, cpus = [], []
-    for _ in range(rounds):
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return sorted(walls)[rounds // 2], sorted(cpus)[rounds // 2]
+def commands(options: argparse.Namespace, setting: Setting) -> dict[str, list[str]]:
+    """How each contestant is started, by its name."""
+    document = setting.model_dump_json()
+    own = {name: [sys.executable, "-W", "ignore", "-m", "bench.contestants", name, document] for name in NAMES}
+    others = dict(each.split("=", 1) for each in options.beside)
+    return own | {name: [*shlex.split(command), document] for name, command in others.items()}
 
 
-def with_gradient(make: Callable[[Tensor], Tensor], source: Tensor) -> Callable[[], object]:
-    """Forward and backward of `make` to a copy of `source`."""
-    leaf = source.detach().clone().requires_grad_()
-    return lambda: torch.autograd.grad(make(leaf).float().sum(), leaf)
+def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
+    """All figures for one setting, printed and as a document."""
+    environment = {"OMP_NUM_THREADS": str(options.threads)}
+    with ExitStack() as stack:
+        contestants, ready = [], {}
+        for name, command in commands(options, setting).items():  # one after the other, so that nobody slows a start
+            began = time.monotonic()
+            contestants.append(stack.enter_context(started(name, command, environment=environment)))
+            ready[name] = contestants[-1].answer() | {"seconds": time.monotonic() - began}
+        steps = in_turn(contestants, word="step", rounds=options.steps)
+        found = figures(steps, ready, reference=REFERENCE)
+        print(f"\n{setting.method}\n{table(found)}", flush=True)
+        own = [contestant for contestant in contestants if contestant.name in NAMES]
+        parts = in_turn(own, word="parts", rounds=PARTS_ROUNDS)
+        print(f"\n{parts_table(parts)}", flush=True)
+        bounds = bound_of(own, seconds={name: each.wall for name, each in found.items()})
+    return {
+        "setting": setting.model_dump(mode="json"),
+        "figures": {name: asdict(each) for name, each in found.items()},
+        "steps": steps,
+        "parts": parts,
+        "bound": bounds,
+    }
 
 
-def embedded(guidance: Guidance, views: Tensor) -> Tensor:
-    """What CLIP makes of the views, in the guidance's precision."""
-    with guidance.autocast():
-        return guidance.perceptor.encode_image(views)
+def bound_of(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
+    """Operations of the reference, the best rate that anyone saw, and the share of it that each reaches."""
+    answers = [contestant.ask("bound") for contestant in contestants]
+    work, rate = answers[NAMES.index(REFERENCE)]["operations"], max(answer["operationsPerSecond"] for answer in answers)
+    shares = {contestant.name: work / rate / seconds[contestant.name] for contestant in contestants}
+    print(f"\n{work / 1e9:.0f} GFLOP an iteration; at the rate of matrix products, {rate / 1e9:.0f} GFLOP/s, that is")
+    print(
+        f"{work / rate:.3f} s. Of this bound are reached: "
+        + ", ".join(f"{n} {share:.0%}" for n, share in shares.items())
+    )
+    return {"operations": work, "operationsPerSecond": rate, "shares": shares}
 
 
-def row(name: str, guidance: Guidance, *, side: int, rounds: int, device: str) -> str:
-    """One line of the table: a whole iteration and its three parts."""
-    latent = Latent(gray(guidance.generator, size=(side, side)), guidance.generator.codebook)
-    targets, randomness = guidance.targets(parse("a red circle")[0]), Randomness.of(0, device=device)
-    count, seen = guidance.cutouts.options.count, guidance.perceptor.side
-    views = torch.rand(count, 3, seen, seen, device=device)
-    picture = torch.rand(1, 3, side, side, device=device)
-    works = [
-        lambda: latent.step(guidance, targets, rate=0.1, randomness=randomness),
-        with_gradient(guidance.picture, latent.z),
-        with_gradient(lambda p: guidance.cutouts(p, randomness), picture),
-        with_gradient(lambda v: embedded(guidance, v), views),
-    ]
-    timed = [seconds(work, rounds=rounds, device=device) for work in works]
-    cells = "".join(f"{wall:8.3f}/{cpu:.3f}" for wall, cpu in timed)
-    return f"{name:<22}{side:>5}{count:>5}{cells}"
+def machine() -> dict[str, Any]:
+    """What it runs on."""
+    cpu = next((line for line in cpu_lines() if line.startswith("model name")), ":").split(":", 1)[1].strip()
+    versions = {name: version(name) for name in LIBRARIES}
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
-def random_networks(device: str) -> tuple[Vqgan, Clip]:
-    """The sizes of the ImageNet f16 VQGAN and of ViT-B/32, with random weights."""
-    torch.manual_seed(0)
-    vit = CLIP(512, 224, 12, 768, 32, 77, 49_408, 512, 8, 12)
-    networks = Vqgan(F16), Clip(vit)
-    for network in networks:
-        network.requires_grad_(False).eval().to(device)
-    return networks
+def cpu_lines() -> list[str]:
+    """The kernel's description of the processors; nothing where there is none."""
+    description = Path("/proc/cpuinfo")
+    return description.read_text().splitlines() if description.exists() else []
+
+
+def packs(options: argparse.Namespace, scratch: Path) -> tuple[Path, Path]:
+    """The folders of generator and perceptor."""
+    if options.networks == "shapes":
+        return BUILTIN / "shapes-vqgan", BUILTIN / "shapes-clip"
+    return random_packs(options.packs or scratch)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", choices=["f16", "shapes"], default="f16")
+    parser.add_argument("--packs", type=Path, help="folder that keeps the random weights for another run")
+    parser.add_argument("--methods", nargs="+", choices=["original", "kornia"], default=["original", "kornia"])
+    parser.add_argument("--size", type=int, default=256, help="pixels of a side")
+    parser.add_argument("--cuts", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=["usual", "float32", "bfloat16"], default="usual", help="of ours")
+    parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA, for all")
+    parser.add_argument("--compile", action="store_true", help="compile our networks")
+    parser.add_argument("--beside", action="append", default=[], metavar="NAME=COMMAND", help="one more contestant")
+    parser.add_argument("--json", type=Path, help="where to write all figures")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--packs", type=Path, default=BUILTIN, help="folder of shapes-vqgan and shapes-clip")
-    parser.add_argument("--large", action="store_true", help="also f16 and ViT-B/32 at 256×256 with 32 cutouts")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    device, rounds, precision = options.device, options.rounds, getattr(torch, options.precision)
-    print(f"torch {torch.__version__}, {device}, {options.precision}, {torch.get_num_threads()} threads")
-    print(f"wall/CPU seconds, medians of {rounds}")
-    print(f"{'packs':<22}{'side':>5}{'cuts':>5}{'iteration':>14}{'decoder':>14}{'cutouts':>14}{'CLIP':>14}")
-    generator = Vqgan.load(Pack.open(options.packs / "shapes-vqgan", kind="vqgan"), device=device)
-    perceptor = Clip.load(Pack.open(options.packs / "shapes-clip", kind="clip"), device=device)
-    for cuts in (8, 16):
-        cutouts = Cutouts(CutoutOptions(count=cuts, augmentation=SHAPES), target=perceptor.side)
-        guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
-        print(row("shapes", guidance, side=64, rounds=rounds, device=device), flush=True)
-    if options.large:
-        generator, perceptor = random_networks(device)
-        cutouts = Cutouts(CutoutOptions(count=32), target=perceptor.side)
-        guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
-        print(row("f16 + ViT-B/32 sizes", guidance, side=256, rounds=min(rounds, 3), device=device))
+    """Measures, prints and writes."""
+    options = arguments()
+    facts = machine()
+    print(
+        facts, f"{options.threads} threads, {options.device}", f"{options.size}×{options.size}, {options.cuts} cutouts"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        generator, perceptor = packs(options, Path(scratch))
+        settings = [
+            Setting(
+                generator=generator.absolute(),
+                perceptor=perceptor.absolute(),
+                size=(options.size, options.size),
+                cuts=options.cuts,
+                method=method,
+                device=options.device,
+                precision=options.precision,
+                tf32=options.tf32,
+                compiled=options.compile,
+            )
+            for method in options.methods
+        ]
+        runs = [measured(options, setting) for setting in settings]
+    if options.json:
+        options.json.write_text(json.dumps({"machine": facts, "threads": options.threads, "runs": runs}, indent=1))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,33 +42,43 @@ def write_pack(folder: Path, tensors: dict[str, Tensor], **manifest: Any) -> Pat
     return folder
 
 
-def vqgan_tensors(seed: int = 0) -> dict[str, Tensor]:
-    """Random weights of ARCHITECTURE under the names that packs use."""
-    options = {"ch": 32, "ch_mult": (1, 1, 1), "num_res_blocks": 1, "attn_resolutions": [], "resolution": 16}
-    shape = {"in_channels": 3, "out_ch": 3, "z_channels": 8, "double_z": False}
+TAMING = {"ch": "ch", "chMult": "ch_mult", "numResBlocks": "num_res_blocks", "attnResolutions": "attn_resolutions"}
+"""taming's words for a pack's."""
+
+
+def vqgan_tensors(seed: int = 0, *, architecture: Mapping[str, Any] = ARCHITECTURE) -> dict[str, Tensor]:
+    """Random weights of an architecture under the names that packs use, in half precision."""
+    options = {theirs: architecture[ours] for ours, theirs in TAMING.items()}
+    z, c, resolution = (architecture[name] for name in ("zChannels", "embedDim", "resolution"))
+    shape = {"in_channels": 3, "out_ch": 3, "z_channels": z, "resolution": resolution, "double_z": False}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        codes = VectorQuantizer(32, 4, beta=1.0)
+        codes = VectorQuantizer(architecture["codebookSize"], c, beta=1.0)
         codes.embedding.weight.data.normal_(std=0.5)
         parts = nn.ModuleDict(
             {
                 "encoder": Encoder(**options, **shape),
                 "decoder": Decoder(**options, **shape),
                 "quantize": codes,
-                "quant_conv": nn.Conv2d(8, 4, 1),
-                "post_quant_conv": nn.Conv2d(4, 8, 1),
+                "quant_conv": nn.Conv2d(z, c, 1),
+                "post_quant_conv": nn.Conv2d(c, z, 1),
             }
         )
         return {name: tensor.half() for name, tensor in parts.state_dict().items()}
 
 
-def clip_tensors(seed: int = 1, *, resnet: bool = False) -> dict[str, Tensor]:
-    """Random weights of a CLIP with a one-layer vision transformer, or with the smallest residual tower."""
+def clip_tensors(seed: int = 1, *, resnet: bool = False, **sizes: Any) -> dict[str, Tensor]:
+    """
+    Random weights of a CLIP with a one-layer vision transformer, or with the smallest residual tower.
+
+    Half precision; `sizes` are arguments of openai-clip's class that differ.
+    """
     tower: dict[str, Any] = {"vision_layers": 1, "vision_width": 64, "vision_patch_size": 16}
     if resnet:
         tower = {"vision_layers": (1, 1, 1, 1), "vision_width": 8, "vision_patch_size": None}
     text = {"context_length": 77, "vocab_size": 49408, "transformer_width": 64, "transformer_heads": 1}
+    options = {"embed_dim": 16, "image_resolution": SIDE, "transformer_layers": 1, **tower, **text, **sizes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = CLIP(embed_dim=16, image_resolution=SIDE, **tower, **text, transformer_layers=1)
+        network = CLIP(**options)
         return {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}

@@ -1,0 +1,40 @@
+"""
+The bench compares like with like: the engine with `compat: upstream` and the original's way have equal losses.
+
+The original's way is an independent writing (`bench.upstream_way`) that shares nothing with the engine but the files
+of the weights.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.contestants import CONTESTANTS
+from bench.setting import Method, Setting
+from tests.unit.runner.tiny_packs import ARCHITECTURE, clip_tensors, vqgan_tensors, write_pack
+
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    folder = tmp_path_factory.mktemp("packs")
+    generator = write_pack(folder / "vqgan", vqgan_tensors(), kind="vqgan", architecture=ARCHITECTURE)
+    perceptor = write_pack(folder / "clip", clip_tensors(), kind="clip")
+    return Setting(generator=generator, perceptor=perceptor, size=(60, 44), cuts=3, rate=0.2)
+
+
+def losses(name: str, setting: Setting) -> list[float]:
+    with torch.random.fork_rng(devices=[]):
+        run = CONTESTANTS[name](setting)
+        return [float(run.step()) for _ in range(STEPS)]
+
+
+@pytest.mark.parametrize("method", ["original", "kornia"])
+def test_twenty_losses_from_one_seed_are_equal(setting: Setting, method: Method) -> None:
+    wanted = setting.model_copy(update={"method": method})
+    theirs = losses("upstream's way", wanted)
+    assert losses("ours, compat", wanted) == pytest.approx(theirs, abs=1e-4)
+    assert losses("ours", wanted) != pytest.approx(theirs, abs=1e-3), "other draws"
+    assert max(theirs) - min(theirs) > 0.01, "something has happened"
