@@ -5,7 +5,7 @@ export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e resume verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
+.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e resume bench verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
 
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
@@ -48,6 +48,9 @@ pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on t
 
 pack-upscaler: $(VENV)/ok  ## train the built-in upscaler anew (about 5 minutes of one core)
 	@$(PY) -W ignore -m packs.upscaler.train --out runner/videojob_runner/models/builtin
+
+bench: $(VENV)/ok  ## VQGAN+CLIP's seconds and memory against the original's way (about an hour of two cores); ARGS='--help'
+	@$(PY) -m bench.vqgan_clip $(ARGS)
 
 lock:  ## write locks/*.txt anew from pyproject.toml
 	@sh scripts/lock.sh
