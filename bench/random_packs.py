@@ -1,11 +1,14 @@
 """
 Packs of the usual sizes with random weights: the VQGAN of ImageNet f16-16384 and CLIP ViT-B/32.
 
+    python -m bench.random_packs FOLDER
+
 What an iteration costs does not depend on what the networks have learnt. Weights are in half precision, as CLIP's are.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,11 +36,13 @@ VIT_B32: Final[dict[str, Any]] = {
 }
 
 
-def random_packs(folder: Path) -> tuple[Path, Path]:
-    """The folders of generator and perceptor below `folder`, written when they are not there yet; 0.45 GB."""
-    generator, perceptor = folder / "random-f16-16384", folder / "random-vit-b-32"
-    if not generator.exists():
+def write(folder: Path) -> None:
+    """Both packs below `folder`, unless they are there already; 0.45 GB."""
+    if not (generator := folder / "random-f16-16384").exists():
         write_pack(generator, vqgan_tensors(0, architecture=F16), kind="vqgan", architecture=F16)
-    if not perceptor.exists():
-        write_pack(perceptor, clip_tensors(1, **VIT_B32), kind="clip", architecture={})
-    return generator, perceptor
+    if not (perceptor := folder / "random-vit-b-32").exists():
+        write_pack(perceptor, clip_tensors(1, **VIT_B32), kind="clip")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

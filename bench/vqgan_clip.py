@@ -4,12 +4,14 @@ VQGAN+CLIP against the original's way of computing the same, in turn in one run.
     python -m bench.vqgan_clip                                     ImageNet f16-16384 and ViT-B/32, 256×256, 32 cutouts
     python -m bench.vqgan_clip --networks shapes --size 64 --cuts 16
     python -m bench.vqgan_clip --device cuda --tf32 --compile
-    python -m bench.vqgan_clip --beside "another=python other.py"  one more contestant: `bench.turns`, `bench.setting`
+    python -m bench.vqgan_clip --contestants "another=python another.py" "ours, compat"
 
-The large networks have random weights. Printed for each cut method, in columns: median seconds of an iteration (wall,
-and CPU of all threads), both as ratios to the reference, seconds until the contestant was ready, MB of memory (at most
-until then; then; at most in the iterations; what of that came with them), and the largest difference of the losses from
-the reference's. Then the parts of an iteration, and how near it comes to the speed of matrix products.
+The first contestant is the reference; others than our three are programs that take a `Setting` as JSON and answer as
+`bench.turns` says. The large networks have random weights. Printed for each cut method, in columns: the median seconds
+of an iteration (wall, and CPU of all threads), both as ratios to the reference; seconds until the contestant was ready;
+MB of memory (at most until then; then; at most in the iterations; what of that came with them); and the largest
+difference of the losses from the reference's. Then the parts of an iteration, and how near it comes to the speed of
+matrix products.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,13 +33,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.figures import figures, parts_table, table
-from bench.random_packs import random_packs
 from bench.setting import Setting
 from bench.turns import Contestant, in_turn, started
 
 BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
-REFERENCE: Final = "upstream's way"
-NAMES: Final = (REFERENCE, "ours, compat", "ours")
+NAMES: Final = ("upstream's way", "ours, compat", "ours")
+"""The contestants of `bench.contestants`."""
 LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
 PARTS_ROUNDS: Final = 3
 
@@ -44,9 +46,9 @@ PARTS_ROUNDS: Final = 3
 def commands(options: argparse.Namespace, setting: Setting) -> dict[str, list[str]]:
     """How each contestant is started, by its name."""
     document = setting.model_dump_json()
-    own = {name: [sys.executable, "-W", "ignore", "-m", "bench.contestants", name, document] for name in NAMES}
-    others = dict(each.split("=", 1) for each in options.beside)
-    return own | {name: [*shlex.split(command), document] for name, command in others.items()}
+    own = [sys.executable, "-W", "ignore", "-m", "bench.contestants"]
+    parts = [each.partition("=") for each in options.contestants]
+    return {name: [*(shlex.split(command) if command else [*own, name]), document] for name, _, command in parts}
 
 
 def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
             contestants.append(stack.enter_context(started(name, command, environment=environment)))
             ready[name] = contestants[-1].answer() | {"seconds": time.monotonic() - began}
         steps = in_turn(contestants, word="step", rounds=options.steps)
-        found = figures(steps, ready, reference=REFERENCE)
+        found = figures(steps, ready, reference=contestants[0].name)
         print(f"\n{setting.method}\n{table(found)}", flush=True)
         own = [contestant for contestant in contestants if contestant.name in NAMES]
         parts = in_turn(own, word="parts", rounds=PARTS_ROUNDS)
@@ -75,10 +77,10 @@ def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
 
 
 def bound_of(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
-    """Operations of the reference, the best rate that anyone saw, and the share of it that each reaches."""
+    """Operations as the first counts them, the best rate that anyone saw, and the share of it that each reaches."""
     answers = [contestant.ask("bound") for contestant in contestants]
-    work, rate = answers[NAMES.index(REFERENCE)]["operations"], max(answer["operationsPerSecond"] for answer in answers)
-    shares = {contestant.name: work / rate / seconds[contestant.name] for contestant in contestants}
+    work, rate = answers[0]["operations"], max(answer["operationsPerSecond"] for answer in answers)
+    shares = {name: work / rate / each for name, each in seconds.items()}
     print(f"\n{work / 1e9:.0f} GFLOP an iteration; at the rate of matrix products, {rate / 1e9:.0f} GFLOP/s, that is")
     print(
         f"{work / rate:.3f} s. Of this bound are reached: "
@@ -104,7 +106,9 @@ def packs(options: argparse.Namespace, scratch: Path) -> tuple[Path, Path]:
     """The folders of generator and perceptor."""
     if options.networks == "shapes":
         return BUILTIN / "shapes-vqgan", BUILTIN / "shapes-clip"
-    return random_packs(options.packs or scratch)
+    folder = options.packs or scratch
+    subprocess.run([sys.executable, "-m", "bench.random_packs", str(folder)], check=True)  # keeps torch out of here
+    return folder / "random-f16-16384", folder / "random-vit-b-32"
 
 
 def arguments() -> argparse.Namespace:
@@ -121,7 +125,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=["usual", "float32", "bfloat16"], default="usual", help="of ours")
     parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA, for all")
     parser.add_argument("--compile", action="store_true", help="compile our networks")
-    parser.add_argument("--beside", action="append", default=[], metavar="NAME=COMMAND", help="one more contestant")
+    parser.add_argument("--contestants", nargs="+", default=NAMES, metavar="NAME[=COMMAND]", help="the reference first")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     return parser.parse_args()
 
