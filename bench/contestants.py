@@ -8,6 +8,7 @@ Who computes VQGAN+CLIP, as a process that answers words (`bench.turns`).
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,31 +16,19 @@ from typing import Final, Protocol
 
 import torch
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip import (
-    Anchor,
-    Clip,
-    CutoutOptions,
-    Cutouts,
-    Descent,
-    Guidance,
-    Latent,
-    Pack,
-    Randomness,
-    Vqgan,
-    parse,
-    random_codes,
-)
-from videojob_runner.engines.vqgan_clip.guidance import usual_precision
 
 from bench.bound import counted, matmul_rate
 from bench.meters import Meters, Seconds
 from bench.setting import Setting
 from bench.turns import Answer, Words, serve
-from bench.upstream_way import Networks, UpstreamWay
 
 
 class Run(Protocol):
     """An iteration, and its parts alone."""
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What the decoder computes in."""
 
     @property
     def z(self) -> Tensor:
@@ -58,64 +47,18 @@ class Run(Protocol):
         """One iteration; the loss before it."""
 
 
-class Ours:
-    """The engine; with `upstream`, as `compat: upstream` has it."""
-
-    def __init__(self, setting: Setting, *, upstream: bool) -> None:
-        generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device)
-        perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device)
-        if setting.compiled:
-            generator.decoder.compile()
-            perceptor.network.visual.compile()
-        options = CutoutOptions(count=setting.cuts, method=setting.method, upstream=upstream)
-        self.guidance = Guidance(
-            generator=generator,
-            perceptor=perceptor,
-            cutouts=Cutouts(options, target=perceptor.side),
-            precision=precision(setting),
-        )
-        streams = Randomness.as_upstream if upstream else Randomness.of
-        self.rate, self.randomness = setting.rate, streams(setting.seed, device=setting.device)
-        start = random_codes(generator, size=setting.size, draws=self.randomness.noise)
-        self.latent = Latent(start, generator.codebook, Descent(anchor=Anchor(weight=setting.init_weight)))
-        self.targets = self.guidance.targets(parse(setting.prompt)[0])
-
-    @property
-    def z(self) -> Tensor:
-        """The latent."""
-        return self.latent.z
-
-    def picture(self, z: Tensor) -> Tensor:
-        """Quantiser, decoder and clamp."""
-        return self.guidance.picture(z)
-
-    def views(self, picture: Tensor) -> Tensor:
-        """What CLIP is shown."""
-        return self.guidance.cutouts(picture, self.randomness)
-
-    def embeddings(self, views: Tensor) -> Tensor:
-        """What CLIP sees."""
-        with self.guidance.autocast():
-            return self.guidance.perceptor.encode_image(views).float()
-
-    def step(self) -> Tensor:
-        """One iteration; the loss before it."""
-        return self.latent.step(self.guidance, self.targets, rate=self.rate, randomness=self.randomness).loss
-
-
-CONTESTANTS: Final[dict[str, Callable[[Setting], Run]]] = {
-    "upstream's way": lambda setting: UpstreamWay(Networks.load(setting), setting),
-    "ours, compat": lambda setting: Ours(setting, upstream=True),
-    "ours": lambda setting: Ours(setting, upstream=False),
+CONTESTANTS: Final = {
+    "upstream's way": "bench.upstream_way:run",
+    "ours, compat": "bench.ours:compat",
+    "ours": "bench.ours:as_it_is",
 }
-"""The original's way as we wrote it; the engine with `compat: upstream`; the engine as it is."""
+"""What makes the run of each: the original's way as we wrote it, the engine with `compat: upstream`, and as it is."""
 
 
-def precision(setting: Setting) -> torch.dtype:
-    """What our networks compute in."""
-    if setting.precision == "usual":
-        return usual_precision(setting.device)
-    return torch.bfloat16 if setting.precision == "bfloat16" else torch.float32
+def contestant(name: str, setting: Setting) -> Run:
+    """A run of one of them; nothing that others need is imported, so that starts and memory are its own."""
+    run: Run = pkgutil.resolve_name(CONTESTANTS[name])(setting)
+    return run
 
 
 def iteration(run: Run, meters: Meters) -> Answer:
@@ -147,7 +90,7 @@ def both_ways(make: Callable[[Tensor], Tensor], source: Tensor, meters: Meters) 
 
 def operations(run: Run, setting: Setting) -> Answer:
     """Floating-point operations of an iteration, and how many a second of them the device does at its best."""
-    rate = matmul_rate(Meters(setting.device), precision(setting))
+    rate = matmul_rate(Meters(setting.device), run.precision)
     return {"operations": counted(run.step), "operationsPerSecond": rate}
 
 
@@ -158,7 +101,7 @@ def prepare() -> Words:
     if setting.tf32:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
-    meters, run = Meters(setting.device), CONTESTANTS[name](setting)
+    meters, run = Meters(setting.device), contestant(name, setting)
     loading = meters.peak()
     meters.start_anew()
     ready = {"memory": meters.memory(), "peak": loading}

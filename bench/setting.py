@@ -33,6 +33,10 @@ class Setting(BaseModel):
     """What our networks compute in; the original's have their own rule."""
     tf32: bool = False
     """Whether float32 products may be rounded to TF32 on CUDA, for all contestants."""
+    views_at_once: int | None = None
+    """How many cutouts our CLIP works on at a time; absent: all."""
+    recompute: bool = False
+    """Whether our decoder keeps less and computes it again."""
     compiled: bool = False
     """Whether our networks go through `torch.compile`."""
 

@@ -209,6 +209,9 @@ class Prompt:
 class UpstreamWay:
     """A run; `step` is one iteration."""
 
+    precision: Final = torch.float32
+    """Of the decoder."""
+
     def __init__(self, networks: Networks, setting: Setting) -> None:
         self.first_stage, self.clip = networks.first_stage, networks.clip
         self.setting = setting
@@ -277,3 +280,8 @@ class UpstreamWay:
         with torch.no_grad():
             self.z.copy_(self.z.maximum(low).minimum(high))
         return loss.detach()
+
+
+def run(setting: Setting) -> UpstreamWay:
+    """A run in the setting."""
+    return UpstreamWay(Networks.load(setting), setting)

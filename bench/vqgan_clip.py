@@ -124,6 +124,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=["usual", "float32", "bfloat16"], default="usual", help="of ours")
     parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA, for all")
+    parser.add_argument("--views-at-once", type=int, help="cutouts that our CLIP works on at a time")
+    parser.add_argument("--recompute", action="store_true", help="have our decoder keep less and compute it again")
     parser.add_argument("--compile", action="store_true", help="compile our networks")
     parser.add_argument("--contestants", nargs="+", default=NAMES, metavar="NAME[=COMMAND]", help="the reference first")
     parser.add_argument("--json", type=Path, help="where to write all figures")
@@ -149,6 +151,8 @@ def main() -> None:
                 device=options.device,
                 precision=options.precision,
                 tf32=options.tf32,
+                views_at_once=options.views_at_once,
+                recompute=options.recompute,
                 compiled=options.compile,
             )
             for method in options.methods

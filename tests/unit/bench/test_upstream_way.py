@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.contestants import CONTESTANTS
+from bench.contestants import contestant
 from bench.setting import Method, Setting
 from tests.unit.runner.tiny_packs import ARCHITECTURE, clip_tensors, vqgan_tensors, write_pack
 
@@ -27,7 +27,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 def losses(name: str, setting: Setting) -> list[float]:
     with torch.random.fork_rng(devices=[]):
-        run = CONTESTANTS[name](setting)
+        run = contestant(name, setting)
         return [float(run.step()) for _ in range(STEPS)]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from bench import upstream_way
 from bench.setting import Method, Setting
-from bench.upstream_way import Networks, UpstreamWay
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
 
 SEED, STEPS = 11, 6
@@ -23,7 +23,7 @@ SEED, STEPS = 11, 6
 def original(setting: Setting) -> list[float]:
     """The losses of the original's iterations."""
     with torch.random.fork_rng(devices=[]):
-        way = UpstreamWay(Networks.load(setting), setting)
+        way = upstream_way.run(setting)
         return [float(way.step()) for _ in range(STEPS)]
 
 
