@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,18 @@ from devcluster.node import Node
 from scripts import product
 from tests.e2e.kube import Kube, Manifest
 from tests.e2e.lab import Lab, LocalRun
-from tests.e2e.lives import Fate, Moment
-from tests.e2e.manifests import (
-    EXAMPLES,
-    RESUMED_AT,
-    S3_KEYS,
-    interrupted,
-    quickstart,
-    s3_output,
-    s3_secret,
-    steered,
-    videojob,
-)
+from tests.e2e.lives import Fate
+from tests.e2e.manifests import EXAMPLES, TAKEN_AWAY, quickstart, saving_every_second, steered, videojob
 
 CLAIM = "videos"
 WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
 """Seconds; the defaults are made for people, not for tests."""
 ASSETS = "assets"
-BEGUN_AHEAD = {"test_local_run.py": quickstart, "test_steering.py": steered}
-"""Real renderings: they begin with the session and end while other tests run, so their own tests hardly wait."""
+BEGUN_AHEAD = {"test_steering.py": steered}
+"""
+Real renderings: they begin with the session and end while other tests run, so their own tests hardly wait. So do both
+runs of the quickstart, which stand in `test_resume.py`.
+"""
 
 
 def collected(request: pytest.FixtureRequest) -> set[str]:
@@ -99,26 +92,14 @@ def lab(
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
     for file in sorted(collected(request) & BEGUN_AHEAD.keys()):
         kube.apply(BEGUN_AHEAD[file]())
-    if "test_local_run.py" in collected(request):
-        request.getfixturevalue("local_run")
-    with ThreadPoolExecutor(3, thread_name_prefix="lives") as threads:
+    with ThreadPoolExecutor(1, thread_name_prefix="lives") as threads:
         if "test_resume.py" in collected(request):
-            begin_lives(lab, Fate(kube, node), threads)
+            request.getfixturevalue("local_run")
+            job = saving_every_second(quickstart())
+            lab.lives["quickstart"] = threads.submit(Fate(kube, node).life, job, TAKEN_AWAY)
         yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")
-
-
-def begin_lives(lab: Lab, fate: Fate, threads: Executor) -> None:
-    """Jobs whose pods go while other tests run, and one that is left alone."""
-    lab.kube.apply(s3_secret(S3_KEYS, access=lab.s3["access"], secret=lab.s3["secret"]))
-    to_bucket = interrupted("killed", output=s3_output(lab.s3, secret=S3_KEYS))
-    for manifest, moments in (
-        (interrupted("undisturbed"), []),
-        (interrupted("deleted"), [Moment("deleted", RESUMED_AT)]),
-        (to_bucket, [Moment("killed", RESUMED_AT)]),
-    ):
-        lab.lives[manifest["metadata"]["name"]] = threads.submit(fate.life, manifest, moments)
 
 
 def other_images(node: Node, folder: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.kube import Manifest
+from tests.e2e.lives import Moment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -67,23 +68,22 @@ def steered() -> Manifest:
     )
 
 
-RESUMED_AT = 15
-"""The step of `interrupted` after which its pod goes."""
 S3_KEYS = "resume-keys"
 
+TAKEN_AWAY = (Moment("deleted", 60), Moment("killed", 250))
+"""When and how the quickstart of the tests loses its pods."""
 
-def interrupted(name: str, **spec: Any) -> Manifest:
-    """A real video of 60 steps that saves every second, and whose pod may go a few times."""
-    video = {"prompts": "a red circle", "frames": 5, "iterationsForFirstFrame": 20, "iterationsPerFrame": 10}
-    form = {"video": video | {"zoom": 1.02, "smoother": {"length": 3}}}
-    return resumable(name, form, **spec)
+
+def saving_every_second(manifest: Manifest) -> Manifest:
+    """A manifest whose pod may go a few times."""
+    often = {"checkpoint": {"intervalSeconds": 1}, "retry": {"limit": 5}}
+    return manifest | {"spec": manifest["spec"] | often}
 
 
 def resumable(name: str, form: Manifest, **spec: Any) -> Manifest:
     """A real rendering at 64² that saves every second."""
     pipeline = {"vqganClip": {"width": 64, "height": 64, "seed": 5, "cuts": 16, **form}}
-    often = {"pipeline": pipeline, "checkpoint": {"intervalSeconds": 1}, "retry": {"limit": 5}, "test": None}
-    return videojob(name, **often | spec)
+    return saving_every_second(videojob(name, pipeline=pipeline, test=None, **spec))
 
 
 def s3_output(s3: Manifest, *, secret: str) -> Manifest:

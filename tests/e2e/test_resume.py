@@ -1,28 +1,52 @@
-"""A job whose pod is taken away goes on where it was, and its output is that of a job that was left alone."""
+"""
+The quickstart in a cluster that takes its pod away twice, and without a cluster, undisturbed: the same frames.
+
+One job tells both that a job goes on where it was and that the command line does what the cluster does; more moments,
+forms and destinations are in `test_ten_moments.py`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.kube import condition
-from tests.e2e.lab import Lab
-from tests.e2e.manifests import RESUMED_AT
-from tests.e2e.outputs import outcome
+from tests.e2e.kube import condition, has_succeeded
+from tests.e2e.lab import Lab, LocalRun
+from tests.e2e.lives import Life
+from tests.e2e.manifests import TAKEN_AWAY, quickstart
 
 
-@pytest.mark.parametrize("name", ["deleted", "killed"])
-def test_a_job_whose_pod_is_taken_away_gives_the_same_output(lab: Lab, bucket: Any, name: str) -> None:
-    life, undisturbed = lab.lives[name].result(), lab.lives["undisturbed"].result()
-    assert outcome(lab, bucket, life.end) == outcome(lab, bucket, undisturbed.end)
-    assert (life.end["status"]["attempt"], undisturbed.end["status"]["attempt"]) == (2, 1)
+@pytest.fixture(scope="module")
+def life(lab: Lab) -> Life:
+    """The job, whose first pod was deleted and whose second was killed."""
+    life = lab.lives["quickstart"].result()
+    assert has_succeeded(life.end), life.end["status"]
+    return life
 
 
-@pytest.mark.parametrize("name", ["deleted", "killed"])
-def test_the_second_attempt_goes_on_where_the_first_one_has_saved_and_says_so(lab: Lab, name: str) -> None:
-    life = lab.lives[name].result()
-    [step] = life.resumed
-    assert step is not None
-    assert step >= RESUMED_AT
-    assert f"going on after step {step}" in condition(life.running, "Running")["message"]
+def frames(folder: Path) -> dict[str, bytes]:
+    """The frames of a run, by name."""
+    return {path.name: path.read_bytes() for path in (folder / "frames").glob("*.png")}
+
+
+def test_its_frames_are_those_of_the_run_without_a_cluster(lab: Lab, life: Life, local_run: LocalRun) -> None:
+    undisturbed = frames(local_run.folder(timeout=400))
+    assert len(undisturbed) == quickstart()["spec"]["pipeline"]["vqganClip"]["video"]["frames"]
+    assert frames(lab.folder(life.end)) == undisturbed
+
+
+def test_each_attempt_goes_on_where_the_one_before_has_saved_and_says_so(life: Life) -> None:
+    assert [attempt["exitCode"] for attempt in life.end["status"]["attempts"]] == [75, 137, 0]
+    assert [moment.how for moment in TAKEN_AWAY] == ["deleted", "killed"]
+    for step, moment in zip(life.resumed, TAKEN_AWAY, strict=True):
+        assert step is not None
+        assert step >= moment.step
+    assert f"going on after step {life.resumed[-1]}" in condition(life.running, "Running")["message"]
+
+
+def test_its_output_is_what_the_manifest_lists_and_no_checkpoint_is_left(lab: Lab, life: Life) -> None:
+    folder = lab.folder(life.end)
+    files = {file["path"] for file in json.loads((folder / "manifest.json").read_text())["files"]}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*")} == files | {"frames", "manifest.json"}
