@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,27 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import imageio_ffmpeg
 import pytest
 from botocore.config import Config
 
 from devcluster import paths
 from devcluster.node import Node
 from scripts import product
-from tests.e2e.kube import Kube, Manifest
+from tests.e2e import ahead
+from tests.e2e.kube import Kube
 from tests.e2e.lab import Lab, LocalRun
 from tests.e2e.lives import Fate
-from tests.e2e.manifests import EXAMPLES, TAKEN_AWAY, quickstart, saving_every_second, steered, videojob
+from tests.e2e.manifests import EXAMPLES, QUICKSTART, TAKEN_AWAY, example, saving_every_second, videojob
 
 CLAIM = "videos"
 WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
 """Seconds; the defaults are made for people, not for tests."""
-ASSETS = "assets"
-BEGUN_AHEAD = {"test_steering.py": steered}
-"""
-Real renderings: they begin with the session and end while other tests run, so their own tests hardly wait. So do both
-runs of the quickstart, which stand in `test_resume.py`.
-"""
 
 
 def collected(request: pytest.FixtureRequest) -> set[str]:
@@ -42,11 +35,12 @@ def collected(request: pytest.FixtureRequest) -> set[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the node."""
+    """Everything in this folder needs the node; who has begun ahead comes last."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    items.sort(key=lambda item: ahead.turn(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +53,7 @@ def images(node: Node) -> product.Images:
 def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     """The quickstart without a cluster."""
     output = tmp_path_factory.mktemp("local")
-    command = [sys.executable, "-m", "videojob_cli", "run", str(EXAMPLES / "quickstart.yaml"), "--output", str(output)]
+    command = [sys.executable, "-m", "videojob_cli", "run", str(EXAMPLES / QUICKSTART), "--output", str(output)]
     with subprocess.Popen(command, cwd=EXAMPLES.parent) as process:
         yield LocalRun(process, output)
         process.kill()
@@ -90,14 +84,15 @@ def lab(
     )
     # The first pod pulls gigabytes; no test should count those seconds as its own.
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
-    for file in sorted(collected(request) & BEGUN_AHEAD.keys()):
-        kube.apply(BEGUN_AHEAD[file]())
+    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    early = sorted((module for module in modules if hasattr(module, "ahead")), key=ahead.order)
     with ThreadPoolExecutor(1, thread_name_prefix="lives") as threads:
         if "test_resume.py" in collected(request):
             request.getfixturevalue("local_run")
-            job = saving_every_second(quickstart())
-            lab.lives["quickstart"] = threads.submit(Fate(kube, node).life, job, TAKEN_AWAY)
-        yield lab
+            job = saving_every_second(example(QUICKSTART))
+            lab.lives[job["metadata"]["name"]] = threads.submit(Fate(kube, node).life, job, TAKEN_AWAY)
+        with ahead.begun(lab, early):
+            yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")
 
@@ -138,19 +133,3 @@ def node_with_one_gpu(node: Node) -> Iterator[str]:
     """The name of the fake device, of which the node has exactly one."""
     node.set_extended({"example.com/gpu": 1})
     yield "example.com/gpu"
-
-
-@pytest.fixture(scope="session")
-def film(lab: Lab) -> list[Manifest]:
-    """Inputs of the shell runner, which can draw nothing itself: a frame and a film on the claim."""
-    folder = lab.volume / ASSETS
-    folder.mkdir(exist_ok=True)
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=6:duration=1"]
-    subprocess.run([ffmpeg, "-y", *source, "-pix_fmt", "yuv420p", folder / "film.mp4"], check=True, capture_output=True)
-    subprocess.run([ffmpeg, "-y", *source, "-frames:v", "1", folder / "frame.png"], check=True, capture_output=True)
-    for path in (folder, *folder.iterdir()):
-        shutil.chown(path, 65532, 65532)
-    return [
-        {"path": name, "pvc": {"claimName": CLAIM, "subPath": f"{ASSETS}/{name}"}} for name in ("film.mp4", "frame.png")
-    ]

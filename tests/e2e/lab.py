@@ -39,10 +39,19 @@ class Lab:
     """endpoint, bucket, access, secret of the S3 server."""
     lives: dict[str, Future[Life]] = field(default_factory=dict)
     """Of jobs that are disturbed while other tests run."""
+    begun: dict[str, Future[Run]] = field(default_factory=dict)
+    """Of jobs that began ahead of their tests; see `ahead`."""
 
     def folder(self, videojob: Manifest) -> Path:
         """Where a job with layout PerRun publishes."""
         return self.volume / str(videojob["metadata"]["name"]) / str(videojob["metadata"]["uid"])
+
+    def run_of(self, name: str) -> Run:
+        """A job that began ahead, once it has its verdict; it may be one that is disturbed."""
+        if name not in self.lives:
+            return self.begun[name].result()
+        life = self.lives[name].result()
+        return Run([life.running, life.end], self.folder(life.end))
 
     def watch(self, manifest: Manifest, *, timeout: float) -> Run:
         """Applies a VideoJob and keeps every version of it until its verdict."""

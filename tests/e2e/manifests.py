@@ -12,6 +12,7 @@ from tests.e2e.lives import Moment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+QUICKSTART = "quickstart.yaml"
 CLAIM = "videos"
 REQUESTS = {"cpu": "20m", "memory": "64Mi"}
 """Little, so that a table of cases runs side by side on a small node."""
@@ -52,20 +53,11 @@ def s3_secret(name: str, *, access: str, secret: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": keys}
 
 
-def quickstart() -> Manifest:
-    """`examples/quickstart.yaml` as it is, but for the namespace."""
-    manifest = dict(yaml.safe_load((EXAMPLES / "quickstart.yaml").read_text()))
+def example(file: str) -> Manifest:
+    """A file of `examples/` as it is, but for the namespace."""
+    manifest = dict(yaml.safe_load((EXAMPLES / file).read_text()))
     manifest["metadata"].pop("namespace", None)
     return manifest
-
-
-def steered() -> Manifest:
-    """A real video with the shapes packs, one phrase for each half."""
-    phrases = "a red circle on a white background ^ a blue square on a yellow background"
-    video = {"prompts": phrases, "frames": 10, "iterationsForFirstFrame": 180, "iterationsPerFrame": 40}
-    return videojob(
-        "steered", pipeline={"vqganClip": {"width": 64, "height": 64, "seed": 5, "video": video}}, test=None
-    )
 
 
 S3_KEYS = "resume-keys"

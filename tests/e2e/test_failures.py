@@ -1,12 +1,12 @@
 """
 What goes wrong, and what the user is told: case → reason of `Succeeded` → part of its message.
 
-All cases are applied at once and end side by side; none of them may start more pods than its retry limit allows.
+All cases begin ahead and end side by side; none of them may start more pods than its retry limit allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,21 +74,16 @@ CASES: dict[str, Callable[[Lab], Case]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def table(lab: Lab, kube: Kube) -> Iterator[dict[str, Case]]:
-    """Every case applied."""
+def ahead(lab: Lab) -> list[Manifest]:
+    """Every case, those that are tried again first."""
+    lab.kube.apply(s3_secret("wrong-keys", access="nobody", secret="nothing"))
     table = {name: case(lab) for name, case in CASES.items()}
-    kube.apply(s3_secret("wrong-keys", access="nobody", secret="nothing"))
-    kube.apply(*(videojob(name, **case.spec) for name, case in table.items()))
-    yield table
-    kube.delete("vj", *table, wait=False)
+    return [videojob(name, **table[name].spec) for name in sorted(table, key=lambda name: -table[name].pods)]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_failure_has_a_reason_and_a_message_that_help(
-    name: str, table: dict[str, Case], lab: Lab, kube: Kube
-) -> None:
-    case, end = table[name], lab.end_of(name, timeout=180)
+def test_a_failure_has_a_reason_and_a_message_that_help(name: str, lab: Lab) -> None:
+    case, end = CASES[name](lab), lab.run_of(name).end
     verdict = condition(end, "Succeeded")
     assert (verdict["status"], verdict["reason"]) == ("False", case.reason), verdict
     assert case.says in verdict["message"]
@@ -101,18 +96,18 @@ def started_pods(videojob: Manifest) -> int:
     return int(videojob["status"].get("attempt", 0))
 
 
-def test_the_retry_limit_is_used_up_and_no_more(table: dict[str, Case], lab: Lab) -> None:
-    assert started_pods(lab.end_of("crash-thrice", timeout=240)) == 3
+def test_the_retry_limit_is_used_up_and_no_more(lab: Lab) -> None:
+    assert started_pods(lab.run_of("crash-thrice").end) == 3
 
 
-def test_nothing_runs_on_after_a_verdict(table: dict[str, Case], lab: Lab, kube: Kube) -> None:
-    for name in table:
-        lab.end_of(name, timeout=240)
-    alive = [pod for pod in kube.items("pods", selector="videojobs.dev/managed=true") if is_alive(pod, table)]
+def test_nothing_runs_on_after_a_verdict(lab: Lab, kube: Kube) -> None:
+    for name in CASES:
+        lab.run_of(name)
+    alive = [pod for pod in kube.items("pods", selector="videojobs.dev/managed=true") if is_alive(pod)]
     assert alive == []
 
 
-def is_alive(pod: Manifest, table: dict[str, Case]) -> bool:
+def is_alive(pod: Manifest) -> bool:
     """Whether a pod of one of the cases still holds resources."""
-    mine = pod["metadata"]["labels"].get("videojobs.dev/name") in table
+    mine = pod["metadata"]["labels"].get("videojobs.dev/name") in CASES
     return mine and pod["status"]["phase"] in ("Pending", "Running") and "deletionTimestamp" not in pod["metadata"]

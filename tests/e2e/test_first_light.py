@@ -17,12 +17,16 @@ from tests.e2e.manifests import videojob
 FRAMES, FPS = 30, 10
 
 
+def ahead(lab: Lab) -> list[Manifest]:
+    """A TEST job of 30 seconds."""
+    pipeline = {"vqganClip": {"width": 128, "height": 96, "video": {"prompts": "a red circle", "frames": FRAMES}}}
+    return [videojob("first-light", pipeline=pipeline, encoding={"fps": FPS}, test={"durationSeconds": 30})]
+
+
 @pytest.fixture(scope="module")
 def run(lab: Lab) -> Run:
-    """A TEST job of 30 seconds, watched to its end."""
-    pipeline = {"vqganClip": {"width": 128, "height": 96, "video": {"prompts": "a red circle", "frames": FRAMES}}}
-    manifest = videojob("first-light", pipeline=pipeline, encoding={"fps": FPS}, test={"durationSeconds": 30})
-    return lab.watch(manifest, timeout=150)
+    """The job, watched from its first version to its verdict."""
+    return lab.run_of("first-light")
 
 
 def percents(seen: list[Manifest]) -> set[int]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.e2e.kube import condition, has_succeeded
+import shutil
+import subprocess
+
+import imageio_ffmpeg
+
+from tests.e2e.kube import Manifest, condition, has_succeeded
 from tests.e2e.lab import Lab
-from tests.e2e.manifests import shell, videojob
+from tests.e2e.manifests import CLAIM, shell, videojob
+
+ASSETS = "assets"
 
 # The picture and the film are prepared by the test and travel as inputs: a busybox cannot draw.
 KEEPS_THE_CONTRACT = """
@@ -20,9 +27,29 @@ printf 'COMPLETED walk walk.mp4' > STATUS.new; mv STATUS.new STATUS
 FORGETS_THE_VIDEO = "cd /video_io; mkdir -p output/frames; printf 'COMPLETED walk walk.mp4' > STATUS"
 
 
-def test_a_shell_script_is_a_runner_with_live_progress(lab: Lab, film: list[dict[str, object]]) -> None:
-    spec = shell(KEEPS_THE_CONTRACT, image=lab.images["busybox"])
-    run = lab.watch(videojob("foreign", inputs=film, **spec), timeout=90)
+def ahead(lab: Lab) -> list[Manifest]:
+    """One of each."""
+    keeps, forgets = (shell(script, image=lab.images["busybox"]) for script in (KEEPS_THE_CONTRACT, FORGETS_THE_VIDEO))
+    return [videojob("foreign", inputs=film(lab), **keeps), videojob("forgetful", **forgets)]
+
+
+def film(lab: Lab) -> list[Manifest]:
+    """Inputs of the shell runner, which can draw nothing itself: a frame and a film on the claim."""
+    folder = lab.volume / ASSETS
+    folder.mkdir(exist_ok=True)
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=6:duration=1"]
+    subprocess.run([ffmpeg, "-y", *source, "-pix_fmt", "yuv420p", folder / "film.mp4"], check=True, capture_output=True)
+    subprocess.run([ffmpeg, "-y", *source, "-frames:v", "1", folder / "frame.png"], check=True, capture_output=True)
+    for path in (folder, *folder.iterdir()):
+        shutil.chown(path, 65532, 65532)
+    return [
+        {"path": name, "pvc": {"claimName": CLAIM, "subPath": f"{ASSETS}/{name}"}} for name in ("film.mp4", "frame.png")
+    ]
+
+
+def test_a_shell_script_is_a_runner_with_live_progress(lab: Lab) -> None:
+    run = lab.run_of("foreign")
     percents = {item["status"]["progress"]["percent"] for item in run.seen if "progress" in item.get("status", {})}
     assert has_succeeded(run.end), run.end["status"]
     assert len(percents) >= 3
@@ -31,8 +58,7 @@ def test_a_shell_script_is_a_runner_with_live_progress(lab: Lab, film: list[dict
 
 
 def test_completed_without_a_video_is_a_failure(lab: Lab) -> None:
-    spec = shell(FORGETS_THE_VIDEO, image=lab.images["busybox"])
-    run = lab.watch(videojob("forgetful", **spec), timeout=90)
+    run = lab.run_of("forgetful")
     verdict = condition(run.end, "Succeeded")
     assert verdict["status"] == "False"
     assert "mp4" in verdict["message"]

@@ -31,8 +31,8 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(lab: Lab, kube: Kube) -> Stage:
-    """Victim and other job run long enough for all cases."""
-    kube.apply(videojob("victim", test={"durationSeconds": 170}), videojob("other", test={"durationSeconds": 170}))
+    """Victim and other job run long enough for all cases on any machine: nobody waits for their end."""
+    kube.apply(videojob("victim", test={"durationSeconds": 900}), videojob("other", test={"durationSeconds": 900}))
     running = [kube.until("vj", name, is_running, timeout=60) for name in ("victim", "other")]
     return Stage(running[0], running[1], Intruder.start(kube, image=lab.images["operator"]))
 

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.kube import condition, has_succeeded
 from tests.e2e.lab import Lab, LocalRun
 from tests.e2e.lives import Life
-from tests.e2e.manifests import TAKEN_AWAY, quickstart
+from tests.e2e.manifests import QUICKSTART, TAKEN_AWAY, example
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def frames(folder: Path) -> dict[str, bytes]:
 
 def test_its_frames_are_those_of_the_run_without_a_cluster(lab: Lab, life: Life, local_run: LocalRun) -> None:
     undisturbed = frames(local_run.folder(timeout=400))
-    assert len(undisturbed) == quickstart()["spec"]["pipeline"]["vqganClip"]["video"]["frames"]
+    assert len(undisturbed) == example(QUICKSTART)["spec"]["pipeline"]["vqganClip"]["video"]["frames"]
     assert frames(lab.folder(life.end)) == undisturbed
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.e2e.kube import Kube, condition, has_succeeded
+from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.lab import Lab
 from tests.e2e.manifests import videojob
 
@@ -50,8 +50,13 @@ def test_suspend_frees_the_device_and_resume_runs_on(lab: Lab, kube: Kube, one_g
     assert has_succeeded(lab.end_of("holder", timeout=90))
 
 
+def ahead(lab: Lab) -> list[Manifest]:
+    """The job that is deleted once it is over."""
+    return [videojob("passing")]
+
+
 def test_deleting_removes_everything_but_the_output(lab: Lab, kube: Kube) -> None:
-    run = lab.watch(videojob("passing"), timeout=90)
+    run = lab.run_of("passing")
     assert has_succeeded(run.end)
     kube.delete("vj", "passing")
     kube.until_gone("jobs", selector="videojobs.dev/name=passing", timeout=60)

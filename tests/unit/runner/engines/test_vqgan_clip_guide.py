@@ -11,6 +11,7 @@ import yaml
 from pydantic import TypeAdapter
 from videojob_api.pipelines import vqgan_clip as models
 from videojob_api.post import Post
+from videojob_api.spec import VideoJobSpec
 from videojob_runner.contract.packs import PACKS_VARIABLE
 from videojob_runner.engines import vqgan_clip
 
@@ -38,6 +39,13 @@ def test_steps_after_the_frames_are_written_as_the_resource_takes_them() -> None
     assert written
     for steps in written:
         TypeAdapter(Post).validate_python(yaml.safe_load(steps))
+
+
+def test_pieces_of_manifests_are_taken_as_they_stand() -> None:
+    pieces = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)
+    assert pieces
+    for piece in pieces:
+        VideoJobSpec.model_validate(yaml.safe_load(piece)["spec"])
 
 
 def test_every_flag_of_the_command_line_has_its_answer() -> None:

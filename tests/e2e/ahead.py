@@ -1,0 +1,61 @@
+"""
+Jobs that begin with the session and run while other tests wait, so that their own tests hardly do.
+
+A test module names its jobs in a function `ahead(lab)`; its tests take them by `lab.run_of(name)`. Few run at once, as
+a pod that starts takes a core for a second or two, and a rendering takes one for its whole life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from tests.e2e.kube import Manifest
+from tests.e2e.lab import Lab
+
+Ahead = Callable[[Lab], list[Manifest]]
+
+SIMULATED, RENDERED = 4, 1
+"""Jobs at once."""
+LIMIT = 900.0
+"""Seconds for a job, from its creation to its verdict: many share two cores."""
+LATE = (
+    *("test_node_level.py", "test_first_light.py", "test_foreign_image.py", "test_failures.py"),
+    *("test_resume.py", "test_examples.py", "test_teardown.py"),
+)
+"""Files whose turn comes last, in this order: what began ahead, the longest at the end, and then the node's end."""
+
+
+def turn(file: str) -> int:
+    """The place of a file's tests in the order of the session."""
+    return LATE.index(file) if file in LATE else -1
+
+
+def order(module: ModuleType) -> int:
+    """The same of a module."""
+    return turn(Path(str(module.__file__)).name)
+
+
+@contextmanager
+def begun(lab: Lab, modules: Iterable[ModuleType]) -> Iterator[None]:
+    """The modules' jobs are on their way; what has not begun by the end never will."""
+    simulated, rendered = (ThreadPoolExecutor(width, thread_name_prefix="ahead") for width in (SIMULATED, RENDERED))
+    for module in modules:
+        for manifest in module.ahead(lab):
+            threads, name = rendered if is_rendering(manifest) else simulated, manifest["metadata"]["name"]
+            if name not in lab.begun:
+                lab.begun[name] = threads.submit(lab.watch, manifest, timeout=LIMIT)
+    try:
+        yield
+    finally:
+        for threads in (simulated, rendered):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def is_rendering(manifest: Manifest) -> bool:
+    """Whether the job takes a core."""
+    spec = manifest["spec"]
+    return "vqganClip" in spec["pipeline"] and "test" not in spec

@@ -1,0 +1,113 @@
+"""
+Every file in `examples/`, on the node, to its end: a new one is tested by lying there.
+
+What must come of it is worked out from the manifest. Where a prompt names a colour and a background in the plainest
+words, a judge without weights looks for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.e2e.expected import Promise, Sight
+from tests.e2e.kube import Manifest, has_succeeded, is_over
+from tests.e2e.lab import Lab, Run
+from tests.e2e.manifests import EXAMPLES, example
+from tests.judges.classical import judge
+
+FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
+PROMISES = [Promise(example(file)) for file in FILES]
+MADE = [promise for promise in PROMISES if not promise.is_simulated]
+each_example = pytest.mark.parametrize("promise", PROMISES, ids=FILES)
+each_rendering = pytest.mark.parametrize("promise", MADE, ids=[promise.name for promise in MADE])
+
+
+def ahead(lab: Lab) -> list[Manifest]:
+    """All of them, but for one whose pod is taken away: that one began already."""
+    return [promise.manifest for promise in PROMISES if promise.name not in lab.lives]
+
+
+def run_of(promise: Promise, lab: Lab) -> Run:
+    """The example's run, which began while other tests waited."""
+    return lab.run_of(promise.name)
+
+
+@each_example
+def test_an_example_succeeds_with_as_many_frames_as_it_asks_for(promise: Promise, lab: Lab) -> None:
+    run = run_of(promise, lab)
+    assert has_succeeded(run.end), run.end["status"]
+    assert run.end["status"]["progress"]["frames"] == f"{promise.frames}/{promise.frames}"
+    frames = sorted((run.folder / "frames").glob("*.png"))
+    assert [frame.name for frame in frames] == [f"{index:05}.png" for index in range(promise.frames)]
+    assert {Image.open(frame).size for frame in frames} == {promise.size}
+
+
+@each_rendering
+def test_how_many_frames_there_will_be_is_known_before_the_last_one(promise: Promise, lab: Lab) -> None:
+    """Even of a style transfer, whose frames only the engine can count."""
+    totals = [
+        version["status"]["progress"].get("framesTotal")
+        for version in run_of(promise, lab).seen
+        if not is_over(version) and version.get("status", {}).get("progress", {}).get("percent", 0) > 0
+    ]
+    assert totals
+    assert set(totals) == {promise.frames}
+
+
+@each_example
+def test_its_mp4_plays_as_long_and_as_large_as_the_manifest_says(promise: Promise, lab: Lab) -> None:
+    (video,) = run_of(promise, lab).folder.glob("*.mp4")
+    assert video.name == f"{promise.name}.mp4"
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == promise.shown_size
+        assert stream.average_rate == promise.shown_fps
+        pictures = sum(1 for _ in container.decode(stream))
+    assert pictures == round(promise.seconds * promise.shown_fps)
+
+
+@each_example
+def test_its_manifest_lists_every_file_with_its_digest(promise: Promise, lab: Lab) -> None:
+    run = run_of(promise, lab)
+    text = (run.folder / "manifest.json").read_bytes()
+    files = [path for path in run.folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    found = {str(path.relative_to(run.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert {item["path"]: item["sha256"] for item in json.loads(text)["files"]} == found
+    assert run.end["status"]["output"]["manifestDigest"] == f"sha256:{hashlib.sha256(text).hexdigest()}"
+
+
+@each_rendering
+def test_its_pictures_lie_there_at_one_glance(promise: Promise, lab: Lab) -> None:
+    """Twenty of them at most, in rows of five; and what the engine lost on the way."""
+    folder = run_of(promise, lab).folder
+    cells = min(promise.frames, 20)
+    with Image.open(folder / "contact-sheet.png") as sheet:
+        assert sheet.width / sheet.height == pytest.approx(min(cells, 5) / -(-cells // 5), rel=0.05)
+    with Image.open(folder / "losses.png") as losses:
+        assert losses.width == 960
+
+
+@pytest.mark.parametrize(
+    ("promise", "sight"),
+    [
+        pytest.param(promise, sight, id=f"{promise.name}: {sight.colour} on {sight.background}")
+        for promise in MADE
+        for sight in promise.sights
+    ],
+)
+def test_the_last_frame_of_each_phrase_shows_what_it_asks_for(promise: Promise, sight: Sight, lab: Lab) -> None:
+    path: Path = run_of(promise, lab).folder / "frames" / f"{sight.frame:05}.png"
+    with Image.open(path) as picture:
+        seen = judge(np.asarray(picture.convert("RGB")))
+    assert (seen.colour, seen.background) == (sight.colour, sight.background)
+
+
+def test_plain_prompts_are_recognised_as_such() -> None:
+    assert {"quickstart", "image", "timelapse"} <= {promise.name for promise in MADE if promise.sights}
