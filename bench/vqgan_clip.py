@@ -64,29 +64,33 @@ def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
         found = figures(steps, ready, reference=contestants[0].name)
         print(f"\n{setting.method}\n{table(found)}", flush=True)
         own = [contestant for contestant in contestants if contestant.name in NAMES]
-        parts = in_turn(own, word="parts", rounds=PARTS_ROUNDS)
-        print(f"\n{parts_table(parts)}", flush=True)
-        bounds = bound_of(own, seconds={name: each.wall for name, each in found.items()})
+        inside = looked_into(own, seconds={name: each.wall for name, each in found.items()}) if own else {}
     return {
         "setting": setting.model_dump(mode="json"),
         "figures": {name: asdict(each) for name, each in found.items()},
         "steps": steps,
-        "parts": parts,
-        "bound": bounds,
+        **inside,
     }
 
 
+def looked_into(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
+    """Where the seconds go, and how few there could be; printed, and as a document."""
+    parts = in_turn(contestants, word="parts", rounds=PARTS_ROUNDS)
+    print(f"\n{parts_table(parts)}", flush=True)
+    return {"parts": parts, "bound": bound_of(contestants, seconds=seconds)}
+
+
 def bound_of(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
-    """Operations as the first counts them, the best rate that anyone saw, and the share of it that each reaches."""
-    answers = [contestant.ask("bound") for contestant in contestants]
-    work, rate = answers[0]["operations"], max(answer["operationsPerSecond"] for answer in answers)
+    """Everyone's operations, the best rate that anyone saw, and how near each comes to it with the first one's work."""
+    answers = {contestant.name: contestant.ask("bound") for contestant in contestants}
+    operations = {name: answer["operations"] for name, answer in answers.items()}
+    work, rate = operations[contestants[0].name], max(answer["operationsPerSecond"] for answer in answers.values())
     shares = {name: work / rate / each for name, each in seconds.items()}
-    print(f"\n{work / 1e9:.0f} GFLOP an iteration; at the rate of matrix products, {rate / 1e9:.0f} GFLOP/s, that is")
-    print(
-        f"{work / rate:.3f} s. Of this bound are reached: "
-        + ", ".join(f"{n} {share:.0%}" for n, share in shares.items())
-    )
-    return {"operations": work, "operationsPerSecond": rate, "shares": shares}
+    print(f"\n{'':<24}{'GFLOP':>8}{'of the bound':>14}")
+    for name, count in operations.items():
+        print(f"{name:<24}{count / 1e9:>8.0f}{shares[name]:>14.0%}")
+    print(f"the bound: {work / rate:.3f} s, {work / 1e9:.0f} GFLOP at the {rate / 1e9:.0f} GFLOP/s of matrix products")
+    return {"operations": operations, "operationsPerSecond": rate, "shares": shares}
 
 
 def machine() -> dict[str, Any]:
