@@ -16,6 +16,7 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.errors import BuildFailed, NotPossibleHere
+from devcluster.filelock import exclusive
 from devcluster.steps import step
 
 PROGRAMS = {
@@ -37,9 +38,15 @@ _PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 def unpack() -> Path:
     """Downloads and unpacks the packages unless that was done; returns the folder with one entry per program."""
     folder = _folder()
-    if (folder / "bin").exists():
-        return folder / "bin"
-    _require_apt()
+    if not (folder / "bin").exists():
+        _require_apt()
+        with exclusive(folder.with_name(f"{folder.name}.lock")):
+            if not (folder / "bin").exists():  # asked anew: another process may have been here first
+                _unpack(folder)
+    return folder / "bin"
+
+
+def _unpack(folder: Path) -> None:
     partial = folder.with_name(folder.name + ".partial")
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
@@ -50,7 +57,6 @@ def unpack() -> Path:
     (partial / "root").mkdir(exist_ok=True)
     partial.rename(folder)
     _make_programs(folder)
-    return folder / "bin"
 
 
 def program(name: str) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from devcluster import paths
 from devcluster.baseimage import BASE, ensure_base
 from devcluster.buildah import Buildah
-from devcluster.debian import program
+from devcluster.debian import program, unpack
 from devcluster.errors import BuildFailed, NotPossibleHere
 from devcluster.filelock import exclusive
 from devcluster.network import REGISTRY, Network
@@ -126,6 +126,7 @@ class Images:
         """Makes the layers of an image ahead, for which no node is needed: `build` will find them, and only push."""
         recipe = Recipe(dockerfile=dockerfile, context=dockerfile.parent, target=target)
         name, key = _names(tag, recipe)
+        unpack()
         if key not in self._record():
             with exclusive(paths.cache() / "images.lock"):
                 self._build(recipe, name)
