@@ -71,7 +71,9 @@ def _refreshed(
         return item
     if current is None:
         return item.model_copy(update={"reason": "Suspended" if suspended else "PodDeleted", "finished": now})
-    return _attempt(item.number, *current, now=now)
+    seen = _attempt(item.number, *current, now=now)
+    # What was written stays: else the youngest known attempt could grow older, and an old pod count as a new one.
+    return seen.model_copy(update={"started": item.started or seen.started})
 
 
 def _attempt(number: int, pod: PodSeen, end: Ending | None, *, now: datetime) -> Attempt:

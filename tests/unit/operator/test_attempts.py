@@ -48,6 +48,16 @@ def evicted(letter: str = "a", **told: Any) -> PodSeen:
     return failed_pod(letter, code=143, conditions=conditions, **told)
 
 
+def test_a_pod_that_was_no_new_one_does_not_become_one() -> None:
+    """Even where the status has another start of a known pod than the pod: what was written stays."""
+    late = kept(1, "b", open_=True).model_copy(update={"started": NOW})
+    pods = (running_pod("a"), running_pod("b"))
+    first = decided(pods=pods, videojob=videojob(status=status(attempt=1, attempts=[late]))).status
+    second = decided(pods=pods, videojob=videojob(status=first)).status
+    assert [(item.pod, item.started) for item in first.attempts] == [(late.pod, NOW)]
+    assert second.attempts == first.attempts
+
+
 def test_a_first_pod_is_the_first_attempt() -> None:
     after = decided(pods=(running_pod(),)).status
     assert after.attempt == 1
