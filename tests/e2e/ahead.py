@@ -18,8 +18,8 @@ from tests.e2e.lab import Lab
 
 Ahead = Callable[[Lab], list[Manifest]]
 
-SIMULATED, RENDERED = 4, 1
-"""Jobs at once."""
+SIMULATED = 4
+"""Simulated jobs at once; renderings follow each other, so that a core is left for the tests."""
 LIMIT = 900.0
 """Seconds for a job, from its creation to its verdict: many share two cores."""
 LATE = (
@@ -40,18 +40,18 @@ def order(module: ModuleType) -> int:
 
 
 @contextmanager
-def begun(lab: Lab, modules: Iterable[ModuleType]) -> Iterator[None]:
+def begun(lab: Lab, modules: Iterable[ModuleType], *, renderings: ThreadPoolExecutor) -> Iterator[None]:
     """The modules' jobs are on their way; what has not begun by the end never will."""
-    simulated, rendered = (ThreadPoolExecutor(width, thread_name_prefix="ahead") for width in (SIMULATED, RENDERED))
+    simulated = ThreadPoolExecutor(SIMULATED, thread_name_prefix="ahead")
     for module in modules:
         for manifest in module.ahead(lab):
-            threads, name = rendered if is_rendering(manifest) else simulated, manifest["metadata"]["name"]
+            threads, name = renderings if is_rendering(manifest) else simulated, manifest["metadata"]["name"]
             if name not in lab.begun:
                 lab.begun[name] = threads.submit(lab.watch, manifest, timeout=LIMIT)
     try:
         yield
     finally:
-        for threads in (simulated, rendered):
+        for threads in (simulated, renderings):
             threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -86,13 +86,13 @@ def lab(
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
     modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
     early = sorted((module for module in modules if hasattr(module, "ahead")), key=ahead.order)
-    with ThreadPoolExecutor(1, thread_name_prefix="lives") as threads:
-        if "test_resume.py" in collected(request):
-            request.getfixturevalue("local_run")
-            job = saving_every_second(example(QUICKSTART))
-            lab.lives[job["metadata"]["name"]] = threads.submit(Fate(kube, node).life, job, TAKEN_AWAY)
-        with ahead.begun(lab, early):
-            yield lab
+    renderings = ThreadPoolExecutor(1, thread_name_prefix="renderings")
+    if "test_resume.py" in collected(request):
+        request.getfixturevalue("local_run")
+        job = saving_every_second(example(QUICKSTART))
+        lab.lives[job["metadata"]["name"]] = renderings.submit(Fate(kube, node).life, job, TAKEN_AWAY)
+    with ahead.begun(lab, early, renderings=renderings):
+        yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")
 
