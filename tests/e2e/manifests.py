@@ -54,9 +54,14 @@ def s3_secret(name: str, *, access: str, secret: str) -> Manifest:
 
 
 def example(file: str) -> Manifest:
-    """A file of `examples/` as it is, but for the namespace."""
+    """
+    A file of `examples/` as it is, but for the namespace and its share of the CPU.
+
+    A pod with the usual request leaves next to nothing of a busy core to the small ones that start beside it.
+    """
     manifest = dict(yaml.safe_load((EXAMPLES / file).read_text()))
     manifest["metadata"].pop("namespace", None)
+    manifest["spec"]["runner"]["resources"].setdefault("requests", {})["cpu"] = REQUESTS["cpu"]
     return manifest
 
 
