@@ -38,7 +38,10 @@ def test_its_frames_are_those_of_the_run_without_a_cluster(lab: Lab, life: Life,
 
 
 def test_each_attempt_goes_on_where_the_one_before_has_saved_and_says_so(life: Life) -> None:
-    assert [attempt["exitCode"] for attempt in life.end["status"]["attempts"]] == [75, 137, 0]
+    deleted, killed, last = life.end["status"]["attempts"]
+    # A deleted pod takes its exit code with it; another test has the operator away for a while, who then never sees it.
+    assert deleted.get("exitCode") in (75, None)
+    assert (killed["exitCode"], last["exitCode"]) == (137, 0)
     assert [moment.how for moment in TAKEN_AWAY] == ["deleted", "killed"]
     for step, moment in zip(life.resumed, TAKEN_AWAY, strict=True):
         assert step is not None
