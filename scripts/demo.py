@@ -27,7 +27,7 @@ from devcluster.errors import NotPossibleHere
 from devcluster.node import Node, require_node_level, the_node
 from devcluster.versions import Group
 from scripts import named_context, product
-from scripts.showing import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, console, render, step
+from scripts.showing import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step
 
 ALREADY_BUILT = 3.0
 """Seconds in which an image that was built before is found again."""
@@ -53,7 +53,7 @@ def on_a_node() -> None:
 
 
 def perform(node: Node, light: product.Images, building: Future[product.Images]) -> None:
-    """Both examples: the simulated one while the image with torch is being built, unless that is there already."""
+    """Both examples: the simulated one while the image with torch is being built; both at once if that is there."""
     wait([building], timeout=ALREADY_BUILT)
     images = building.result() if building.done() else light
     with step("chart"):
@@ -63,13 +63,17 @@ def perform(node: Node, light: product.Images, building: Future[product.Images])
     def published(job: Resource) -> Path:
         return volume / str(job["metadata"]["name"]) / str(job["metadata"]["uid"])
 
+    if images is not light:
+        begin(node.kubectl, "quickstart.yaml")
     with step("examples/test.yaml: simulated frames"):
-        render(node.kubectl, "test.yaml", published=published, timeout=180)
+        begin(node.kubectl, "test.yaml")
+        finish(node.kubectl, "test.yaml", published=published, timeout=180)
     if images is light:
         with step("runner image with torch"):
             product.install(product.on(node), building.result())
+        begin(node.kubectl, "quickstart.yaml")
     with step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
-        render(node.kubectl, "quickstart.yaml", published=published, timeout=600)
+        finish(node.kubectl, "quickstart.yaml", published=published, timeout=600)
 
 
 def without_a_node(reason: str) -> None:

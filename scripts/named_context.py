@@ -17,7 +17,7 @@ from pathlib import Path
 from devcluster.build import binary, build_commands
 from devcluster.kubectl import Kubectl
 from scripts import product
-from scripts.showing import CLAIM, NAMESPACE, Resource, console, render, step
+from scripts.showing import CLAIM, NAMESPACE, Resource, begin, console, finish, step
 
 VIEWER = "viewer"
 USER = 65532
@@ -39,7 +39,8 @@ def show(context: str, images: product.Images, *, asked: bool = False, examples:
         for example in examples:
             with step(f"examples/{example}"):
                 bring = partial(copied, target.kubectl, images.runner, Path(folder))
-                render(target.kubectl, example, published=bring, timeout=1200)
+                begin(target.kubectl, example)
+                finish(target.kubectl, example, published=bring, timeout=1200)
 
 
 def require_digests(images: product.Images) -> None:

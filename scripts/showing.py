@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 NAMESPACE = "demo"
 CLAIM = "videos"
+OURS = {"app.kubernetes.io/managed-by": "make-demo"}
+"""The label of the demo's jobs."""
 console = Console()
 
 Resource = dict[str, Any]
@@ -62,11 +64,24 @@ def follow(kubectl: Kubectl, name: str, *, timeout: float) -> Resource:
     raise SystemExit(f"vj/{name} had no verdict within {timeout:.0f} s; last status: {json.dumps(last.get('status'))}")
 
 
-def render(kubectl: Kubectl, example: str, *, published: Callable[[Resource], Path], timeout: float) -> None:
-    """Applies an example, follows it, and brings home what `published` says lies in its output folder."""
-    manifest = yaml.safe_load((ROOT / "examples" / example).read_text())
+def manifest_of(example: str) -> Resource:
+    """The example as it is, with a mark that it is the demo's."""
+    manifest: Resource = yaml.safe_load((ROOT / "examples" / example).read_text())
+    manifest["metadata"]["labels"] = OURS
+    return manifest
+
+
+def begin(kubectl: Kubectl, example: str) -> None:
+    """Applies an example anew: what an earlier demo left under its name goes first, but nothing that is the user's."""
+    manifest, (mark,) = manifest_of(example), OURS.items()
+    options = ("-l", "=".join(mark), f"--field-selector=metadata.name={manifest['metadata']['name']}")
+    kubectl("delete", "vj", f"--namespace={NAMESPACE}", *options)
     kubectl.apply(manifest, namespace=NAMESPACE)
-    end = follow(kubectl, manifest["metadata"]["name"], timeout=timeout)
+
+
+def finish(kubectl: Kubectl, example: str, *, published: Callable[[Resource], Path], timeout: float) -> None:
+    """Follows an example that was begun, and brings home what `published` says lies in its output folder."""
+    end = follow(kubectl, manifest_of(example)["metadata"]["name"], timeout=timeout)
     verdict = condition(end, "Succeeded")
     if verdict["status"] != "True":
         raise SystemExit(f"{example}: {verdict['reason']}: {verdict['message']}")

@@ -41,6 +41,12 @@ def run_of(promise: Promise, lab: Lab) -> Run:
     return lab.run_of(promise.name)
 
 
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height."""
+    with Image.open(picture) as opened:
+        return opened.size
+
+
 @each_example
 def test_an_example_succeeds_with_as_many_frames_as_it_asks_for(promise: Promise, lab: Lab) -> None:
     run = run_of(promise, lab)
@@ -48,7 +54,7 @@ def test_an_example_succeeds_with_as_many_frames_as_it_asks_for(promise: Promise
     assert run.end["status"]["progress"]["frames"] == f"{promise.frames}/{promise.frames}"
     frames = sorted((run.folder / "frames").glob("*.png"))
     assert [frame.name for frame in frames] == [f"{index:05}.png" for index in range(promise.frames)]
-    assert {Image.open(frame).size for frame in frames} == {promise.size}
+    assert {size_of(frame) for frame in frames} == {promise.size}
 
 
 @pytest.mark.parametrize("promise", WATCHED, ids=[promise.name for promise in WATCHED])

@@ -1,4 +1,4 @@
-"""The demo on a cluster that the user names: nothing before a yes, nothing but that cluster, nothing overwritten."""
+"""The demo on a cluster that the user names: nothing before a yes, nothing but that cluster, nothing of theirs lost."""
 
 from __future__ import annotations
 
@@ -74,6 +74,23 @@ def test_a_claim_of_the_users_is_taken_as_it_is(target: product.Target) -> None:
     named_context.ensure_claim(target)
     assert claim() == first
     assert json.dumps(first).count("storageClassName") == 0  # the default class is the cluster's to choose
+
+
+def test_a_demo_renders_anew_but_leaves_a_job_of_the_users_under_the_same_name(target: product.Target) -> None:
+    def uid() -> str:
+        return target.kubectl("get", "vj", "test", "-n", showing.NAMESPACE, "-o", "jsonpath={.metadata.uid}")
+
+    target.kubectl("apply", "--server-side", "-f", str(showing.ROOT / "crds" / "videojobs.yaml"))
+    target.kubectl.until_established("videojobs.videojobs.dev")
+    product.ensure_namespace(target, showing.NAMESPACE)
+    showing.begin(target.kubectl, "test.yaml")
+    first = uid()
+    showing.begin(target.kubectl, "test.yaml")
+    second = uid()
+    assert second != first
+    target.kubectl("label", "vj", "test", "-n", showing.NAMESPACE, f"{next(iter(showing.OURS))}-")
+    showing.begin(target.kubectl, "test.yaml")
+    assert uid() == second
 
 
 def test_pod_security_restricted_takes_the_viewer(target: product.Target) -> None:
