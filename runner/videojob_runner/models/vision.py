@@ -2,8 +2,8 @@
 CLIP's vision transformer, walked by our own function.
 
 The modules and their weights are openai-clip's, the result is theirs but for rounding. Three things are done with less:
-cutting into patches and normalising colours are one matrix product; the activation, x·sigmoid(1.702·x), is a SiLU, as
-the product before it can scale by 1.702 and the one behind it back; and the last block works for the one token whose
+cutting into patches and normalising colours are one matrix product; the activation, x·sigmoid(1.702·x), is a SiLU
+between a norm that multiplies by 1.702 and a sum that divides by it; and the last block works for the one token whose
 output is read.
 """
 
@@ -15,6 +15,8 @@ from typing import Any, Final
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
+
+from videojob_runner.models.layers import linear
 
 SLOPE: Final = 1.702
 """Of the sigmoid in CLIP's activation."""
@@ -42,7 +44,7 @@ class Patches:
         count, colours, side, _ = pictures.shape
         grid = side // self.side
         cells = pictures.view(count, colours, grid, self.side, grid, self.side).permute(0, 2, 4, 1, 3, 5)
-        return nnf.linear(cells.reshape(count, grid * grid, -1), self.weight, self.bias)
+        return of_tokens(cells.reshape(count, grid * grid, -1), self.weight, self.bias)
 
 
 def embedded(tower: Any, patches: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ def embedded(tower: Any, patches: Tensor) -> Tensor:
 def with_block(block: Any, x: Tensor, *, asking: Tensor) -> Tensor:
     """What a `ResidualAttentionBlock` makes of those tokens of ``[n, L, width]`` that are `asking`, its first ones."""
     asking = asking + attended(block.attn, block.ln_1(x), count=asking.shape[1])
-    return asking + activated(block.mlp, block.ln_2(asking))
+    return torch.add(asking, activated(block, asking), alpha=1 / SLOPE)
 
 
 def attended(attention: nn.MultiheadAttention, x: Tensor, *, count: int) -> Tensor:
@@ -69,22 +71,23 @@ def attended(attention: nn.MultiheadAttention, x: Tensor, *, count: int) -> Tens
     width, heads = attention.embed_dim, attention.num_heads
     weights, biases = attention.in_proj_weight, attention.in_proj_bias
     if count == x.shape[1]:
-        projected = nnf.linear(x, weights, biases).chunk(3, -1)
+        projected = of_tokens(x, weights, biases).chunk(3, -1)
     else:
-        query = nnf.linear(x[:, :count], weights[:width], biases[:width])
-        projected = (query, *nnf.linear(x, weights[width:], biases[width:]).chunk(2, -1))
+        query = of_tokens(x[:, :count], weights[:width], biases[:width])
+        projected = (query, *of_tokens(x, weights[width:], biases[width:]).chunk(2, -1))
     query, key, value = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in projected)
     seen = nnf.scaled_dot_product_attention(query, key, value)
-    return nnf.linear(seen.transpose(1, 2).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
+    return of_tokens(seen.transpose(1, 2).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
 
 
-def activated(layers: Any, x: Tensor) -> Tensor:
-    """The two layers around the activation."""
-    hidden = scaled_linear(x, layers.c_fc, scale=SLOPE, bias_scale=SLOPE)
-    return scaled_linear(nnf.silu(hidden), layers.c_proj, scale=1 / SLOPE, bias_scale=1)
+def activated(block: Any, x: Tensor) -> Tensor:
+    """The two layers around the activation, with the norm before them; `SLOPE` times as much as the block adds."""
+    norm, first, second = block.ln_2, block.mlp.c_fc, block.mlp.c_proj
+    steeper = nnf.layer_norm(x, norm.normalized_shape, norm.weight * SLOPE, norm.bias * SLOPE, norm.eps)
+    hidden = of_tokens(steeper, first.weight, first.bias * SLOPE)
+    return of_tokens(nnf.silu(hidden), second.weight, second.bias * SLOPE)
 
 
-def scaled_linear(x: Tensor, layer: nn.Linear, *, scale: float, bias_scale: float) -> Tensor:
-    """`layer` of ``[n, L, width]`` with product and bias times a factor each, which costs nothing."""
-    flat = torch.addmm(layer.bias, x.flatten(0, 1), layer.weight.t(), beta=bias_scale, alpha=scale)
-    return flat.view(*x.shape[:2], -1)
+def of_tokens(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer of ``[n, L, width]``."""
+    return linear(x.flatten(0, 1), weight, bias).view(*x.shape[:2], -1)

@@ -21,6 +21,7 @@ from videojob_api.base import Document
 
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.models.decoding import decode
+from videojob_runner.models.encoding import encode
 from videojob_runner.models.layers import convolved
 from videojob_runner.models.packs import Pack, as_float
 
@@ -114,8 +115,7 @@ class Vqgan(nn.Module):
 
     def encode(self, picture: Tensor) -> Tensor:
         """The latent of a picture, not yet snapped to the codebook."""
-        latent: Tensor = self.quant_conv(self.encoder(picture))
-        return latent
+        return convolved(encode(self.encoder, picture), self.quant_conv)
 
     def decode(self, latent: Tensor, *, recompute: bool = False) -> Tensor:
         """

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from clip.model import CLIP
-from taming.modules.diffusionmodules.model import Decoder
+from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 from videojob_runner.models.clip import DEVIATION, MEAN, Clip
 from videojob_runner.models.decoding import decode
+from videojob_runner.models.encoding import encode
 from videojob_runner.models.layers import convolved, enlarged
 
 F16: dict[str, Any] = {"ch": 128, "ch_mult": (1, 1, 2, 2, 4), "num_res_blocks": 2, "attn_resolutions": [16]}
@@ -118,6 +119,18 @@ class TestDecoder:
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, expected, strict=True))
         assert kept(lambda x: convolved(x, layer), x, network=layer) == 0
         assert kept(layer, x, network=layer) > 0
+
+
+class TestEncoder:
+    @pytest.mark.parametrize("which", DECODERS)
+    def test_latent_and_gradient_are_taming_s(self, which: str) -> None:
+        options, (rows, columns) = DECODERS[which]
+        factor = 2 ** (len(options["ch_mult"]) - 1)
+        encoder = seeded(lambda: Encoder(out_ch=3, in_channels=3, double_z=False, **options))
+        picture = drawn(1, 3, rows * factor, columns * factor)
+        ours, theirs = with_gradient(partial(encode, encoder), picture), with_gradient(encoder, picture)
+        for found, expected in zip(ours, theirs, strict=True):
+            assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 class TestVisionTransformer:
