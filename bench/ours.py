@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import Precision
 from videojob_runner.engines.vqgan_clip import (
     Anchor,
     Clip,
@@ -18,29 +19,29 @@ from videojob_runner.engines.vqgan_clip import (
     parse,
     random_codes,
 )
-from videojob_runner.engines.vqgan_clip.guidance import usual_precision
+from videojob_runner.engines.vqgan_clip.guidance import precision_of
+from videojob_runner.engines.vqgan_clip.memory import within_memory
 
 from bench.setting import Setting
 
 
 class Ours:
-    """The engine; with `upstream`, as `compat: upstream` has it."""
+    """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
-    def __init__(self, setting: Setting, *, upstream: bool) -> None:
+    def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
         generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device)
         perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device)
         if setting.compiled:
             for network, method in ((generator, "decode"), (perceptor, "encode_image")):
                 setattr(network, method, torch.compile(getattr(network, method)))
         options = CutoutOptions(count=setting.cuts, method=setting.method, upstream=upstream)
-        self.guidance = Guidance(
+        guidance = Guidance(
             generator=generator,
             perceptor=perceptor,
             cutouts=Cutouts(options, target=perceptor.side),
-            precision=precision(setting),
-            views_at_once=setting.views_at_once,
-            recompute=setting.recompute,
+            precision=precision_of(precision, device=setting.device),
         )
+        self.guidance = within_memory(guidance, size=setting.size, wanted=setting.memory, before=None)
         streams = Randomness.as_upstream if upstream else Randomness.of
         self.rate, self.randomness = setting.rate, streams(setting.seed, device=setting.device)
         start = random_codes(generator, size=setting.size, draws=self.randomness.noise)
@@ -84,8 +85,6 @@ def compat(setting: Setting) -> Ours:
     return Ours(setting, upstream=True)
 
 
-def precision(setting: Setting) -> torch.dtype:
-    """What our networks compute in."""
-    if setting.precision == "usual":
-        return usual_precision(setting.device)
-    return torch.bfloat16 if setting.precision == "bfloat16" else torch.float32
+def shorter(setting: Setting) -> Ours:
+    """A run with `compat: upstream` and `precision: bfloat16`."""
+    return Ours(setting, upstream=True, precision="bfloat16")

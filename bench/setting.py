@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from videojob_api.pipelines.vqgan_clip import Memory
 
 Method = Literal["original", "kornia"]
 
@@ -29,14 +30,10 @@ class Setting(BaseModel):
     rate: float = 0.1
     init_weight: float = 0.0
     device: str = "cpu"
-    precision: Literal["usual", "float32", "bfloat16"] = "usual"
-    """What our networks compute in; the original's have their own rule."""
     tf32: bool = False
     """Whether float32 products may be rounded to TF32 on CUDA, for all contestants."""
-    views_at_once: int | None = None
-    """How many cutouts our CLIP works on at a time; absent: all."""
-    recompute: bool = False
-    """Whether our decoder keeps less and computes it again."""
+    memory: Memory | None = None
+    """How ours spend it; absent: as a job on this machine would."""
     compiled: bool = False
     """Whether our networks go through `torch.compile`."""
 

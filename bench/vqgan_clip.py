@@ -6,7 +6,7 @@ VQGAN+CLIP against the original's way of computing the same, in turn in one run.
     python -m bench.vqgan_clip --device cuda --tf32 --compile
     python -m bench.vqgan_clip --contestants "another=python another.py" "ours, compat"
 
-The first contestant is the reference; others than our three are programs that take a `Setting` as JSON and answer as
+The first contestant is the reference; others than ours are programs that take a `Setting` as JSON and answer as
 `bench.turns` says. The large networks have random weights. Printed for each cut method, in columns: the median seconds
 of an iteration (wall, and CPU of all threads), both as ratios to the reference; seconds until the contestant was ready;
 MB of memory (at most until then; then; at most in the iterations; what of that came with them); and the largest
@@ -32,12 +32,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from videojob_api.pipelines.vqgan_clip import Memory
+
 from bench.figures import figures, parts_table, table
 from bench.setting import Setting
 from bench.turns import Contestant, in_turn, started
 
 BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
-NAMES: Final = ("upstream's way", "ours, compat", "ours")
+NAMES: Final = ("upstream's way", "ours, compat", "ours", "ours, bfloat16")
 """The contestants of `bench.contestants`."""
 LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
 PARTS_ROUNDS: Final = 3
@@ -126,7 +128,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", choices=["usual", "float32", "bfloat16"], default="usual", help="of ours")
     parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA, for all")
     parser.add_argument("--views-at-once", type=int, help="cutouts that our CLIP works on at a time")
     parser.add_argument("--recompute", action="store_true", help="have our decoder keep less and compute it again")
@@ -153,10 +154,8 @@ def main() -> None:
                 cuts=options.cuts,
                 method=method,
                 device=options.device,
-                precision=options.precision,
                 tf32=options.tf32,
-                views_at_once=options.views_at_once,
-                recompute=options.recompute,
+                memory=Memory(views_at_once=options.views_at_once, recompute=options.recompute or None),
                 compiled=options.compile,
             )
             for method in options.methods

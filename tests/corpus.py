@@ -91,6 +91,8 @@ GOOD: dict[str, dict[str, Any]] = {
         CLIP: {"image": {"prompts": "x"}, "initImage": "init.png", "fit": "aspect", "deterministic": True},
         "spec.inputs": [NOTE | {"path": "init.png"}],
     },
+    "how it computes": {f"{CLIP}.precision": "bfloat16", f"{CLIP}.memory": {"viewsAtOnce": 1, "recompute": False}},
+    "memory as it comes": {f"{CLIP}.memory": {}},
     "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
     "a start of noise that holds back": {
         f"{CLIP}.start": "pixels",
@@ -268,6 +270,8 @@ BAD: dict[str, Bad] = {
         {f"{CLIP}.initWeight": 1, f"{CLIP}.initWeightMethod": "target"}, f"{CLIP}.initWeightMethod", "decay"
     ),
     "an optimiser nobody knows": Bad({f"{CLIP}.optimizer": "adam"}, f"{CLIP}.optimizer", "Adagrad"),
+    "a precision nobody has": Bad({f"{CLIP}.precision": "float16"}, f"{CLIP}.precision", "bfloat16"),
+    "no cutout at a time": Bad({f"{CLIP}.memory": {"viewsAtOnce": 0}}, f"{CLIP}.memory.viewsAtOnce", "1"),
     "the proportions of no picture": Bad({f"{CLIP}.fit": "aspect"}, f"{CLIP}.fit", "only with initImage"),
     "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
     "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),

@@ -19,6 +19,8 @@ InitWeightMethod = Literal["original", "decay"]
 """How an init weight acts in every form."""
 OptimizerName = Literal["Adam", "AdamW", "Adagrad", "Adamax", "DiffGrad", "RAdam", "RMSprop", "AdamP"]
 """The optimisers of upstream programs, under their names there."""
+Precision = Literal["float32", "bfloat16"]
+"""Types of numbers, under torch's names."""
 CutMethod = Literal["original", "kornia", "sg3", "nrupdated", "latest", "updatedpooling", "nvg"]
 """The ways in which upstream programs cut, under their names there; `nvg` is the container's."""
 Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "Ts"]
@@ -142,6 +144,15 @@ class Timelapse(Prompted):
     """Length of each fade; without an init image there is none."""
 
 
+class Memory(Document):
+    """How a run spends memory; what is absent here it chooses by itself, the fastest way that fits."""
+
+    views_at_once: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many cutouts CLIP works on at a time: fewer take less. It moves the last bits of a picture, no more."""
+    recompute: bool | None = None
+    """Keep half as much of the generator's work and do it again: slower by a third of it, to the same bits."""
+
+
 class VqganClip(Document):
     """A picture or a video steered by prompts: common fields, and exactly one form."""
 
@@ -183,8 +194,12 @@ class VqganClip(Document):
     """Divide the learning rate by ten whenever the loss has stopped falling for some frames."""
     optimizer: OptimizerName = "Adam"
     """How the latent is moved."""
+    precision: Precision | None = None
+    """What the networks compute in; absent: bfloat16, faster and coarser, on GPUs that have it, else float32."""
     deterministic: bool = False
     """On a GPU, have cuDNN repeat itself bit by bit, which is slower. CPUs always do."""
+    memory: Memory | None = None
+    """How it spends memory; absent: as its limit allows."""
     compat: Literal["upstream"] | None = None
     """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""
     image: Image | None = None

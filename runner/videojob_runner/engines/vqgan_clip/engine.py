@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,8 +24,9 @@ from videojob_runner.engines.vqgan_clip.about import frame_items
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.film import film
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, usual_precision
+from videojob_runner.engines.vqgan_clip.guidance import Guidance, precision_of, repeating
 from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
+from videojob_runner.engines.vqgan_clip.memory import within_memory
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size, to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
@@ -51,7 +51,7 @@ LOADED: Final = 2
 LIBRARIES: Final = ("kornia", "openai-clip", "taming-transformers")
 LOSS_EVERY: Final = 10
 """Iterations between two looks at the loss on devices where looking means waiting."""
-STATE_FILE, COUNTER_FILE = "state.safetensors", "counter.json"
+STATE_FILE, COUNTER_FILE, VIEWS_AT_ONCE = "state.safetensors", "counter.json", "viewsAtOnce"
 
 
 class VqganClip:
@@ -77,9 +77,12 @@ class VqganClip:
         )
         context.expect_frames(settings.schedule.frames)
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
-        precision = usual_precision(context.device)
+        precision = precision_of(config.precision, device=context.device)
         context.versions["precision"] = str(precision).removeprefix("torch.")
         guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
+        before = seen_at_once(context.checkpoint.newest())
+        guidance = within_memory(guidance, size=settings.size, wanted=config.memory, before=before)
+        context.versions[VIEWS_AT_ONCE] = str(guidance.views_at_once)
         check_texts(guidance, settings, field=f"{FIELD}.{form(config)[0]}.prompts")
         with repeating(config.deterministic):
             run = Run.begin(config, settings, guidance=guidance, context=context, sources=sources)
@@ -125,15 +128,12 @@ def check_texts(guidance: Guidance, settings: Settings, *, field: str) -> None:
         raise BadConfig(str(error), field=field) from error
 
 
-@contextmanager
-def repeating(wanted: bool) -> Iterator[None]:
-    """If wanted, cuDNN takes only algorithms that repeat themselves bit by bit."""
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = before or wanted
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic = before
+def seen_at_once(checkpoint: Path | None) -> int | None:
+    """How many views CLIP saw at once in the run that a checkpoint is from; more or fewer would move last bits."""
+    if checkpoint is None:
+        return None
+    views: int | None = json.loads((checkpoint / COUNTER_FILE).read_text()).get(VIEWS_AT_ONCE)
+    return views
 
 
 def source_size(config: VqganClipConfig, context: RunContext) -> Size | None:
@@ -327,7 +327,8 @@ class Run:
         style = self.style.state() if self.style else {}
         state = {**self.latent.state(), **self.smoother.state(), **self.randomness.state(), **style}
         save_file(state, folder / STATE_FILE)
-        counter = {"done": self.done, "torch": torch.__version__, "threads": torch.get_num_threads()}
+        counter: dict[str, object] = {"done": self.done, VIEWS_AT_ONCE: self.guidance.views_at_once}
+        counter |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
         (folder / COUNTER_FILE).write_text(json.dumps(counter))
 
     def load(self, folder: Path) -> None:

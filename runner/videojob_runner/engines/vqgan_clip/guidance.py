@@ -9,11 +9,14 @@ are float32.
 from __future__ import annotations
 
 import contextlib
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import Precision
 
 from videojob_runner.engines.vqgan_clip.batches import losses_in_parts
 from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
@@ -25,12 +28,27 @@ from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.vqgan import Vqgan
 
+PRECISIONS: Final[Mapping[Precision, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
-def usual_precision(device: str) -> torch.dtype:
-    """bfloat16 where CUDA computes it natively; float32 elsewhere, so that results on CPUs repeat bit by bit."""
+
+def precision_of(wanted: Precision | None, *, device: str) -> torch.dtype:
+    """What is wanted; or bfloat16 where CUDA computes it natively, and float32 elsewhere, as upstream does."""
+    if wanted is not None:
+        return PRECISIONS[wanted]
     if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return torch.float32
+
+
+@contextmanager
+def repeating(wanted: bool) -> Iterator[None]:
+    """If wanted, cuDNN takes only algorithms that repeat themselves bit by bit."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = before or wanted
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,16 @@ def test_what_made_the_frames_is_noted(world: Worlds) -> None:
     assert {"kornia", "openai-clip", "taming-transformers"} <= w.versions.keys()
 
 
+def test_a_job_can_ask_for_the_shorter_precision(world: Worlds) -> None:
+    usual, shorter = world(), world()
+    form = {"prompts": "x", "iterations": 3}
+    run(usual, image=form)
+    run(shorter, image=form, precision="bfloat16")
+    assert shorter.versions["precision"] == "bfloat16"
+    assert shorter.progress.losses != usual.progress.losses
+    assert shorter.progress.losses == pytest.approx(usual.progress.losses, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

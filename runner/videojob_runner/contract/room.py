@@ -1,0 +1,58 @@
+"""
+How much memory there is for this process: its container's limit, or else the machine's.
+
+The limit stays the same for as long as a job lives on machines of one kind, what is free changes from moment to moment;
+so decisions that change a picture may follow the first alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUP_2 = Path("/sys/fs/cgroup")
+CGROUP_1 = Path("/sys/fs/cgroup/memory")
+MEMINFO = Path("/proc/meminfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory in bytes."""
+
+    limit: int
+    """All that this process may ever use."""
+    free: int
+    """What of it nobody uses at this moment."""
+    of: str
+    """Whose limit it is, for people."""
+
+
+def main_memory(version_2: Path = CGROUP_2, version_1: Path = CGROUP_1, meminfo: Path = MEMINFO) -> Room | None:
+    """What is there for programs on the CPU; None where the system does not say."""
+    machine = of_machine(meminfo)
+    container = of_container(version_2 / "memory.max", version_2 / "memory.stat", used="anon")
+    container = container or of_container(
+        version_1 / "memory.limit_in_bytes", version_1 / "memory.stat", used="total_rss"
+    )
+    if machine is None or container is None or container.limit >= machine.limit:
+        return machine or container
+    return Room(container.limit, min(container.free, machine.free), container.of)
+
+
+def of_container(limit: Path, stat: Path, *, used: str) -> Room | None:
+    """The container's limit and what its processes leave of it; None without a limit. Files' pages give way."""
+    try:
+        most, numbers = int(limit.read_text()), dict(line.split() for line in stat.read_text().splitlines())
+        return Room(most, max(0, most - int(numbers[used])), "the container's limit")
+    except (OSError, ValueError, KeyError):  # without a limit version 2 says "max"
+        return None
+
+
+def of_machine(meminfo: Path) -> Room | None:
+    """The machine's own memory."""
+    try:
+        found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE))
+        return Room(int(found["MemTotal"]) * 1024, int(found["MemAvailable"]) * 1024, "this machine's memory")
+    except (OSError, KeyError):
+        return None
