@@ -29,8 +29,9 @@ class Ours:
     """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
     def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
-        generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device)
-        perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device)
+        kind = precision_of(precision, device=setting.device)
+        generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device, precision=kind)
+        perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device, precision=kind)
         if setting.compiled:
             for network, method in ((generator, "decode"), (perceptor, "encode_image")):
                 setattr(network, method, torch.compile(getattr(network, method)))
@@ -39,7 +40,7 @@ class Ours:
             generator=generator,
             perceptor=perceptor,
             cutouts=Cutouts(options, target=perceptor.side),
-            precision=precision_of(precision, device=setting.device),
+            precision=kind,
         )
         self.guidance = within_memory(guidance, size=setting.size, wanted=setting.memory, before=None)
         streams = Randomness.as_upstream if upstream else Randomness.of

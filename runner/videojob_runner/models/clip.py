@@ -19,7 +19,7 @@ from videojob_runner.models.clip_network import NoClip, clip_network
 from videojob_runner.models.openai_clip import CLIP, VisionTransformer, tokenised
 from videojob_runner.models.packs import Pack, as_float
 from videojob_runner.models.vision import Patches, embedded
-from videojob_runner.models.vqgan import frozen
+from videojob_runner.models.vqgan import frozen, shortened
 
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -43,12 +43,18 @@ class Clip(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1))
 
     @classmethod
-    def load(cls, pack: Pack, *, device: str = "cpu") -> Clip:
-        """The network of an opened pack in float32. Raises BadInput when the tensors are not those of a CLIP."""
+    def load(cls, pack: Pack, *, device: str = "cpu", precision: torch.dtype = torch.float32) -> Clip:
+        """
+        The network of an opened pack in float32; what sees pictures in `precision`.
+
+        Raises BadInput when the tensors are not those of a CLIP.
+        """
         try:
             network = clip_network(as_float(pack.tensors()))
         except (NoClip, RuntimeError) as error:
             raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
+        tower = network.visual  # a transformer's first convolution is changed at each call, which must not round twice
+        shortened(tower.transformer if isinstance(tower, VisionTransformer) else tower, precision)
         return frozen(cls(network), device)
 
     @property

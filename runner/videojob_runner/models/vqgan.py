@@ -90,8 +90,12 @@ class Vqgan(nn.Module):
         self.quant_conv, self.post_quant_conv = nn.Conv2d(z, c, 1), nn.Conv2d(c, z, 1)
 
     @classmethod
-    def load(cls, pack: Pack, *, device: str = "cpu") -> Vqgan:
-        """The network of an opened pack, frozen, in float32. Raises BadInput when tensors and architecture differ."""
+    def load(cls, pack: Pack, *, device: str = "cpu", precision: torch.dtype = torch.float32) -> Vqgan:
+        """
+        The network of an opened pack, frozen, in float32; the decoder's convolutions in `precision`.
+
+        Raises BadInput when tensors and architecture differ.
+        """
         try:
             architecture = VqganArchitecture.model_validate(pack.manifest.architecture)
             with torch.device("meta"):
@@ -99,6 +103,8 @@ class Vqgan(nn.Module):
             network.load_state_dict(as_float(pack.tensors()), assign=True)
         except (ValidationError, RuntimeError, ValueError) as error:
             raise BadInput(f"pack {pack.name!r} does not fit its architecture: {error}") from error
+        shortened(network.decoder, precision)
+        shortened(network.post_quant_conv, precision)
         return frozen(network, device)
 
     @property
@@ -124,6 +130,15 @@ class Vqgan(nn.Module):
         With `recompute` less is kept for the backward pass, which then takes longer and gives the same bits.
         """
         return decode(self.decoder, convolved(latent, self.post_quant_conv), recompute=recompute)
+
+
+def shortened(network: nn.Module, kind: torch.dtype) -> None:
+    """Keeps the weights of matrix products and convolutions in `kind`, as autocast would have them at every call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.weight.data = module.weight.to(kind)
+        elif isinstance(module, nn.MultiheadAttention):
+            module.in_proj_weight.data = module.in_proj_weight.to(kind)
 
 
 def frozen(network: NetworkT, device: str) -> NetworkT:

@@ -63,8 +63,9 @@ class VqganClip:
         """Makes all frames. Raises BadConfig, BadInput, UnsafeCheckpoint, and lets Interrupted pass."""
         packs = {role: open_pack(context.models, role) for role in DEFAULT_PACKS}
         record_versions(context.versions, packs)
-        generator = load_generator(packs["generator"], context.device)
-        perceptor = load_perceptor(packs["perceptor"], context.device)
+        precision = precision_of(config.precision, device=context.device)
+        generator = load_generator(packs["generator"], context.device, precision)
+        perceptor = load_perceptor(packs["perceptor"], context.device, precision)
         source = source_size(config, context)
         sources = source_frames(config, context, factor=generator.factor, source=source)
         settings = resolve(
@@ -77,7 +78,6 @@ class VqganClip:
         )
         context.expect_frames(settings.schedule.frames)
         cutouts = Cutouts(settings.cutouts, target=perceptor.side)
-        precision = precision_of(config.precision, device=context.device)
         context.versions["precision"] = str(precision).removeprefix("torch.")
         guidance = Guidance(generator=generator, perceptor=perceptor, cutouts=cutouts, precision=precision)
         before = seen_at_once(context.checkpoint.newest())
@@ -91,20 +91,21 @@ class VqganClip:
 
     def warm_up(self, models: Models, *, device: str) -> None:
         """Loads both default networks once, which also checks every digest."""
-        load_generator(open_pack(models, "generator"), device)
-        load_perceptor(open_pack(models, "perceptor"), device)
+        precision = precision_of(None, device=device)
+        load_generator(open_pack(models, "generator"), device, precision)
+        load_perceptor(open_pack(models, "perceptor"), device, precision)
 
 
 @lru_cache(maxsize=LOADED)
-def load_generator(pack: Pack, device: str) -> Vqgan:
+def load_generator(pack: Pack, device: str, precision: torch.dtype) -> Vqgan:
     """The pack's network, loaded once in a process: it is frozen, so runs can share it. Raises BadInput."""
-    return Vqgan.load(pack, device=device)
+    return Vqgan.load(pack, device=device, precision=precision)
 
 
 @lru_cache(maxsize=LOADED)
-def load_perceptor(pack: Pack, device: str) -> Clip:
+def load_perceptor(pack: Pack, device: str, precision: torch.dtype) -> Clip:
     """The same of a CLIP."""
-    return Clip.load(pack, device=device)
+    return Clip.load(pack, device=device, precision=precision)
 
 
 def open_pack(models: Models, role: str) -> Pack:

@@ -115,6 +115,22 @@ def test_a_shorter_precision_changes_the_picture_a_little_and_types_not_at_all(
     assert {iteration.loss.dtype, iteration.picture.dtype, latent.z.dtype} == {torch.float32}
 
 
+def test_weights_kept_in_the_shorter_precision_give_what_shortening_them_at_each_call_gives(
+    guidance: Guidance, latent: Latent, generator_folder: Path, perceptor_folder: Path
+) -> None:
+    kind, views = torch.bfloat16, torch.rand(2, 3, guidance.perceptor.side, guidance.perceptor.side)
+    at_each_call = replace(guidance, precision=kind)
+    kept = replace(
+        at_each_call,
+        generator=Vqgan.load(Pack.open(generator_folder, kind="vqgan"), precision=kind),
+        perceptor=Clip.load(Pack.open(perceptor_folder, kind="clip"), precision=kind),
+    )
+    assert torch.equal(kept.show(latent.z), at_each_call.show(latent.z))
+    assert torch.equal(kept.seen(views), at_each_call.seen(views))
+    assert torch.equal(kept.perceptor.encode_text(["x"]), guidance.perceptor.encode_text(["x"])), "texts stay exact"
+    assert kept.generator.decoder.conv_in.weight.dtype == kind
+
+
 class TestTextTargets:
     def test_targets_hold_the_numbers_of_the_prompts(self, guidance: Guidance) -> None:
         targets = guidance.targets((Prompt("a", 0.5, 0.1), Prompt("b", -1)))

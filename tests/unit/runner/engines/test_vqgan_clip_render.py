@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Picture
 from pydantic import ValidationError
 from videojob_runner.contract.errors import BadConfig, BadInput
@@ -176,8 +177,8 @@ def test_q_38_without_cuda_the_cpu_does_it(generator_folder: Path, perceptor_fol
 
 
 def test_q_44_networks_are_loaded_once_in_a_process(generator_folder: Path, perceptor_folder: Path) -> None:
-    generators = [load_generator(Pack.open(generator_folder, kind="vqgan"), "cpu") for _ in range(2)]
-    perceptors = [load_perceptor(Pack.open(perceptor_folder, kind="clip"), "cpu") for _ in range(2)]
+    generators = [load_generator(Pack.open(generator_folder, kind="vqgan"), "cpu", torch.float32) for _ in range(2)]
+    perceptors = [load_perceptor(Pack.open(perceptor_folder, kind="clip"), "cpu", torch.float32) for _ in range(2)]
     assert generators[0] is generators[1]
     assert perceptors[0] is perceptors[1]
 
