@@ -61,6 +61,7 @@ CASES: dict[str, Callable[[Lab], Case]] = {
     ),
     "bad-prompt": lambda lab: Case(real('a "red circle'), "BadConfig", "prompts"),
     "no-picture": lambda lab: Case(real(initImage="init.png") | {"inputs": NO_PICTURE}, "BadInput", "init.png"),
+    "no-memory-for-it": lambda lab: Case(real(width=2048, height=2048), "BadInput", "the container's limit is"),
     "wrong-sum": lambda lab: Case({"inputs": WRONG_SUM}, "DigestMismatch", "note.txt"),
     "wrong-keys": lambda lab: Case({"output": bucket(lab, secret="wrong-keys")}, "CredentialsRefused", "videos"),
     "no-such-claim": lambda lab: Case(
