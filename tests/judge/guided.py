@@ -37,13 +37,14 @@ class Batch(Guidance):
 
     goals: Sequence[Targets]
 
-    def loss(self, picture: Tensor, targets: Targets, randomness: Randomness) -> Tensor:
-        """The sum of the losses of all pictures; `targets` is not looked at, every picture has its own goal."""
+    def losses(self, picture: Tensor, targets: Targets, randomness: Randomness) -> tuple[Tensor, Tensor]:
+        """The sum of the losses of all pictures, and each one's; `targets` is not looked at, all have their own."""
         views = torch.cat([self.cutouts.crops(one[None], randomness.host) for one in picture])
         if self.cutouts.augmenter is not None:  # one call for all pictures
             views = self.cutouts.augmenter(views, randomness)
         embeddings = self.perceptor.encode_image(views).view(len(picture), self.cutouts.options.count, -1)
-        return torch.stack([prompt_loss(e, goal) for e, goal in zip(embeddings, self.goals, strict=True)]).sum()
+        each = torch.stack([prompt_loss(e, goal) for e, goal in zip(embeddings, self.goals, strict=True)])
+        return each.sum(), each.detach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,13 @@ class Packs:
         with torch.no_grad():
             latent = self.generator.encode(torch.zeros(1, 3, side, side))
             return quantise(latent, self.generator.codebook).repeat(count, 1, 1, 1)
+
+    @torch.no_grad()
+    def again(self, pictures: Pictures) -> Pictures:
+        """Pictures ``[n, H, W, 3]`` once through the generator and back: all that it can show of them."""
+        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+        codes = quantise(self.generator.encode(batch), self.generator.codebook)
+        return as_bytes((self.generator.decode(codes) + 1) / 2)
 
     def guided(self, prompts: Sequence[str], *, iterations: int, seed: int) -> Pictures:
         """One 64×64 picture uint8 ``[n, 64, 64, 3]`` per prompt, from a gray start; no iterations show the start."""
