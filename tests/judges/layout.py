@@ -82,9 +82,15 @@ class Likeness:
     """How alike two layouts are, at most 1."""
 
     everywhere: float
-    """The usual mean of SSIM over all pixels: high also for two pictures that are mostly empty."""
+    """
+    The usual mean of SSIM over all pixels. Much of a picture is plain ground, where it compares faint grain with none:
+    high for two unrelated pictures that are smooth, low for one picture and itself with a little grain.
+    """
     at_edges: float
-    """The mean over the places where either has edges, by their strength: two pictures gain nothing by emptiness."""
+    """
+    The mean over the places where either has edges, by their strength: what a layout is. Nothing is gained by
+    emptiness, and an edge that only one of them has counts as much as one that is missing.
+    """
 
     @classmethod
     def of(cls, first: Image, second: Image) -> Likeness:

@@ -8,9 +8,9 @@ frame how far right and down it is in the second. Pixels that are hidden there d
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,8 @@ from tests.judges.classical import Image, lab
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Video = NDArray[np.uint8]
+"""``[n, H, W, 3]``."""
 
 SMALLEST: Final = 16
 """Pixels of a side at the coarsest level."""
@@ -123,10 +125,10 @@ Steps = Sequence[tuple[Floats, Mask]]
 """From each frame of a video to the next: the flow, and which pixels are seen in both."""
 
 
-def source_steps(frames: Sequence[Image]) -> list[tuple[Floats, Mask]]:
+def source_steps(frames: Sequence[Image] | Video) -> list[tuple[Floats, Mask]]:
     """The steps of a source, found by `optical_flow` there and back."""
     steps = []
-    for first, second in itertools.pairwise(frames):
+    for first, second in pairwise(frames):
         forward, backward = optical_flow(first, second), optical_flow(second, first)
         steps.append((forward, seen(forward, backward)))
     return steps
@@ -138,7 +140,7 @@ def camera_steps(count: int, *, size: tuple[int, int], zoom: float, rotate: floa
     return [(flow, inside(flow))] * count
 
 
-def unsteadiness(frames: Sequence[Image], steps: Steps) -> float:
+def unsteadiness(frames: Sequence[Image] | Video, steps: Steps) -> float:
     """The mean of the warped differences of a video's neighbouring frames."""
-    pairs = zip(frames[:-1], frames[1:], steps, strict=True)
-    return float(np.mean([warped_difference(a, b, flow=flow, visible=mask) for a, b, (flow, mask) in pairs]))
+    pairs = zip(pairwise(frames), steps, strict=True)
+    return float(np.mean([warped_difference(a, b, flow=flow, visible=mask) for (a, b), (flow, mask) in pairs]))
