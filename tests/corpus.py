@@ -129,6 +129,7 @@ GOOD: dict[str, dict[str, Any]] = {
                 "iterationsForFirstFrame": 0,
                 "sourceWeight": 0,
                 "sourceWeightFades": True,
+                "sourceLayoutWeight": 0.5,
                 "sourcePromptWeight": -100,
                 "changePromptsOnFrame": [7, 700_000],
                 "smoother": {"length": 3},
@@ -137,6 +138,8 @@ GOOD: dict[str, dict[str, Any]] = {
         },
         "spec.inputs": [NOTE | {"path": "film.mp4"}],
     },
+    "a style transfer of the layout alone": STYLE
+    | {f"{CLIP}.styleTransfer.sourceLayoutWeight": 3, f"{CLIP}.styleTransfer.start": "gray"},
     "a source below an input": STYLE | {f"{CLIP}.styleTransfer.source": "film/part/1.mp4"},
     "a source that holds inputs": STYLE
     | {"spec.inputs": [NOTE | {"path": "film/0.pgm"}, NOTE | {"path": "film/1.pgm"}]},
@@ -293,6 +296,11 @@ BAD: dict[str, Bad] = {
         STYLE | {f"{CLIP}.styleTransfer.source": ABSENT}, f"{CLIP}.styleTransfer.source", "equired"
     ),
     "a style transfer with another start": Bad(STYLE | {f"{CLIP}.start": "gray"}, f"{CLIP}.start", "no place"),
+    "a style transfer that starts anew each time and from gray": Bad(
+        STYLE | {f"{CLIP}.styleTransfer.start": "gray", f"{CLIP}.styleTransfer.restyle": {}},
+        f"{CLIP}.styleTransfer.start",
+        "no place",
+    ),
     "a style transfer with a start picture": Bad(
         STYLE | {f"{CLIP}.initImage": "film"}, f"{CLIP}.initImage", "no place"
     ),

@@ -130,6 +130,8 @@ def _repair_style_transfer(spec: dict[str, Any], clip: dict[str, Any]) -> None:
     spec["inputs"] = spec.get("inputs") or [{"path": "clip", "inline": ""}]
     form = clip["styleTransfer"]
     form["source"] = spec["inputs"][0]["path"]
+    if "restyle" in form:
+        form.pop("start", None)
     if "changePromptsOnFrame" in form:
         form["changePromptsOnFrame"] = sorted(set(form["changePromptsOnFrame"]))
 

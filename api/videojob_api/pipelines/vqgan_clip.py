@@ -93,7 +93,11 @@ class Restyle(Document):
 class StyleTransfer(Prompted):
     """Another video's frames drawn towards the prompts, each trained on from the last and held near its source."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, Rising("change_prompts_on_frame"))
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *Prompted.rules,
+        Rising("change_prompts_on_frame"),
+        Without("start", "restyle", why="it starts each frame from its source"),
+    )
     source: RelativePath
     """A video below `input/`, or a folder of pictures in the order of their names. Its proportions are kept."""
     source_fps: Annotated[float, Field(gt=0, le=240)] | None = None
@@ -105,9 +109,13 @@ class StyleTransfer(Prompted):
     iterations_for_first_frame: Annotated[int, Field(ge=0, le=100_000)] | None = None
     """Extra iterations before the first frame; absent: as many as for each, with restyle none."""
     source_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """How strongly a frame is held near its source; absent: 2, with restyle 0. Above 8 hardly anything changes."""
+    """How strongly a frame is held near its source, colours too; absent: 2, beside sourceLayoutWeight or restyle 0."""
     source_weight_fades: bool = False
     """It fades with every iteration of a frame, from more than three times as strong."""
+    source_layout_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """How strongly a frame keeps its source's layout, in any colours, after a third of the lead. 0: not at all."""
+    start: Start | None = None
+    """Start of the first frame instead of its source: random codes, or gray, noisy pixels, a gradient."""
     source_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
     """The source frame as an image prompt of this weight too; 0: none."""
     change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
@@ -158,7 +166,8 @@ class VqganClip(Document):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         ExactlyOne("image", "video", "style_transfer", "timelapse"),
-        *(Without(field, "style_transfer", why="it starts from its source") for field in ("init_image", "start")),
+        Without("init_image", "style_transfer", why="it starts from its source"),
+        Without("start", "style_transfer", why="it has a start of its own"),
         Without("init_weight", "style_transfer", why="use its sourceWeight"),
         OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
         OnlyWith(field="fit", value="aspect", needs="init_image"),

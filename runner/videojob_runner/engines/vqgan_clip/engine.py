@@ -32,7 +32,7 @@ from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size, to_p
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step
-from videojob_runner.engines.vqgan_clip.settings import Settings, resolve, sides
+from videojob_runner.engines.vqgan_clip.settings import Settings, held_by, resolve, sides
 from videojob_runner.engines.vqgan_clip.shares import ShareLog
 from videojob_runner.engines.vqgan_clip.smoother import Smoother
 from videojob_runner.engines.vqgan_clip.sources import first_size, source_files
@@ -173,13 +173,12 @@ def looks(context: RunContext) -> int:
 
 def share_log(config: VqganClipConfig, settings: Settings, context: RunContext) -> ShareLog:
     """Where the prompts' shares of the loss are written."""
-    field = "sourceWeight" if config.style_transfer else "initWeight"
     return ShareLog(
         record=context.record,
         total=settings.schedule.total,
         looks=looks(context),
         phrases=len(settings.story),
-        held_by=field if settings.descent.anchor.acts else None,
+        held_by=held_by(config),
     )
 
 
@@ -214,8 +213,8 @@ class Run:
         randomness = (Randomness.as_upstream if settings.upstream else Randomness.of)(
             context.seed, device=context.device
         )
-        if config.style_transfer is not None:
-            form = config.style_transfer
+        style = None
+        if (form := config.style_transfer) is not None:
             style = Style(
                 form=form,
                 files=sources,
@@ -224,9 +223,9 @@ class Run:
                 seed=context.seed,
                 upstream=settings.upstream,
             )
+        if style and style.form.start is None:
             z = style.start()
         else:
-            style = None
             z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
         run = cls(
             config=config,
@@ -258,18 +257,21 @@ class Run:
 
     def iterate(self, step: Step) -> Iteration:
         """One iteration with what begins or ends with it."""
-        targets, settings = self.story.targets(step.phrase), self.settings
+        targets, settings, layout = self.story.targets(step.phrase), self.settings, None
         if self.style:
             if step.begins:
                 self.style.begin(step.frame, self.latent)
             targets = self.style.targets(step.frame, targets)
+            layout = self.style.layout(step.frame, lead_done=step.lead_done)
         if step.new_phrase:
             self.latent.begin_phrase()
         if step.new_phrase and settings.phrase_noise:
             codebook, draws = self.guidance.generator.codebook, self.randomness.host
             z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
             self.latent.restart(z, start=self.latent.start)
-        iteration = self.latent.step(self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness)
+        iteration = self.latent.step(
+            self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness, layout=layout
+        )
         if self.context.preview.is_wanted():
             self.context.preview.show(to_pixels(iteration.picture))
         if self.style and step.ends_lead and settings.upstream:

@@ -17,6 +17,7 @@ from videojob_api.pipelines.vqgan_clip import OptimizerName
 
 from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.layout import Layout
 from videojob_runner.engines.vqgan_clip.losses import Targets
 from videojob_runner.engines.vqgan_clip.optimisers import MAKERS
 from videojob_runner.engines.vqgan_clip.plateau import Patience, Plateau
@@ -84,13 +85,26 @@ class Latent:
             self.plateau.new_phrase()
 
     def step(
-        self, guidance: Guidance, targets: Targets, *, rate: float, randomness: Randomness, age: int = 0
+        self,
+        guidance: Guidance,
+        targets: Targets,
+        *,
+        rate: float,
+        randomness: Randomness,
+        age: int = 0,
+        layout: Layout | None = None,
     ) -> Iteration:
-        """One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade."""
+        """
+        One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade.
+
+        The picture is kept in `layout` if there is one.
+        """
         picture, anchor = guidance.picture(self.z), self.descent.anchor
         loss, parts = guidance.losses(picture, targets, randomness)
         if anchor.acts:
             loss = loss + anchor.loss(self.z, start=self.start, target=self.target, age=age)
+        if layout:
+            loss = loss + layout.loss(picture)
         self.optimiser.param_groups[0]["lr"] = rate * (self.plateau.factor if self.plateau else 1)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -43,6 +43,8 @@ class Step:
     """The iteration's number as its form counts, by which init weights fade."""
     begins: bool
     """It is the first of its frame; the lead belongs to the first frame."""
+    lead_done: float
+    """The part of the lead that is done with it, above 0; 1 where there is none or it is over."""
     ends_lead: bool
     """It is the last of the lead."""
     new_phrase: bool
@@ -104,6 +106,7 @@ class Schedule:
             rate=self.rates.at(number, since=since, span=self.span),
             age=self.age(number),
             begins=number == 0 or (first and frame > 0),
+            lead_done=min((number + 1) / self.lead, 1.0) if self.lead else 1.0,
             ends_lead=number + 1 == self.lead,
             new_phrase=since == 0 < number,
             shows_start=first and self.before,

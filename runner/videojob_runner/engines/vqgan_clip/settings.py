@@ -71,7 +71,7 @@ def resolve(
     phrases = story(config)
     return Settings(
         size=sides(config, factor, source=source),
-        start=config.start or ours.start,
+        start=(config.style_transfer and config.style_transfer.start) or config.start or ours.start,
         story=phrases,
         schedule=schedule(config, ours, phrases=len(phrases), sources=sources),
         camera=camera(config),
@@ -98,9 +98,19 @@ def anchor(config: VqganClipConfig) -> Anchor:
     """What holds the latent back: the source frame of a style transfer, or what the common fields say."""
     if (style := config.style_transfer) is None:
         return Anchor(weight=config.init_weight or 0.0, method=config.init_weight_method or "original")
-    usual = 0.0 if style.restyle else 2.0
+    usual = 0.0 if style.restyle or style.source_layout_weight else 2.0
     weight = usual if style.source_weight is None else style.source_weight
     return Anchor(weight=weight, method="targetDecay" if style.source_weight_fades else "target")
+
+
+def held_by(config: VqganClipConfig) -> str | None:
+    """The fields that hold the picture where it is, if any do; their shares of the loss are one."""
+    style, fields = config.style_transfer, []
+    if anchor(config).acts:
+        fields.append("sourceWeight" if style else "initWeight")
+    if style and style.source_layout_weight:
+        fields.append("sourceLayoutWeight")
+    return " and ".join(fields) or None
 
 
 def sides(config: VqganClipConfig, factor: int, *, source: Size | None) -> Size:

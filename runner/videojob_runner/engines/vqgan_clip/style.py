@@ -18,6 +18,7 @@ from videojob_api.pipelines.vqgan_clip import StyleTransfer
 
 from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.latents import encoded
+from videojob_runner.engines.vqgan_clip.layout import Layout, grown
 from videojob_runner.engines.vqgan_clip.losses import Targets
 from videojob_runner.engines.vqgan_clip.optimise import Latent
 from videojob_runner.engines.vqgan_clip.pictures import Size, read_picture, to_pixels, to_tensor
@@ -45,6 +46,7 @@ class Style:
     before: Tensor | None = None
     """The frame before, ``[1, 3, H, W]`` in 0…1 at the levels it was saved with, where it is needed."""
     _pictured: tuple[int, list[Targets]] = (-1, [])
+    _layout: tuple[int, Layout | None] = (-1, None)
 
     def picture(self, frame: int) -> Tensor:
         """The source of `frame` (0-based) ``[1, 3, H, W]``. Raises BadInput."""
@@ -84,6 +86,14 @@ class Style:
         if self._pictured[0] != frame:
             self._pictured = frame, self.pictured(frame)
         return joined([targets, *self._pictured[1]])
+
+    def layout(self, frame: int, *, lead_done: float) -> Layout | None:
+        """What `frame` is to keep of its source's layout, when this part of the lead is done."""
+        if (weight := self.form.source_layout_weight) == 0:
+            return None
+        if self._layout[0] != frame:
+            self._layout = frame, Layout.of(self.picture(frame), weight=weight)
+        return self._layout[1] and self._layout[1].times(grown(lead_done))
 
     @torch.no_grad()
     def pictured(self, frame: int) -> list[Targets]:

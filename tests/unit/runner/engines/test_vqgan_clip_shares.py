@@ -64,13 +64,36 @@ def test_a_single_phrase_needs_no_mark(world: Worlds) -> None:
     assert [values for _, values in w.table if "phrase" in values] == []
 
 
-def test_the_source_of_a_style_transfer_is_named_for_what_it_does(world: Worlds) -> None:
+def of_a_transfer(world: Worlds, **form: Any) -> World:
+    """The world in which two gray pictures were transferred, two iterations each."""
     w = world()
     (w.folder / "film").mkdir()
     for index in range(2):
         Image.fromarray(np.full((16, 16, 3), 100 * index, np.uint8)).save(w.folder / "film" / f"{index}.png")
-    form = {"prompts": "a", "source": "film", "iterationsPerFrame": 2, "sourcePromptWeight": 0.5}
-    run(w, styleTransfer=form | {"restyle": {"previousPromptWeight": 0.4}, "sourceWeight": 1})
+    return run(w, styleTransfer={"prompts": "a", "source": "film", "iterationsPerFrame": 2} | form)
+
+
+@pytest.mark.parametrize(
+    ("weights", "names"),
+    [
+        ({"sourceWeight": 1}, ["loss: sourceWeight"]),
+        ({"sourceLayoutWeight": 3}, ["loss: sourceLayoutWeight"]),
+        ({"sourceWeight": 1, "sourceLayoutWeight": 3}, ["loss: sourceWeight and sourceLayoutWeight"]),
+        ({"sourceWeight": 0}, []),
+    ],
+)
+def test_what_holds_a_transfer_is_named_by_its_fields(
+    world: Worlds, weights: dict[str, float], names: list[str]
+) -> None:
+    w = of_a_transfer(world, **weights)
+    found = shares(w, 4)
+    assert list(found) == ["loss: a", *names]
+    assert sum(found.values()) == pytest.approx(w.progress.losses[3], rel=1e-5)
+
+
+def test_the_source_of_a_style_transfer_is_named_for_what_it_does(world: Worlds) -> None:
+    form = {"sourcePromptWeight": 0.5, "restyle": {"previousPromptWeight": 0.4}, "sourceWeight": 1}
+    w = of_a_transfer(world, **form)
     prompts = ["loss: a", "loss: image of the source", "loss: image of the frame before"]
     assert list(shares(w, 4)) == [*prompts, "loss: sourceWeight"]
 

@@ -103,12 +103,18 @@ def test_q_32_the_fading_weight_can_be_had() -> None:
     assert not anchor(config(styleTransfer=STYLE | {"restyle": {}})).acts
 
 
+def test_a_source_whose_layout_weighs_is_not_held_by_its_colours_unless_asked() -> None:
+    assert not anchor(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3})).acts
+    assert anchor(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3, "sourceWeight": 1})).weight == 1
+
+
 @pytest.mark.parametrize(
     "form",
     [
         {},
         {"sourcePromptWeight": 0.5, "sourceWeightFades": True, "smoother": {"length": 3}},
         {"restyle": {"blend": 0.3, "previousPromptWeight": 0.4}, "sourceWeight": 1},
+        {"sourceLayoutWeight": 3, "start": "gray"},
     ],
 )
 @pytest.mark.parametrize("stopped_after", [2, 3, 6])
