@@ -15,7 +15,7 @@ import torch
 from packs.shapes import renderer, vocabulary
 from tests.judge.asked import Scores, asks, swapped
 from tests.judge.guided import Packs, Pictures
-from tests.judge.neural import Judge, judge_from_cache
+from tests.judge.neural import Judge
 from tests.judges import classical
 
 pytestmark = pytest.mark.judge
@@ -25,11 +25,6 @@ PROMPTS = asks(24, seed=101)
 @pytest.fixture(scope="module", autouse=True)
 def two_threads() -> None:
     torch.set_num_threads(2)
-
-
-@pytest.fixture(scope="module")
-def judge() -> Judge:
-    return judge_from_cache()
 
 
 @pytest.fixture(scope="module")

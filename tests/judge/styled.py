@@ -1,0 +1,89 @@
+"""What style transfers of clips have kept of their sources, what they show, and how steady they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.judge.asked import Ask
+from tests.judge.clips import Clip
+from tests.judge.examples import changed, fields_of
+from tests.judge.guided import Pictures
+from tests.judge.neural import Judge
+from tests.judge.renders import Job, rendered
+from tests.judge.scores import scores
+from tests.judges.layout import Likeness
+from tests.judges.motion import source_steps, unsteadiness
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """Clips, and the frames that became of each."""
+
+    clips: Sequence[Clip]
+    frames: Sequence[Pictures]
+
+    def first(self, count: int) -> Styled:
+        """Some of them."""
+        return Styled(self.clips[:count], self.frames[:count])
+
+    def asked(self) -> list[Ask]:
+        """What each frame is to show, clip after clip."""
+        return [clip.ask for clip, frames in zip(self.clips, self.frames, strict=True) for _ in frames]
+
+    def pictures(self) -> Pictures:
+        """All frames in that order."""
+        return np.concatenate(self.frames)
+
+    def kept(self, *, away: int = 0) -> list[Likeness]:
+        """The likeness of each frame to its source; with `away`, to the same frame of the clip so many places on."""
+        sources = [clip.sized() for clip in self.clips]
+        pairs = [
+            (frame, source)
+            for place, frames in enumerate(self.frames)
+            for frame, source in zip(frames, sources[(place + away) % len(sources)], strict=False)  # or fewer frames
+        ]
+        return [Likeness.of(frame, source) for frame, source in pairs]
+
+    def unrelated(self) -> list[Likeness]:
+        """The likeness of each frame to the same frame of every other clip."""
+        return [likeness for away in range(1, len(self.clips)) for likeness in self.kept(away=away)]
+
+    def scored(self, judge: Judge) -> Floats:
+        """For each clip how sure the judge is that it shows what was asked for, in the mean of its frames."""
+        pairs = zip(self.clips, self.frames, strict=True)
+        return np.array([scores(judge, frames, clip.ask).mean() for clip, frames in pairs])
+
+    def unsteadiness(self) -> Floats:
+        """For each clip the differences between its frames that its source's motion does not explain, in levels."""
+        pairs = zip(self.clips, self.frames, strict=True)
+        return np.array([unsteadiness(frames, source_steps(clip.sized())) for clip, frames in pairs])
+
+
+def mean_likeness(found: Sequence[Likeness]) -> Likeness:
+    """Their mean."""
+    return Likeness(
+        float(np.mean([each.everywhere for each in found])), float(np.mean([each.at_edges for each in found]))
+    )
+
+
+def jobs(clips: Sequence[Clip], inputs: Path, **form: Any) -> list[Job]:
+    """A transfer of each clip as the example does it, but for the fields given."""
+    fields = fields_of("style-transfer")
+    made = []
+    for clip in clips:
+        asked: dict[str, Any] = {"source": clip.write(inputs), "prompts": clip.ask.prompt(), **form}
+        made.append(Job(changed(fields, seed=clip.seed, **asked), inputs))
+    return made
+
+
+def styled(clips: Sequence[Clip], inputs: Path, **form: Any) -> Styled:
+    """The transfers of `jobs`."""
+    return Styled(clips, rendered(jobs(clips, inputs, **form)))
