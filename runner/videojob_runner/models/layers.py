@@ -17,6 +17,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from videojob_runner.models import winograd
+from videojob_runner.models.derived import derived
 
 FOLDS: Final = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 """Which of three neighbours are copies of one position, for the first and the second place within a doubled one."""
@@ -39,7 +40,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(weight)
         ctx.padding, ctx.form = padding, _form(x)
         if winograd.suits(x, weight, padding=padding):
-            return winograd.convolved(x, weight, bias)
+            return winograd.convolved(x, derived(weight, winograd.kernel_sums), bias)
         return nnf.conv2d(x, weight, bias, padding=padding)
 
     @staticmethod
@@ -52,7 +53,7 @@ def _back(grad: Tensor, weight: Tensor, *, padding: int) -> Tensor:
     """A gradient at a convolution's input: a convolution too, with the kernels turned and in- and output swapped."""
     border = weight.shape[-1] - 1 - padding
     if winograd.suits(grad, weight.transpose(0, 1), padding=border):
-        return winograd.convolved(grad, _turned(weight), None)
+        return winograd.convolved(grad, derived(weight, _turned_sums), None)
     if grad.device.type != "cpu":
         return nnf.conv2d(grad, _turned(weight), padding=border)
     # Small kernels of many channels take long to turn; this way an input is asked for, of which only the shape is used.
@@ -66,6 +67,11 @@ def _back(grad: Tensor, weight: Tensor, *, padding: int) -> Tensor:
 def _turned(weight: Tensor) -> Tensor:
     """The kernels that lead from a convolution's output back to its input."""
     return weight.flip(2, 3).transpose(0, 1)
+
+
+def _turned_sums(weight: Tensor) -> list[Tensor]:
+    """Of those, what Winograd's way takes."""
+    return winograd.kernel_sums(_turned(weight))
 
 
 def _form(x: Tensor) -> torch.memory_format:
@@ -121,7 +127,7 @@ class _Enlarged(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.form = _form(x)
-        beside = nnf.conv2d(x, _folded(weight), None if bias is None else bias.repeat(4), padding=1)
+        beside = nnf.conv2d(x, derived(weight, _folded), None if bias is None else bias.repeat(4), padding=1)
         shape = len(x), len(weight), 2 * x.shape[2], 2 * x.shape[3]
         result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=ctx.form)
         for ours, theirs in _places(result, beside):
@@ -135,7 +141,7 @@ class _Enlarged(torch.autograd.Function):
         beside = torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=ctx.form)
         for ours, theirs in _places(grad, beside.zero_()):
             theirs.copy_(ours)
-        return _back(beside, _folded(weight), padding=1), None, None
+        return _back(beside, derived(weight, _folded), padding=1), None, None
 
 
 def _folded(weight: Tensor) -> Tensor:

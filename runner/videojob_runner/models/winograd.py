@@ -37,10 +37,13 @@ def suits(x: Tensor, weight: Tensor, *, padding: int) -> bool:
     )
 
 
-def convolved(x: Tensor, weight: Tensor, bias: Tensor | None, *, band: int = BAND) -> Tensor:
-    """The convolution of ``[B, C, H, W]`` with ``[O, C, 3, 3]``, stride 1, a border of one zero; H a multiple of 4."""
-    kernels = kernel_sums(weight)
-    shape = (x.shape[0], weight.shape[0], *x.shape[2:])
+def convolved(x: Tensor, kernels: Sequence[Tensor], bias: Tensor | None, *, band: int = BAND) -> Tensor:
+    """
+    The convolution of ``[B, C, H, W]`` by a kernel whose `kernel_sums` are given, stride 1, a border of one zero.
+
+    H is a multiple of 4.
+    """
+    shape = (x.shape[0], kernels[0].shape[0], *x.shape[2:])
     result = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
     high = max(1, round(band / (x.shape[0] * x.shape[1] * x.shape[3]))) * TILE
     for top in range(0, x.shape[2], high):
@@ -56,7 +59,7 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None, *, band: int = BAN
 
 
 def kernel_sums(weight: Tensor) -> list[Tensor]:
-    """Six kernels ``[O, C, 1, 3]``."""
+    """Six kernels ``[O, C, 1, 3]`` for one ``[O, C, 3, 3]``."""
     upper, middle, lower = weight[:, :, 0:1], weight[:, :, 1:2], weight[:, :, 2:3]
     near, far, middle = (upper + lower) / -6, upper / 24 + lower / 6, middle / 6
     sums = [upper / 4, near - middle, near + middle, far + middle / 2, far - middle / 2, lower]
