@@ -93,7 +93,7 @@ def test_going_down_its_slope_makes_the_layout_out_of_noise() -> None:
     layout, optimiser = Layout.of(source, weight=1), torch.optim.Adam([picture], lr=0.02)
     for _ in range(150):
         optimiser.zero_grad()
-        layout.loss(picture).backward()
+        torch.autograd.backward(layout.loss(picture))
         optimiser.step()
     assert float(layout.loss(picture)) < 0.1
     bar, ground = picture[..., 3:6].mean((2, 3)), picture[..., 8:].mean((2, 3))
