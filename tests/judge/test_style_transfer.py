@@ -22,7 +22,7 @@ from tests.judge.styled import Styled, mean_likeness, styled
 from tests.judges.layout import Likeness
 
 pytestmark = pytest.mark.judge
-CLIPS = [clip(seed) for seed in range(400, 408)]
+CLIPS = [clip(seed) for seed in range(420, 428)]
 SMOOTHED = 4
 """How many of them are made with the example's smoother too."""
 
