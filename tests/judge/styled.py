@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +74,22 @@ def mean_likeness(found: Sequence[Likeness]) -> Likeness:
     )
 
 
+HOLDING: Final = {
+    "iterationsForFirstFrame": 180,
+    "iterationsPerFrame": 18,
+    "sourceWeight": None,
+    "sourceLayoutWeight": 15,
+    "start": "gray",
+}
+"""What docs/vqgan-clip.md says of a transfer into other colours with the shapes packs; the rest is the example's."""
+
+
 def jobs(clips: Sequence[Clip], inputs: Path, **form: Any) -> list[Job]:
-    """A transfer of each clip as the example does it, but for the fields given."""
+    """A transfer of each clip whose layout is held, but for the fields given."""
     fields = fields_of("style-transfer")
     made = []
     for clip in clips:
-        asked: dict[str, Any] = {"source": clip.write(inputs), "prompts": clip.ask.prompt(), **form}
+        asked: dict[str, Any] = {"source": clip.write(inputs), "prompts": clip.ask.prompt(), **HOLDING, **form}
         made.append(Job(changed(fields, seed=clip.seed, **asked), inputs))
     return made
 

@@ -1,8 +1,8 @@
 """
 A style transfer keeps its source's layout while every colour goes where the prompt says, and the smoother calms it.
 
-Eight clips that the packs' own renderer has drawn become other colours on other grounds, at the settings of the example
-(which were chosen on other clips). How alike the layouts are is measured by edges in Lab, and unsteadiness by the
+Eight clips that the packs' own renderer has drawn become other colours on other grounds, at settings chosen on
+other clips. How alike the layouts are is measured by edges in Lab, and unsteadiness by the
 source's own optical flow: the engine knows neither. The gates of prompts are those of a picture (specification
 model-pack §10).
 """

@@ -17,6 +17,8 @@ _KEPT: Any = WeakIdKeyDictionary()
 
 def derived(weight: Tensor, make: Callable[[Tensor], DerivedT]) -> DerivedT:
     """``make(weight)``, made once for each `make`, and anew after the weight was changed in place."""
+    if weight.is_inference():  # a shortened copy that nobody keeps
+        return make(weight)
     version, made = _KEPT.get(weight, (None, {}))
     if version != weight._version:
         made = {}
