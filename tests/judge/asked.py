@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -90,6 +90,10 @@ def counted(asked: Sequence[Ask], seen: Sequence[Seen], met: Callable[[Ask, Seen
     return Share(sum(met(a, s) for a, s in zip(asked, seen, strict=True)), len(asked))
 
 
+GATES: Final = {"background": 0.88, "colour": 0.80, "shape": 0.54, "everything": 0.50}
+"""The least share of each (specification model-pack §10)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """How well pictures follow their prompts."""
@@ -117,6 +121,11 @@ class Scores:
             self.background + other.background,
             self.everything + other.everything,
         )
+
+    def missed(self) -> dict[str, float]:
+        """The shares that are below their gates."""
+        found = {name: getattr(self, name).value for name in GATES}
+        return {name: share for name, share in found.items() if not share >= GATES[name]}
 
     def document(self) -> dict[str, object]:
         """For the model card."""

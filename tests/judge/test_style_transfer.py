@@ -1,10 +1,9 @@
 """
 A style transfer keeps its source's layout while every colour goes where the prompt says, and the smoother calms it.
 
-Eight clips that the packs' own renderer has drawn become other colours on other grounds, at settings chosen on
-other clips. How alike the layouts are is measured by edges in Lab, and unsteadiness by the
-source's own optical flow: the engine knows neither. The gates of prompts are those of a picture (specification
-model-pack §10).
+Eight clips that the packs' own renderer has drawn become other colours on other grounds, at settings chosen on other
+clips. How alike the layouts are is measured by edges in Lab, and unsteadiness by the source's own optical flow: the
+engine knows neither. The gates of prompts are those of a picture (specification model-pack §10).
 """
 
 from __future__ import annotations
@@ -49,10 +48,7 @@ def test_the_layout_is_the_source_s(plain: Styled) -> None:
 def test_the_pictures_follow_the_prompt(judge: Judge, plain: Styled) -> None:
     scores = Scores.of(plain.asked(), judge.verdicts(plain.pictures()))
     print(scores)
-    assert scores.background.value >= 0.88
-    assert scores.colour.value >= 0.80
-    assert scores.shape.value >= 0.54
-    assert scores.everything.value >= 0.50
+    assert scores.missed() == {}
 
 
 def test_neither_the_source_nor_another_clip_s_result_is_what_was_asked(judge: Judge, plain: Styled) -> None:
