@@ -158,7 +158,7 @@ class Memory(Document):
     views_at_once: Annotated[int, Field(ge=1, le=256)] | None = None
     """How many cutouts CLIP works on at a time: fewer take less. It moves the last bits of a picture, no more."""
     recompute: bool | None = None
-    """Keep half as much of the generator's work and do it again: slower by a third of it, to the same bits."""
+    """Keep half as much of the generator's work and compute its way forward twice, to the same bits."""
 
 
 class VqganClip(Document):

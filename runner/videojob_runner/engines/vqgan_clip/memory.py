@@ -60,7 +60,7 @@ CUTS: Final[Mapping[CutMethod, Cut]] = {
     "latest": Cut(21, 26),
     "updatedpooling": Cut(19, 25),
 }
-"""By method; upstream's forms take up to a tenth more than ours, which lies within the estimate."""
+"""By method; some of upstream's forms take up to a third more than ours, and the numbers lie between the two."""
 SEEING: Final = 1.25
 """What CLIP takes for a view, in what it keeps of it."""
 WORK: Final = 4.0
