@@ -6,10 +6,10 @@ Single augmentation steps: kornia's modules, our noise, and which of them may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import kornia.augmentation as kornia
 import torch
@@ -33,6 +33,39 @@ class Borrowed:
         with global_draws_from(randomness.host):
             changed: Tensor = self.module(views)
         return changed
+
+
+@dataclass(frozen=True, slots=True)
+class ByView:
+    """
+    A kornia module of colours as a step, with the same result: views do not depend on each other.
+
+    kornia computes all views and keeps some. On a CPU only those are computed, one after the other, so that what
+    lies between its many small operations stays in the cache; a GPU has the whole batch at once.
+    """
+
+    module: Any
+
+    def __call__(self, views: Tensor, randomness: Randomness) -> Tensor:
+        """What the module makes of the views that it draws."""
+        with global_draws_from(randomness.host):
+            drawn = self.module.forward_parameters(views.shape)
+        if views.device.type != "cpu":
+            changed: Tensor = self.module(views, params=drawn)
+            return changed
+        chosen = (drawn["batch_prob"] > 0.5).tolist()
+        parts = torch.split(views, 1)
+        return torch.cat([self.one(part, drawn, at) if chosen[at] else part for at, part in enumerate(parts)])
+
+    def one(self, view: Tensor, drawn: Mapping[str, Tensor], at: int) -> Tensor:
+        """The view ``[1, 3, S, S]`` number `at` with its own parameters."""
+        own = {name: drawn[name][at : at + 1] for name in drawn.keys() & FACTORS} | {"order": drawn.get("order")}
+        changed: Tensor = self.module.apply_transform(view, own, self.module.flags)
+        return changed
+
+
+FACTORS: Final = frozenset({"brightness_factor", "contrast_factor", "hue_factor", "saturation_factor", "sharpness"})
+"""Of kornia's parameters those that have one value for each view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +130,8 @@ class Workshop:
     def sharpness(self, strength: float, *, chance: float) -> Step:
         """kornia's factor is 0 for a full blur, 1 for no change, more for sharper; the original only blurs (Q-36)."""
         factors = (0.0, strength) if self.upstream else (1.0, 1.0 + strength)
-        return Borrowed(kornia.RandomSharpness(factors, p=chance))
+        return ByView(kornia.RandomSharpness(factors, p=chance))
 
     def jitter(self, *, chance: float, **ranges: float) -> Step:
         """Colours; the original adds brightness where torchvision multiplies, and always clips to 0…1."""
-        return Borrowed((kornia.ColorJiggle if self.upstream else kornia.ColorJitter)(p=chance, **ranges))
+        return ByView((kornia.ColorJiggle if self.upstream else kornia.ColorJitter)(p=chance, **ranges))

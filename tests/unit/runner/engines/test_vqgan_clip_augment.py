@@ -20,7 +20,7 @@ from videojob_runner.engines.vqgan_clip.recipes import (
     nvg_recipe,
     pooling_recipe,
 )
-from videojob_runner.engines.vqgan_clip.steps import Grain, Step, Workshop, composed
+from videojob_runner.engines.vqgan_clip.steps import Borrowed, ByView, Grain, Step, Workshop, composed
 
 NOTHING = Augmentation(
     flip_chance=0, turn_degrees=0, shift=(0, 0), perspective=0, sharpness=0, jitter=0, noise=0
@@ -261,8 +261,20 @@ class TestCodes:
         def kinds(codes: list[Augment]) -> list[str]:
             return [type(step).__name__ for step in latest_recipe(codes, side=32, upstream=False)]
 
-        assert kinds(["Af", "Pe", "Ro", "Ji"]) == ["Geometry", "Borrowed"]
-        assert kinds(["Af", "Ji", "Pe"]) == ["Geometry", "Borrowed", "Geometry"]
+        assert kinds(["Af", "Pe", "Ro", "Ji"]) == ["Geometry", "ByView"]
+        assert kinds(["Af", "Ji", "Pe"]) == ["Geometry", "ByView", "Geometry"]
+
+    @pytest.mark.parametrize("upstream", [True, False])
+    def test_colours_view_by_view_are_those_of_the_whole_batch(self, upstream: bool) -> None:
+        workshop, views = Workshop(upstream), self.views.clone().requires_grad_()
+        jitter = workshop.jitter(chance=0.7, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.1)
+        for step in (jitter, workshop.sharpness(0.3, chance=0.4)):
+            assert isinstance(step, ByView)
+            own, batch = (one(views, Randomness.of(4)) for one in (step, Borrowed(step.module)))
+            assert 0 < float((own != views).any(dim=(1, 2, 3)).float().mean()) < 1
+            torch.testing.assert_close(own, batch, rtol=0, atol=1e-6)
+            gradients = [torch.autograd.grad(one.square().sum(), views)[0] for one in (own, batch)]
+            torch.testing.assert_close(*gradients, rtol=0, atol=1e-5)
 
     def test_grain_is_as_strong_as_its_deviation_on_its_share_of_the_views(self) -> None:
         grain = Grain(deviation=1.0, chance=0.5)(torch.full((400, 3, 16, 16), 0.5), Randomness.of(1)) - 0.5
@@ -279,5 +291,5 @@ class TestCodes:
 
     def test_the_fixed_steps_of_updatedpooling_are_one_warp_colours_and_a_rectangle(self) -> None:
         names = [type(step).__name__ for step in pooling_recipe(upstream=False)]
-        assert names == ["Geometry", "Borrowed", "Borrowed"]
+        assert names == ["Geometry", "ByView", "Borrowed"]
         assert len(pooling_recipe(upstream=True)) == 4
