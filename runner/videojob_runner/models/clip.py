@@ -53,8 +53,10 @@ class Clip(nn.Module):
             network = clip_network(as_float(pack.tensors()))
         except (NoClip, RuntimeError) as error:
             raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
-        tower = network.visual  # a transformer's first convolution is changed at each call, which must not round twice
-        shortened(tower.transformer if isinstance(tower, VisionTransformer) else tower, precision)
+        # A first convolution stays: a transformer's is changed at each call, which must not round twice, and by a
+        # residual network's openai's class tells the type of its texts.
+        for part in seeing_parts(network.visual):
+            shortened(part, precision)
         return frozen(cls(network), device)
 
     @property
@@ -88,3 +90,10 @@ class Clip(nn.Module):
             return tokenised(texts, length=limit)
         except ValueError as error:
             raise TextTooLong(f"{error}; this CLIP reads {limit} tokens, start and end included") from error
+
+
+def seeing_parts(tower: nn.Module) -> list[nn.Module]:
+    """The parts of an image tower whose weights may be kept in a shorter type."""
+    if isinstance(tower, VisionTransformer):
+        return [tower.transformer]
+    return [part for name, part in tower.named_children() if name != "conv1"]

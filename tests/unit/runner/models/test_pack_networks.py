@@ -107,6 +107,18 @@ class TestClip:
         assert torch.equal(ours.encode_image(picture), theirs.encode_image(picture))
         assert torch.equal(ours.encode_text(text), theirs.encode_text(text))
 
+    @pytest.mark.parametrize("resnet", [False, True])
+    def test_in_a_shorter_type_both_kinds_of_towers_see_nearly_the_same_and_read_the_same(
+        self, tmp_path: Path, resnet: bool
+    ) -> None:
+        pack = Pack.open(write_pack(tmp_path / "p", clip_tensors(resnet=resnet), kind="clip"), kind="clip")
+        usual, shorter = Clip.load(pack), Clip.load(pack, precision=torch.bfloat16)
+        pictures = torch.rand(2, 3, usual.side, usual.side)
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = shorter.encode_image(pictures).float()
+        assert 0 < (seen - usual.encode_image(pictures)).abs().max() < 0.05 * seen.abs().max()
+        assert torch.equal(shorter.encode_text(["a circle"]), usual.encode_text(["a circle"]))
+
     def test_pictures_are_normalised_with_clip_s_statistics(self, perceptor: Clip) -> None:
         picture = torch.rand(1, 3, SIDE, SIDE)
         mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
