@@ -51,11 +51,12 @@ CONTESTANTS: Final = {
     "upstream's way": "bench.upstream_way:run",
     "ours, compat": "bench.ours:compat",
     "ours": "bench.ours:as_it_is",
+    "ours, compat, bfloat16": "bench.ours:compat_shorter",
     "ours, bfloat16": "bench.ours:shorter",
 }
 """
-What makes the run of each: the original's way as we wrote it, the engine with `compat: upstream`, as it is, and with
-`compat: upstream` in bfloat16.
+What makes the run of each: the original's way as we wrote it, and the engine, with `compat: upstream` and as it is, in
+float32 and in bfloat16.
 """
 
 

@@ -86,6 +86,11 @@ def compat(setting: Setting) -> Ours:
     return Ours(setting, upstream=True)
 
 
-def shorter(setting: Setting) -> Ours:
+def compat_shorter(setting: Setting) -> Ours:
     """A run with `compat: upstream` and `precision: bfloat16`."""
     return Ours(setting, upstream=True, precision="bfloat16")
+
+
+def shorter(setting: Setting) -> Ours:
+    """A run with `precision: bfloat16` and the engine's defaults otherwise: the fast setting of a CPU."""
+    return Ours(setting, upstream=False, precision="bfloat16")

@@ -39,7 +39,7 @@ from bench.setting import Setting
 from bench.turns import Contestant, in_turn, started
 
 BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
-NAMES: Final = ("upstream's way", "ours, compat", "ours", "ours, bfloat16")
+NAMES: Final = ("upstream's way", "ours, compat", "ours", "ours, compat, bfloat16", "ours, bfloat16")
 """The contestants of `bench.contestants`."""
 LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
 PARTS_ROUNDS: Final = 3
