@@ -5,7 +5,9 @@ Training of the CLIP in stages: learn the words on easy scenes first, then becom
 `distinguish` starts with easy objects again and leaves the plateau on which every tower stands before it tells shapes
 apart. `harden`, `ground` and `settle` then train only on pictures moved by one adversarial step, beside
 VQGAN reconstructions and negatives of the present CLIP's own making. An accurate but soft CLIP retrieves 94 % and
-steers 4 %; these stages are what makes it steer. Weights are averaged, and the average is what a stage leaves.
+steers 4 %; these stages are what makes it steer. `recover` shows it scenes half hidden by what it falls for, so that
+it leads out of the colourful patches that guidance begins with. Weights are averaged, and the average is what a
+stage leaves.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Plan:
     ramp_until: float = 0.0
     epsilon: float = 0.0
     epsilon_ramp: float = 0.0
+    blend_share: float = 0.0
+    """Of the drawn pictures: how many are mixed with what the present CLIP falls for, and keep their captions."""
     bank_share: float = 0.0
     scrambled_share: float = 0.0
     policy_share: float = 0.0
@@ -105,7 +109,24 @@ SETTLE: Final = Plan(
     policy_share=1 / 12,
     policy_every=60,
 )
-STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND, SETTLE)
+RECOVER: Final = Plan(
+    "recover",
+    800,
+    1e-3,
+    5,
+    epsilon=3.5,
+    blend_share=1 / 2,
+    bank_share=1 / 4,
+    scrambled_share=1 / 12,
+    policy_share=1 / 12,
+    policy_every=60,
+    policy_rates=(0.2, 0.4, 0.6),
+    policy_steps=(12, 40),
+)
+STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND, SETTLE, RECOVER)
+
+MOST_BLENDED: Final = 0.65
+"""The largest part that hides a scene; of what is left its caption is still true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +198,22 @@ class Trainer:
         images = torch.cat([bank["images"][known].float() / 255, bank["scrambled"][noise].float() / 255, fooling])
         return images, np.concatenate([bank["rows"].numpy()[known], negatives.nothing_rows(len(noise) + len(fooling))])
 
+    def blended(self, views: Tensor) -> Tensor:
+        """Some of the views ``[n, 3, 64, 64]`` mixed with up to `MOST_BLENDED` of a picture that fools."""
+        if self.extras is None or not self.plan.blend_share:
+            return views
+        fooling = self.extras.policy.draw(round(len(views) * self.plan.blend_share))
+        n = len(fooling)
+        share = MOST_BLENDED * torch.rand(n, 1, 1, 1, generator=self.views)
+        return torch.cat([views[:n].lerp(fooling, share), views[n:]])
+
     def batch(self, done: float) -> Batch:
         """The next batch, with fresh captions for every picture that has any."""
         made, made_rows = self.made()
         real, real_rows = self.drawn(self.plan.batch - len(made), done)
         strength = self.plan.strength(done)
         parts = [augmented(part, TRAINING, strength=strength, rng=self.views) for part in (real, made) if len(part)]
+        parts[0] = self.blended(parts[0])
         rows = np.concatenate([real_rows, made_rows])
         told = [captions.describe(row, self.draws) for row in rows if row[5] >= 0]
         ids = [captions.with_filler(captions.tokens(text), self.draws) for text, _ in told]
@@ -239,6 +270,19 @@ class Trainer:
                 kept.lerp_(new, 1 - decay)
             else:
                 kept.copy_(new)
+
+
+def learn_heads(trainer: Trainer, steps: int) -> None:
+    """Trains only the attribute heads, on the network as it is: exported packs have forgotten theirs."""
+    optimiser = torch.optim.AdamW(trainer.heads.parameters(), lr=5e-3)
+    for _ in range(steps):
+        batch = trainer.batch(1.0)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            seen = model.image_embeddings(trainer.average, batch.images)
+        loss = trainer.heads.loss(seen, batch.rows)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimiser.step()
 
 
 def train(trainer: Trainer, report: Report) -> dict[str, Tensor]:

@@ -112,20 +112,22 @@ def write_description(folder: Path, document: Mapping[str, object]) -> None:
     (folder / "pack.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def export(
-    out: Path, vqgan: Mapping[str, Tensor], clip: Mapping[str, Tensor], *, training: Mapping[str, object]
-) -> None:
-    """Both packs below `out`, with empty cards; `clip` is a training stage's tensors."""
+def export_vqgan(out: Path, tensors: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
+    """The pack `shapes-vqgan` below `out`, with an empty card."""
+    about = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GENERATOR_DEFAULTS, training, {})
+    write_pack(out / about.name, about, rescaled(tensors))
+
+
+def export_clip(out: Path, stage: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
+    """The pack `shapes-clip` below `out`, with an empty card, from a training stage's tensors."""
     shape = model.SHIPPED
     seen = {
         "inputResolution": shape.input_resolution,
         "contextLength": shape.context_length,
         "embedDim": shape.embed_dim,
     }
-    drawing = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GENERATOR_DEFAULTS, training, {})
-    write_pack(out / drawing.name, drawing, rescaled(vqgan))
-    seeing = Description("shapes-clip", "clip", seen, PERCEPTOR_DEFAULTS, training, {})
-    write_pack(out / seeing.name, seeing, clip_tensors(clip))
+    about = Description("shapes-clip", "clip", seen, PERCEPTOR_DEFAULTS, training, {})
+    write_pack(out / about.name, about, clip_tensors(stage))
 
 
 def code_digest(folders: Iterable[Path]) -> str:

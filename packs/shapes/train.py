@@ -2,8 +2,8 @@
 Trains the shapes packs from nothing and exports them: `make pack`.
 
 Stages, each kept in the work folder: pictures → (vqgan ∥ learn → distinguish) → bank → harden → ground → settle →
-export. Every stage is bounded by steps and seeded. The two branches run as two processes with one torch thread each;
-what follows them takes two threads.
+recover → export. Every stage is bounded by steps and seeded. The two branches run as two processes with one torch
+thread each; what follows them takes two threads. `--from` trains the last stage alone, on packs that are there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final
 
 import torch
 
-from packs.shapes import clip_stages, dataset, export, negatives, vqgan
+from packs.shapes import clip_stages, dataset, export, finished, negatives, vqgan
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.progress import shown
 from packs.shapes.stages import State, Work
@@ -99,19 +99,39 @@ class Run:
         with shown(plan.name, plan.steps) as report:
             return clip_stages.train(trainer, report)
 
+    def adopt(self, packs: Path) -> None:
+        """Takes the stages before the last from finished packs, whose attribute heads learn anew."""
+        before = self.recipe.clip[-2]
+        self.work.finish("vqgan", self.recipe.key("vqgan"), lambda: finished.tensors(packs / "shapes-vqgan"))
+        trainer = clip_stages.Trainer(before, self.pictures())
+        self.work.finish(
+            before.name, self.recipe.key(before.name), lambda: finished.clip_stage(packs / "shapes-clip", trainer)
+        )
+
+    def go_on(self, packs: Path, out: Path) -> None:
+        """Trains the last stage on finished packs and writes the new CLIP below `out`; the VQGAN stays as it is."""
+        self.adopt(packs)
+        last = self.recipe.names[-1]
+        for name in ("bank", last):
+            self.stage(name)
+        own = {"recipe": "python -m packs.shapes.train --from", "continues": finished.record(packs / "shapes-clip")}
+        export.export_clip(out, self.work.load(last), training=self.training(["bank", last]) | own)
+
     def export(self, out: Path) -> None:
         """Writes both packs below `out`."""
-        export.export(out, self.work.load("vqgan"), self.work.load(self.recipe.names[-1]), training=self.training())
+        training = self.training(["vqgan", "bank", *self.recipe.names])
+        export.export_vqgan(out, self.work.load("vqgan"), training=training)
+        export.export_clip(out, self.work.load(self.recipe.names[-1]), training=training)
 
-    def training(self) -> dict[str, object]:
-        """The record of this run for `pack.json`."""
-        stages = ["vqgan", "bank", *self.recipe.names]
+    def training(self, stages: Sequence[str]) -> dict[str, object]:
+        """The record of those stages for `pack.json`."""
+        seeds = {"vqgan": self.recipe.vqgan.seed} | {plan.name: plan.seed for plan in self.recipe.clip}
         steps = {"vqgan": self.recipe.vqgan.steps} | {plan.name: plan.steps for plan in self.recipe.clip}
         return {
             "recipe": "make pack",
             "pictures": self.recipe.pictures,
-            "seeds": {"vqgan": self.recipe.vqgan.seed} | {plan.name: plan.seed for plan in self.recipe.clip},
-            "steps": steps,
+            "seeds": {name: seed for name, seed in seeds.items() if name in stages},
+            "steps": {name: count for name, count in steps.items() if name in stages},
             "seconds": {name: int(self.work.about(name)["seconds"]) for name in stages},
             "codeDigest": export.code_digest([Path(__file__).parent]),
             "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "openai-clip")},
@@ -148,7 +168,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder that gets shapes-vqgan/ and shapes-clip/")
     parser.add_argument("--work", type=Path, default=default_work(), help="folder that keeps finished stages")
     parser.add_argument("--only", default="", help="comma-separated stages to finish in this process, without export")
+    parser.add_argument("--from", dest="packs", type=Path, help="folder of finished packs; trains their last stage on")
     args = parser.parse_args()
+    if args.packs:
+        torch.set_num_threads(2)
+        Run(Recipe(), Work(args.work / "continued")).go_on(args.packs, args.out)
+        return
     run = Run(Recipe(), Work(args.work))
     if args.only:
         torch.set_num_threads(1 if set(args.only.split(",")) <= {"vqgan", *PARALLEL} else 2)

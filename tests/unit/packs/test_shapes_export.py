@@ -38,7 +38,8 @@ def packs(
     tmp_path_factory: pytest.TempPathFactory, drawing: first_stage.FirstStage, seeing: dict[str, torch.Tensor]
 ) -> Path:
     out = tmp_path_factory.mktemp("packs")
-    export.export(out, drawing.state_dict(), seeing, training={"seed": 0})
+    export.export_vqgan(out, drawing.state_dict(), training={"seed": 0})
+    export.export_clip(out, seeing, training={"seed": 0})
     return out
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +88,30 @@ def test_the_packs_record_how_they_were_made(finished: Run) -> None:
         training = json.loads((finished.work.folder / "out" / name / "pack.json").read_text())["training"]
         assert training["steps"] == dict.fromkeys(("vqgan", *SHORT.names), 2)
         assert len(training["codeDigest"]) == 64 and set(training["seconds"]) == set(STAGES)
+
+
+def test_a_stage_goes_on_from_finished_packs(finished: Run, tmp_path: Path) -> None:
+    out, before = tmp_path / "out", finished.work.folder / "out"
+    Run(SHORT, Work(tmp_path)).go_on(before, out)
+    assert [folder.name for folder in out.iterdir()] == ["shapes-clip"]
+    old, new = (load_file(folder / "shapes-clip" / "weights.safetensors") for folder in (before, out))
+    assert {name: t.shape for name, t in old.items()} == {name: t.shape for name, t in new.items()}
+    assert not torch.equal(old["visual.conv1.weight"], new["visual.conv1.weight"])
+    training = json.loads((out / "shapes-clip" / "pack.json").read_text())["training"]
+    assert set(training["steps"]) == {"recover"} and set(training["seconds"]) == {"bank", "recover"}
+    digest = hashlib.sha256((before / "shapes-clip" / "weights.safetensors").read_bytes()).hexdigest()
+    assert training["continues"]["sha256"] == digest
+
+
+def test_scenes_half_hidden_by_what_fools_keep_their_captions(pictures: Pictures, finished: Run) -> None:
+    plan = replace(clip_stages.RECOVER, batch=48)
+    first_stage = finished.first_stage()
+    policy = negatives.OnPolicy(first_stage, pictures, rates=(0.5,), steps=(1, 1), seed=1)
+    policy.pool.append(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    trainer = clip_stages.Trainer(plan, pictures, clip_stages.Extras(finished.work.load("bank"), policy))
+    darkness = 1 - trainer.blended(torch.ones(40, 3, 64, 64)).mean((1, 2, 3))
+    assert (darkness[20:] == 0).all() and ((darkness[:20] >= 0) & (darkness[:20] <= 0.65)).all()
+    assert float(darkness[:20].max()) > 0.5 and float(darkness[:20].min()) < 0.15
 
 
 def test_the_first_stage_learns_in_a_dozen_steps(pictures: Pictures) -> None:
