@@ -34,8 +34,10 @@ class _ActivatedNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         x, mean, inverse = ctx.saved_tensors
-        way = _in_bands if _is_large(x) else _at_once
-        return way(grads[0].float(), x.float(), mean, inverse, norm=ctx.norm).to(x.dtype), None, None
+        if _is_large(x):
+            grad = grads[0].contiguous(memory_format=torch.channels_last)
+            return _in_bands(grad, x, mean, inverse, norm=ctx.norm), None, None
+        return _at_once(grads[0].float(), x.float(), mean, inverse, norm=ctx.norm).to(x.dtype), None, None
 
 
 def activated_norm(x: Tensor, norm: nn.GroupNorm, *, kind: torch.dtype) -> Tensor:
@@ -65,21 +67,28 @@ def _at_once(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, *, norm: nn
 
 
 def _in_bands(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, *, norm: nn.GroupNorm) -> Tensor:
-    """The same, band by band. With g before the activation it is a·g + b·x + c; b and c follow from sums over g."""
+    """
+    The same, band by band, in the type of `x`.
+
+    With g before the activation it is a·g + b·x + c; b and c follow from sums over g.
+    """
     scale, shift = _affine(mean, inverse, norm)
-    result = torch.empty_like(x)
-    plain, along = (x.new_zeros(x.shape[:2]) for _ in range(2))
+    before = torch.empty_like(x, dtype=torch.float32)
+    plain, along = (before.new_zeros(x.shape[:2]) for _ in range(2))
     for rows in _bands(x):
-        ours, inner = result[:, :, rows], torch.addcmul(shift, x[:, :, rows], scale)
-        torch.ops.aten.silu_backward.grad_input(grad[:, :, rows], inner, grad_input=ours)
+        ours, theirs = before[:, :, rows], x[:, :, rows].float()
+        inner = torch.addcmul(shift, theirs, scale)
+        torch.ops.aten.silu_backward.grad_input(grad[:, :, rows].float(), inner, grad_input=ours)
         plain += ours.sum((2, 3))
-        along += torch.mul(ours, x[:, :, rows], out=inner).sum((2, 3))
+        along += torch.mul(ours, theirs, out=inner).sum((2, 3))
     plain, along = (_group_means(total * norm.weight, x, norm) for total in (plain, along))
-    slope, constant = _correction(plain, along, mean, inverse)
-    slope, constant = _of_channels(slope, norm), _of_channels(constant, norm)
+    slope, constant = (_of_channels(each, norm) for each in _correction(plain, along, mean, inverse))
+    result = before if x.dtype == before.dtype else torch.empty_like(x)
     for rows in _bands(x):
-        part = torch.addcmul(constant, x[:, :, rows], slope)
-        torch.addcmul(part, result[:, :, rows], scale, out=result[:, :, rows])
+        ours = before[:, :, rows]
+        torch.addcmul(torch.addcmul(constant, x[:, :, rows].float(), slope), ours, scale, out=ours)
+        if result is not before:
+            result[:, :, rows] = ours
     return result
 
 
