@@ -13,7 +13,7 @@ stage leaves.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -109,17 +109,12 @@ SETTLE: Final = Plan(
     policy_share=1 / 12,
     policy_every=60,
 )
-RECOVER: Final = Plan(
-    "recover",
-    800,
-    1e-3,
-    5,
-    epsilon=3.5,
+RECOVER: Final = replace(
+    SETTLE,
+    name="recover",
+    steps=800,
+    seed=5,
     blend_share=1 / 2,
-    bank_share=1 / 4,
-    scrambled_share=1 / 12,
-    policy_share=1 / 12,
-    policy_every=60,
     policy_rates=(0.2, 0.4, 0.6),
     policy_steps=(12, 40),
 )

@@ -170,6 +170,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="comma-separated stages to finish in this process, without export")
     parser.add_argument("--from", dest="packs", type=Path, help="folder of finished packs; trains their last stage on")
     args = parser.parse_args()
+    if args.packs and (args.only or not args.out):
+        parser.error("--from needs --out, and goes without --only")
     if args.packs:
         torch.set_num_threads(2)
         Run(Recipe(), Work(args.work / "continued")).go_on(args.packs, args.out)

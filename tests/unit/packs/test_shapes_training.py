@@ -103,7 +103,7 @@ def test_a_stage_goes_on_from_finished_packs(finished: Run, tmp_path: Path) -> N
     assert training["continues"]["sha256"] == digest
 
 
-def test_scenes_half_hidden_by_what_fools_keep_their_captions(pictures: Pictures, finished: Run) -> None:
+def test_half_of_the_scenes_are_hidden_in_part_by_what_fools(pictures: Pictures, finished: Run) -> None:
     plan = replace(clip_stages.RECOVER, batch=48)
     first_stage = finished.first_stage()
     policy = negatives.OnPolicy(first_stage, pictures, rates=(0.5,), steps=(1, 1), seed=1)
