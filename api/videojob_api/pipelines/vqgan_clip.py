@@ -91,7 +91,11 @@ class Restyle(Document):
 
 
 class StyleTransfer(Prompted):
-    """Another video's frames drawn towards the prompts, each trained on from the last and held near its source."""
+    """
+    Another video's frames drawn towards the prompts, each trained on from the last and held near its source.
+
+    What was made moves along with what moves in the source.
+    """
 
     rules: ClassVar[tuple[Rule, ...]] = (
         *Prompted.rules,

@@ -233,7 +233,9 @@ class Run:
             guidance=guidance,
             story=begin_story(config, settings, guidance=guidance, context=context),
             latent=Latent(z, guidance.generator.codebook, settings.descent),
-            smoother=Smoother(settings.smoothing, frames=settings.schedule.frames),
+            smoother=Smoother(
+                settings.smoothing, frames=settings.schedule.frames, carry=style.carried if style else None
+            ),
             shares=share_log(config, settings, context),
             randomness=randomness,
             context=context,

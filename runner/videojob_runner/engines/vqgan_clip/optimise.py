@@ -7,7 +7,7 @@ written down and taken up again without a bit of difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,6 +78,13 @@ class Latent:
         self.optimiser = MAKERS[self.descent.optimizer]([self.z])
         if self.plateau:
             self.plateau.restarted()
+
+    @torch.no_grad()
+    def move(self, carry: Callable[[Tensor], Tensor]) -> None:
+        """Lets `carry` move all that belongs to places of the picture: z, and what the optimiser remembers of it."""
+        for value in (self.z, *self.optimiser.state[self.z].values()):
+            if value.shape == self.z.shape:
+                value.copy_(carry(value))
 
     def begin_phrase(self) -> None:
         """Tells an adaptive learning rate that other prompts follow."""

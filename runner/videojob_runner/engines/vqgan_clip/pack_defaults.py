@@ -23,9 +23,12 @@ class GeneratorDefaults(Document):
     start: Start = "random"
     learning_rate: Rate = 0.1
     learning_rate_final: Rate | None = None
-    """Form `image`: the rate falls to it over the run."""
+    """The rate falls to it over the run of an `image`, and over each frame of a `styleTransfer` but the first."""
     learning_rate_next_frames: Rate | None = None
-    """Form `video`: the rate falls to it over the first frame and stays, and anew for each phrase."""
+    """
+    The rate falls to it over the first frame of a `video` or a `styleTransfer`. In a video it stays, and falls anew for
+    each phrase.
+    """
     phrase_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Form `video`: noise added to z when the phrase changes, in standard deviations of the codebook."""
 

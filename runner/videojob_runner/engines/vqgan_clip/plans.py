@@ -100,7 +100,10 @@ def timelapse_schedule(
 def style_schedule(
     config: VqganClipConfig, style: StyleTransfer, pack: GeneratorDefaults, *, phrases: int, sources: int
 ) -> Schedule:
-    """A lead on the first source, and as many iterations for each; a restyled frame is a run-up of its own (§4.4)."""
+    """
+    A lead on the first source, and as many iterations for each (§4.4), in which the rate falls as in a picture: each
+    has a source of its own to come to. A restyled frame is a run-up of its own, at the steady rate of the original.
+    """
     changes = style.change_prompts_on_frame
     if phrases > sources and changes is None:
         message = f"{phrases} phrases cannot share the source's {sources} frames; raise sourceFps, or take some away"
@@ -108,11 +111,13 @@ def style_schedule(
     each, lead = style.iterations_per_frame, style.iterations_for_first_frame
     if lead is None:
         lead = 0 if style.restyle else each
+    trained_on = not style.restyle and not upstream(config)
     return Schedule(
         total=lead + sources * each,
         per_frame=each,
         rates=rates(config, pack, end=None if style.restyle else pack.learning_rate_next_frames),
         span=lead + each,
+        within=rates(config, pack, end=pack.learning_rate_final) if trained_on else None,
         phrases=phrases_of_frames(sources, phrases=phrases, changes=changes),
         lead=lead,
         first_age=1,

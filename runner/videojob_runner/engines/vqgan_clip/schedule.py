@@ -72,6 +72,8 @@ class Schedule:
     phrases: tuple[int, ...]
     """The phrase of each frame; never falls."""
     lead: int = 0
+    within: Rates | None = None
+    """The rate within each frame after the first, whose linear part is the frame; absent: `rates` goes on."""
     before: bool = False
     """Frames show the picture before their first iteration; one frame more shows it after all of them."""
     first_age: int = 0
@@ -89,6 +91,12 @@ class Schedule:
         first = bisect_left(self.phrases, self.phrases[frame])
         return self.lead + first * self.per_frame if first else 0
 
+    def rate(self, number: int, *, frame: int) -> float:
+        """The learning rate of iteration `number`, which belongs to `frame`."""
+        if frame and self.within:
+            return self.within.at(number, since=number - self.lead - frame * self.per_frame, span=self.per_frame)
+        return self.rates.at(number, since=number - self.first_of_phrase(frame), span=self.span)
+
     def age(self, number: int) -> int:
         """The age of iteration `number`."""
         since = number - self.lead
@@ -99,16 +107,15 @@ class Schedule:
         frame = max(number - self.lead, 0) // self.per_frame
         first = number == self.lead + frame * self.per_frame
         last = number + 1 in (self.total, self.lead + (frame + 1) * self.per_frame)
-        since = number - self.first_of_phrase(frame)
         return Step(
             frame=frame,
             phrase=self.phrases[frame],
-            rate=self.rates.at(number, since=since, span=self.span),
+            rate=self.rate(number, frame=frame),
             age=self.age(number),
             begins=number == 0 or (first and frame > 0),
             lead_done=min((number + 1) / self.lead, 1.0) if self.lead else 1.0,
             ends_lead=number + 1 == self.lead,
-            new_phrase=since == 0 < number,
+            new_phrase=self.first_of_phrase(frame) == number > 0,
             shows_start=first and self.before,
             shows_end=last and not self.before,
             moves_camera=last and number + 1 < self.total,

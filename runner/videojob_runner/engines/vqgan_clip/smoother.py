@@ -4,12 +4,15 @@ The latent smoother: each frame of a video is shown as an average over the laten
 The average of frame j reaches as many frames forward as back, fewer at both ends, so the video neither stutters at its
 start, nor lags behind its source, nor loses its last frames. All three befall the causal averages of the original
 (specification vqgan-clip §4.5), which `causal` brings back. A frame therefore waits for the frames ahead of it.
+
+Where it is known what has moved, neighbours are carried to their middle frame before they are averaged. They then show
+it, so at the ends, where one side is missing, the other one does not lag and counts alone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,22 +36,35 @@ class Smoothing:
         """Whether anything is averaged at all."""
         return self.length > 1
 
-    def weights(self, length: int) -> list[float]:
-        """The weights of an odd `length` of frames around the middle one; their sum is 1."""
-        raw = [(1 - self.alpha) ** abs(place - length // 2) for place in range(length)]
+    def weights(self, away: Iterable[int]) -> list[float]:
+        """The weights of frames so many places away from the one that is shown; their sum is 1."""
+        raw = [(1 - self.alpha) ** abs(places) for places in away]
         return [weight / sum(raw) for weight in raw]
 
 
-def reach(frame: int, *, frames: int, radius: int) -> int:
-    """How many frames the average of `frame` (0-based) of `frames` takes in on each side."""
-    return min(radius, frame, frames - 1 - frame)
+Carry = Callable[[Tensor, int, int], Tensor]
+"""Moves the latent of one frame (0-based) to where its things are in another."""
 
 
-def completed(newest: int, *, frames: int, radius: int) -> Iterator[int]:
-    """The frames (0-based) whose last neighbour is `newest`, in order."""
-    for frame in range(max(0, newest - radius), newest + 1):
-        if frame + reach(frame, frames=frames, radius=radius) == newest:
-            yield frame
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Which frames (0-based) an average takes in."""
+
+    frames: int
+    radius: int
+    even: bool = True
+    """As many on each side, so none for the first and the last; or all that there are."""
+
+    def around(self, frame: int) -> range:
+        """Those of `frame`, itself in between."""
+        before, after = min(self.radius, frame), min(self.radius, self.frames - 1 - frame)
+        if self.even:
+            before = after = min(before, after)
+        return range(frame - before, frame + after + 1)
+
+    def completed(self, newest: int) -> Iterator[int]:
+        """The frames whose last neighbour is `newest`, in order."""
+        return (frame for frame in range(max(0, newest - self.radius), newest + 1) if self.around(frame)[-1] == newest)
 
 
 @dataclass(slots=True)
@@ -57,6 +73,8 @@ class Smoother:
 
     smoothing: Smoothing
     frames: int
+    carry: Carry | None = None
+    """Absent: neighbours are averaged as they are."""
     taken: int = 0
     """Latents so far."""
     _newest: deque[Tensor] = field(init=False)
@@ -70,11 +88,8 @@ class Smoother:
         self.taken += 1
         if self.smoothing.causal:
             return [(self.taken - 1, self._causal())]
-        radius = self.smoothing.length // 2
-        return [
-            (frame, self._around(frame, reach(frame, frames=self.frames, radius=radius)))
-            for frame in completed(self.taken - 1, frames=self.frames, radius=radius)
-        ]
+        near = Neighbours(frames=self.frames, radius=self.smoothing.length // 2, even=self.carry is None)
+        return [(frame, self._around(frame, near.around(frame))) for frame in near.completed(self.taken - 1)]
 
     def state(self) -> dict[str, Tensor]:
         """What later averages depend on."""
@@ -87,10 +102,12 @@ class Smoother:
         kept = min(self.taken, self.smoothing.length)
         self._newest = deque((state[f"smoother.{place}"].to(device) for place in range(kept)), self._newest.maxlen)
 
-    def _around(self, frame: int, distance: int) -> Tensor:
+    def _around(self, frame: int, neighbours: range) -> Tensor:
         oldest = self.taken - len(self._newest)
-        window = list(self._newest)[frame - distance - oldest : frame + distance + 1 - oldest]
-        return average(window, self.smoothing.weights(len(window)))
+        latents = {other: self._newest[other - oldest] for other in neighbours}
+        if self.carry:
+            latents |= {other: self.carry(z, other, frame) for other, z in latents.items() if other != frame}
+        return average(list(latents.values()), self.smoothing.weights([other - frame for other in latents]))
 
     def _causal(self) -> Tensor:
         """The mean of all that is kept or, of an odd number of the newest, the average around their middle."""
@@ -98,7 +115,8 @@ class Smoother:
         if self.smoothing.causal == "mean":
             return average(window, [1 / len(window)] * len(window))
         odd = window[1 - len(window) % 2 :]
-        return average(odd, self.smoothing.weights(len(odd)))
+        radius = len(odd) // 2
+        return average(odd, self.smoothing.weights(range(-radius, radius + 1)))
 
 
 def average(window: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -1,9 +1,10 @@
 """
 What a style transfer adds to a run: each frame has a source, which holds the latent and may be a prompt besides.
 
-Trained on, the latent goes from frame to frame with its optimiser, and only what holds it changes (specification
-vqgan-clip §4.4). Restyled, it starts anew from a blend of the source with the frame before (§4.6). Either way a frame's
-random numbers are its own, so a run that goes on in its middle finds the same targets.
+Trained on, the latent goes from frame to frame with its optimiser; it moves along with what moves in the source, and
+what holds it changes (specification vqgan-clip §4.4, which lets it stay in place, as `upstream` does). Restyled, it
+starts anew from a blend of the source with the frame before (§4.6). Either way a frame's random numbers are its own, so
+a run that goes on in its middle finds the same targets.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.latents import encoded
 from videojob_runner.engines.vqgan_clip.layout import Layout, grown
 from videojob_runner.engines.vqgan_clip.losses import Targets
+from videojob_runner.engines.vqgan_clip.motion import carried, offsets
 from videojob_runner.engines.vqgan_clip.optimise import Latent
 from videojob_runner.engines.vqgan_clip.pictures import Size, read_picture, to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Prompt
@@ -42,7 +44,7 @@ class Style:
     guidance: Guidance
     seed: int
     upstream: bool = False
-    """Draw a Gumbel encoder's codes, as the original does (quirk Q-33)."""
+    """Draw a Gumbel encoder's codes (quirk Q-33) and carry nothing along, as the original does."""
     before: Tensor | None = None
     """The frame before, ``[1, 3, H, W]`` in 0…1 at the levels it was saved with, where it is needed."""
     _pictured: tuple[int, list[Targets]] = (-1, [])
@@ -71,11 +73,18 @@ class Style:
         picture = self.picture(frame)
         if (restyle := self.form.restyle) is None:
             latent.target = self.encoded(picture, branch=(CODES, frame))
+            if frame and not self.upstream:
+                latent.move(lambda values: self.carried(values, frame - 1, frame))
             return
         self.before = (self.saved(latent) if frame else picture).contiguous()  # as it comes back from a checkpoint
         mixed = (1 - restyle.blend) * picture + restyle.blend * self.before
         latent.restart(self.encoded(mixed, branch=(CODES, frame)))
         latent.target = latent.start.clone()
+
+    def carried(self, values: Tensor, source: int, frame: int) -> Tensor:
+        """What belongs to the latent of frame `source`, ``[1, C, h, w]``, moved to where its things are in `frame`."""
+        height, width = values.shape[-2:]
+        return carried(values, offsets(self.picture(frame), self.picture(source), cells=(height, width)))
 
     def saved(self, latent: Latent) -> Tensor:
         """The picture of a latent as a frame's file holds it."""

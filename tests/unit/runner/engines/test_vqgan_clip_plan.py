@@ -81,7 +81,12 @@ def test_a_frame_before_its_steps_is_taken_at_the_first_of_them() -> None:
 def resolved(generator_folder: Path, perceptor_folder: Path) -> Resolve:
     """Resolves configuration fields against the tiny packs with other defaults."""
 
-    def of(generator: dict[str, Any] | None = None, perceptor: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    def of(
+        generator: dict[str, Any] | None = None,
+        perceptor: dict[str, Any] | None = None,
+        sources: int = 0,
+        **fields: Any,
+    ) -> Settings:
         config = VqganClipConfig.model_validate({"image": {"prompts": "x"}, **fields})
         packs = Pack.open(generator_folder, kind="vqgan"), Pack.open(perceptor_folder, kind="clip")
         return resolve(
@@ -89,6 +94,7 @@ def resolved(generator_folder: Path, perceptor_folder: Path) -> Resolve:
             generator=with_defaults(packs[0], generator or {}),
             perceptor=with_defaults(packs[1], perceptor or {}),
             factor=16,
+            sources=sources,
         )
 
     return of
@@ -129,6 +135,22 @@ class TestSettings:
         generator = {"learningRate": 0.6, "learningRateNextFrames": 0.3, "learningRateFinal": 0.01}
         settings = resolved(generator, image=None, video=video)
         assert [self.rate(settings, i) for i in (0, 19, 20, 35)] == pytest.approx([0.6, 0.3, 0.3, 0.3])
+
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({}, [0.6, 0.3, 0.6, 0.4, 0.2, 0.6, 0.4, 0.2]),
+            ({"learningRate": 0.5}, [0.5] * 8),
+            ({"compat": "upstream"}, [0.6] + [0.3] * 7),
+        ],
+    )
+    def test_a_style_transfer_s_rate_falls_over_the_first_frame_and_as_a_picture_s_over_each_other(
+        self, resolved: Resolve, fields: dict[str, Any], expected: list[float]
+    ) -> None:
+        style = {"prompts": "x", "source": "film", "iterationsPerFrame": 3, "iterationsForFirstFrame": 5}
+        generator = {"learningRate": 0.6, "learningRateNextFrames": 0.3, "learningRateFinal": 0.2}
+        settings = resolved(generator, image=None, styleTransfer=style, sources=3, **fields)
+        assert [self.rate(settings, i) for i in (0, 7, 8, 9, 10, 11, 12, 13)] == pytest.approx(expected)
 
     def test_a_new_phrase_starts_the_rate_anew(self, resolved: Resolve) -> None:
         video = {"prompts": "a^b", "frames": 6, "iterationsPerFrame": 4, "iterationsForFirstFrame": 3}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.smoother import Smoother, Smoothing, completed
+from videojob_runner.engines.vqgan_clip.smoother import Neighbours, Smoother, Smoothing
 
 POWERS = [float(2**k) for k in range(1, 11)]
 
@@ -38,7 +38,8 @@ def smoothed(values: list[float], smoothing: Smoothing) -> dict[int, float]:
 )
 def test_the_weights_fall_off_on_both_sides(length: int, alpha: float, weights: list[float]) -> None:
     """§4.5, and by hand."""
-    assert Smoothing(alpha=alpha).weights(length) == pytest.approx(weights, abs=1e-6)
+    away = range(-(length // 2), length // 2 + 1)
+    assert Smoothing(alpha=alpha).weights(away) == pytest.approx(weights, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,26 @@ def test_what_rises_evenly_neither_lags_nor_stutters() -> None:
         assert list(smoothed(line, Smoothing(length=length)).values()) == pytest.approx(line)
 
 
-@given(frames=st.integers(1, 30), radius=st.integers(0, 20))
-def test_every_frame_comes_out_once_in_order_and_none_is_left_at_the_end(frames: int, radius: int) -> None:
-    shown = [frame for newest in range(frames) for frame in completed(newest, frames=frames, radius=radius)]
-    assert shown == list(range(frames))
+@given(frames=st.integers(1, 30), radius=st.integers(0, 20), even=st.booleans())
+def test_every_frame_comes_out_once_in_order_and_none_is_left_at_the_end(frames: int, radius: int, even: bool) -> None:
+    near = Neighbours(frames=frames, radius=radius, even=even)
+    assert [frame for newest in range(frames) for frame in near.completed(newest)] == list(range(frames))
+
+
+def test_neighbours_that_can_be_carried_are_averaged_where_the_frame_has_their_things() -> None:
+    """A thing that goes up by 3 from frame to frame, and one frame whose thing is 1 too high."""
+    smoother = Smoother(
+        Smoothing(length=3, alpha=0.5), frames=4, carry=lambda z, source, frame: z + 3 * (frame - source)
+    )
+    shown = [(frame, float(z[0, 0, 0, 0])) for value in (0, 3, 7, 9) for frame, z in smoother.take(latent(value))]
+    by_hand = [
+        0 * 2 / 3 + (3 - 3) / 3,
+        (0 + 3 + 2 * 3 + (7 - 3)) / 4,
+        (3 + 3 + 2 * 7 + (9 - 3)) / 4,
+        9 * 2 / 3 + 10 / 3,
+    ]
+    assert [frame for frame, _ in shown] == [0, 1, 2, 3]
+    assert [value for _, value in shown] == pytest.approx(by_hand)
 
 
 def test_without_smoothing_a_latent_comes_back_at_once_to_the_bit_and_as_a_copy() -> None:

@@ -79,19 +79,39 @@ def test_a_source_that_weighs_a_lot_is_hardly_changed_and_each_frame_keeps_to_it
     assert (apart.argmin(axis=1) == np.arange(3)).all()
 
 
-def test_without_weight_only_the_first_source_matters_unless_it_is_a_prompt(world: Worlds) -> None:
-    def frames(*, other: bool, **form: Any) -> list[bytes]:
+def test_without_weight_a_source_acts_by_what_moves_in_it_alone_unless_it_is_a_prompt(world: Worlds) -> None:
+    still = np.random.default_rng(0).integers(0, 200, (16, 16, 3), dtype=np.uint8)
+    brighter, red = still + np.uint8(20), np.full_like(still, (250, 10, 10))
+
+    def frames(third: np.ndarray[Any, Any], **form: Any) -> list[bytes]:
         w = with_film(world())
-        if other:
-            Image.new("RGB", (16, 16), (250, 10, 10)).save(w.folder / "film" / "2.png")
+        for index, picture in enumerate((still, still, third)):
+            Image.fromarray(picture).save(w.folder / "film" / f"{index}.png")
         run(w, **form)
         return w.pictures()
 
-    assert frames(other=False, **FREE) == frames(other=True, **FREE)
+    assert frames(still, **FREE) == frames(brighter, **FREE)
     for held in ({"sourceWeight": 2}, FREE | {"sourcePromptWeight": 0.5}):
-        first, second = frames(other=False, **held), frames(other=True, **held)
+        first, second = frames(still, **held), frames(red, **held)
         assert first[:2] == second[:2]
         assert first[2] != second[2]
+
+
+@pytest.mark.parametrize("compat", [None, "upstream"])
+def test_what_was_made_moves_along_with_its_source_but_for_the_original(
+    world: Worlds, generator_folder: Path, compat: str | None
+) -> None:
+    """Hardly trained: with a source two cells further right, so is what is shown; the original's stays in place."""
+    shift = 2 * Vqgan.load(Pack.open(generator_folder, kind="vqgan"), device="cpu").factor
+    w = with_film(world(), size=(64, 16))
+    with Image.open(w.folder / "film" / "0.png") as image:
+        Image.fromarray(np.roll(np.asarray(image), shift, axis=1)).save(w.folder / "film" / "1.png")
+    form = FREE | {"frames": 2, "iterationsForFirstFrame": 0, "iterationsPerFrame": 1, "source": "film"}
+    fields = {"width": 64, "height": 16, "learningRate": 1e-6, "compat": compat, "styleTransfer": STYLE | form}
+    VqganClip().run(VqganClipConfig.model_validate(fields), w.context())
+    first, second = (w.frames.pixels[index].astype(float) for index in (0, 1))
+    moved, stayed = np.abs(second[:, shift:] - first[:, :-shift]).mean(), np.abs(second - first).mean()
+    assert moved < stayed if compat is None else stayed < moved
 
 
 def test_q_32_the_fading_weight_can_be_had() -> None:
