@@ -117,7 +117,7 @@ class StyleTransfer(Prompted):
     source_weight_fades: bool = False
     """It fades with every iteration of a frame, from more than three times as strong."""
     source_layout_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """How strongly a frame keeps its source's layout, in any colours, after a third of the lead. 0: not at all."""
+    """How strongly a frame keeps its source's layout, in any colours, after a fifth of the lead. 0: not at all."""
     start: Start | None = None
     """Start of the first frame instead of its source: random codes, or gray, noisy pixels, a gradient."""
     source_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0

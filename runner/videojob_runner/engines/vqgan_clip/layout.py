@@ -29,10 +29,11 @@ def grown(lead_done: float) -> float:
     """
     The part of a layout's weight that acts when this part of the lead is done.
 
-    None in the first third, while the prompts find their colours wherever they like; growing in the second, in which
-    those move to their places; all in the last. Held sooner, the ground gets the first colour that comes.
+    None in the first fifth, while the prompts find their colours wherever they like; growing in the next two, in which
+    those move to their places; then all of it. Held sooner, the ground gets the first colour that comes. Held later, it
+    is left in a mean of what had come to be in it, such as a grayish green.
     """
-    return min(max(3 * lead_done - 1, 0.0), 1.0) ** 2
+    return min(max((lead_done - 0.2) / 0.4, 0.0), 1.0) ** 2
 
 
 def distances(picture: Tensor) -> Tensor:
