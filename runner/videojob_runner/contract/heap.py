@@ -1,0 +1,26 @@
+"""
+The C library's memory, kept for the next use.
+
+glibc takes every block of 32 MiB and more from the system and gives it back when it is freed; the system fills it with
+zeros, page by page, each time. An iteration of VQGAN+CLIP at 256×256 frees and takes such blocks by the dozen: with
+them kept it takes 6 % less time in bfloat16 and 7 % less in float32 (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+MMAP_MAX: Final = -4
+"""mallopt(3)'s M_MMAP_MAX: how many blocks may be taken from the system one by one."""
+TRIM_THRESHOLD: Final = -1
+"""M_TRIM_THRESHOLD: how many free bytes at the heap's end are given back."""
+LARGEST: Final = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Lets this process keep what it frees; whether the C library knows how. For a process that ends with its run."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, LARGEST))
