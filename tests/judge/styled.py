@@ -81,6 +81,7 @@ HOLDING: Final = {
     "sourceLayoutWeight": 15,
     "start": "gray",
 }
+CUTS: Final = 16
 """What docs/vqgan-clip.md says of a transfer into other colours with the shapes packs; the rest is the example's."""
 
 
@@ -90,7 +91,7 @@ def jobs(clips: Sequence[Clip], inputs: Path, **form: Any) -> list[Job]:
     made = []
     for clip in clips:
         asked: dict[str, Any] = {"source": clip.write(inputs), "prompts": clip.ask.prompt(), **HOLDING, **form}
-        made.append(Job(changed(fields, seed=clip.seed, **asked), inputs))
+        made.append(Job({**changed(fields, seed=clip.seed, **asked), "cuts": CUTS}, inputs))
     return made
 
 
