@@ -23,7 +23,7 @@ from tests.judges.layout import Likeness
 pytestmark = pytest.mark.judge
 CLIPS = [clip(seed) for seed in range(420, 428)]
 LEADS = [clip(seed) for seed in range(500, 524)]
-"""Clips of which the first frame alone is made: what it shows, the others keep."""
+"""Clips of which the first frame alone is made: what it shows, the others keep, and eight are few for a share."""
 SMOOTHED = 4
 """How many of them are made with the example's smoother too."""
 
@@ -47,17 +47,22 @@ def test_the_layout_is_the_source_s(plain: Styled) -> None:
     assert kept.everywhere >= 0.6 and kept.everywhere >= unrelated.everywhere + 0.2
 
 
-def test_the_first_frames_follow_the_prompt(judge: Judge, tmp_path: Path) -> None:
-    first = styled(LEADS, tmp_path, smoother=None, frames=1)
+def test_the_first_frames_follow_the_prompt(judge: Judge, plain: Styled, tmp_path: Path) -> None:
+    leads = styled(LEADS, tmp_path, smoother=None, frames=1)
+    first = Styled([*CLIPS, *LEADS], [frames[:1] for frames in (*plain.frames, *leads.frames)])
     scores = Scores.of(first.asked(), judge.verdicts(first.pictures()))
     print(scores)
     assert scores.missed() == {}
 
 
-def test_what_the_first_frame_shows_the_others_keep(judge: Judge, plain: Styled) -> None:
-    verdicts = [judge.verdicts(frames) for frames in plain.frames]
-    kept = [later == first for first, *others in verdicts for later in others]
-    print(np.mean(kept))
+def test_what_the_first_frame_shows_as_asked_the_others_keep(judge: Judge, plain: Styled) -> None:
+    met = [
+        [clip.ask.is_met(seen) for seen in judge.verdicts(frames)]
+        for clip, frames in zip(CLIPS, plain.frames, strict=True)
+    ]
+    kept = [later for first, *others in met if first for later in others]
+    print(np.mean(kept), len(kept))
+    assert len(kept) >= 20
     assert np.mean(kept) >= 0.9
 
 
