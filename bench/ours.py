@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from videojob_api.pipelines.vqgan_clip import Precision
-from videojob_runner.contract.heap import keep_freed_memory
 from videojob_runner.engines.vqgan_clip import (
     Anchor,
     Clip,
@@ -30,7 +29,6 @@ class Ours:
     """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
     def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
-        keep_freed_memory()  # as the runner's process does
         kind = precision_of(precision, device=setting.device)
         generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device, precision=kind)
         perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device, precision=kind)

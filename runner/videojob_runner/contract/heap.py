@@ -19,7 +19,7 @@ LARGEST: Final = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep what it frees; whether the C library knows how. For a process that ends with its run."""
+    """Lets this process keep what it frees, from now on; returns whether the C library knows how."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False

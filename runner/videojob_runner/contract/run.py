@@ -18,7 +18,6 @@ from videojob_api.layout import AWAIT_VARIABLE
 from videojob_runner.contract.errors import BadConfig, Interrupted, NotPublished, RunnerError
 from videojob_runner.contract.failures import explain
 from videojob_runner.contract.folders import IoFolder
-from videojob_runner.contract.heap import keep_freed_memory
 from videojob_runner.contract.modes import Mode, Options, parse_options
 from videojob_runner.contract.publish_wait import await_published
 from videojob_runner.contract.status import StatusWriter
@@ -38,7 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error)
         return error.exit_code
     world.stop.install()
-    keep_freed_memory()
     return run(options, world)
 
 

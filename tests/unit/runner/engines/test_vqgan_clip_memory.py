@@ -17,7 +17,7 @@ from videojob_api.pipelines.vqgan_clip import Memory
 from videojob_runner.contract.errors import BadInput, Interrupted
 from videojob_runner.contract.room import Room
 from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
-from videojob_runner.engines.vqgan_clip.memory import Demand, Plan, choose
+from videojob_runner.engines.vqgan_clip.memory import Demand, Plan, choose, is_ample
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.vqgan import Vqgan, VqganArchitecture
 
@@ -71,6 +71,14 @@ class TestChoice:
     def test_with_plenty_of_memory_the_fastest_plan_is_taken(self, demand: Demand) -> None:
         assert choose(demand, None, device="cpu", room=PLENTY) == PLAIN
         assert choose(demand, None, device="cuda", room=PLENTY) == Plan(views_at_once=32)
+
+    def test_memory_is_kept_where_an_iteration_would_fit_twice_and_where_nobody_knows(self, demand: Demand) -> None:
+        total, iteration = demand.total(PLAIN), demand.iteration(PLAIN)
+        twice = (total + iteration) / 0.89
+        assert is_ample(demand, PLAIN, None)
+        assert is_ample(demand, PLAIN, room(twice))
+        assert not is_ample(demand, PLAIN, room(total / 0.89))
+        assert not is_ample(demand, PLAIN, room(twice, free=1.9 * iteration))
 
     def test_few_cutouts_are_seen_at_once(self, demand: Demand) -> None:
         few = replace(demand, cutouts=CutoutOptions(count=5))
