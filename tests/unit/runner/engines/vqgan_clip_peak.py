@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from videojob_runner.contract.heap import keep_freed_memory
 from videojob_runner.contract.packs import built_in_folder
 from videojob_runner.engines.vqgan_clip import CutoutOptions, Cutouts, Guidance, Latent, Randomness, parse, random_codes
 from videojob_runner.engines.vqgan_clip.memory import Demand, Plan
@@ -52,8 +51,7 @@ def networks(options: dict[str, Any]) -> tuple[Vqgan, Clip]:
 
 
 def main(options: dict[str, Any]) -> dict[str, int]:
-    """The estimate and the growth in bytes, in a process that keeps its memory as the runner's does."""
-    keep_freed_memory()
+    """The estimate and the growth in bytes, in a process that gives back what it frees."""
     generator, perceptor = networks(options)
     cut, size = CutoutOptions(count=options["cuts"], method=options["method"]), (options["side"],) * 2
     plan = Plan(views_at_once=options["at_once"], recompute=options["recompute"])
