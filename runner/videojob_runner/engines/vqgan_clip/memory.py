@@ -174,7 +174,7 @@ def thrifty(fitting: list[Plan], demand: Demand, room: Room) -> Plan:
 
 def is_ample(demand: Demand, plan: Plan, room: Room | None) -> bool:
     """
-    Whether there is room for an iteration twice over: freed memory that is kept lies in pieces, which took up to 40 %
+    Whether there is room for an iteration twice over: freed memory that is kept lies in pieces, which took up to 45 %
     more. Where nobody knows the room, there is.
     """
     iteration = demand.iteration(plan)
