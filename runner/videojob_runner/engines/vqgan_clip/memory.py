@@ -207,9 +207,10 @@ def within_memory(guidance: Guidance, *, size: Size, wanted: Memory | None, befo
         precision=guidance.precision,
     )
     device = guidance.device.type
-    plan = choose(demand, wanted, device=device, room=room_on(device), before=before)
+    room = room_on(device)
+    plan = choose(demand, wanted, device=device, room=room, before=before)
     log.info("about %s of memory: %s", told(demand.total(plan)), plan)
-    if device == "cpu" and is_ample(demand, plan, main_memory()):
+    if device == "cpu" and is_ample(demand, plan, room):
         keep_freed_memory()
     return replace(guidance, views_at_once=plan.views_at_once, recompute=plan.recompute)
 

@@ -74,7 +74,8 @@ class Style:
         if (restyle := self.form.restyle) is None:
             latent.target = self.encoded(picture, branch=(CODES, frame))
             if frame and not self.upstream:
-                latent.move(lambda values: self.carried(values, frame - 1, frame))
+                along = self.motion(latent.z, frame - 1, frame)
+                latent.move(lambda values: carried(values, along))
             return
         self.before = (self.saved(latent) if frame else picture).contiguous()  # as it comes back from a checkpoint
         mixed = (1 - restyle.blend) * picture + restyle.blend * self.before
@@ -83,8 +84,12 @@ class Style:
 
     def carried(self, values: Tensor, source: int, frame: int) -> Tensor:
         """What belongs to the latent of frame `source`, ``[1, C, h, w]``, moved to where its things are in `frame`."""
-        height, width = values.shape[-2:]
-        return carried(values, offsets(self.picture(frame), self.picture(source), cells=(height, width)))
+        return carried(values, self.motion(values, source, frame))
+
+    def motion(self, z: Tensor, source: int, frame: int) -> Tensor:
+        """Where the things of `frame` are in frame `source`, for the cells of `z` (`motion.offsets`)."""
+        height, width = z.shape[-2:]
+        return offsets(self.picture(frame), self.picture(source), cells=(height, width))
 
     def saved(self, latent: Latent) -> Tensor:
         """The picture of a latent as a frame's file holds it."""
