@@ -81,8 +81,9 @@ HOLDING: Final = {
     "sourceLayoutWeight": 15,
     "start": "gray",
 }
-CUTS: Final = 16
 """What docs/vqgan-clip.md says of a transfer into other colours with the shapes packs; the rest is the example's."""
+CUTS: Final = 16
+"""And of its cutouts."""
 
 
 def jobs(clips: Sequence[Clip], inputs: Path, **form: Any) -> list[Job]:
