@@ -22,8 +22,8 @@ from videojob_runner.models.derived import derived
 FOLDS: Final = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 """Which of three neighbours are copies of one position, for the first and the second place within a doubled one."""
 
-ONEDNN: Final = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-"""Whether this torch has oneDNN's matrix product, which only its own compiler uses."""
+ONEDNN: Final = hasattr(torch.ops.mkldnn, "_linear_pointwise") and "AVX512" in torch.backends.cpu.get_cpu_capability()
+"""Whether oneDNN's matrix product, which only torch's own compiler uses, is there and faster than the usual one."""
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -93,7 +93,10 @@ def _in_working_type(x: Tensor, layer: nn.Conv2d) -> tuple[Tensor, Tensor, Tenso
 
 
 class _Linear(torch.autograd.Function):
-    """By oneDNN, as convolutions are: on an AMD CPU a fifth faster in float32 than the library behind torch's own."""
+    """
+    By oneDNN, as convolutions are: in float32 a fifth faster than the library behind torch's own on an AMD CPU that has
+    AVX-512; on one that has AVX2 its way back takes half as long again.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
