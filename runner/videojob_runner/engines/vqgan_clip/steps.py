@@ -15,6 +15,7 @@ import kornia.augmentation as kornia
 import torch
 from torch import Tensor
 
+from videojob_runner.engines.vqgan_clip.colours import Jiggle, Jitter
 from videojob_runner.engines.vqgan_clip.geometry import Geometry, UpstreamPerspective
 from videojob_runner.engines.vqgan_clip.randomness import Randomness, global_draws_from
 
@@ -134,4 +135,4 @@ class Workshop:
 
     def jitter(self, *, chance: float, **ranges: float) -> Step:
         """Colours; the original adds brightness where torchvision multiplies, and always clips to 0…1."""
-        return ByView((kornia.ColorJiggle if self.upstream else kornia.ColorJitter)(p=chance, **ranges))
+        return ByView((Jiggle if self.upstream else Jitter)(p=chance, **ranges))
