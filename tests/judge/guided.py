@@ -20,6 +20,7 @@ from videojob_runner.engines.vqgan_clip.guidance import Guidance
 from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
 from videojob_runner.engines.vqgan_clip.optimise import Latent
 from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, defaults
+from videojob_runner.engines.vqgan_clip.precision import computes_bfloat16
 from videojob_runner.engines.vqgan_clip.prompts import parse
 from videojob_runner.engines.vqgan_clip.quantise import quantise
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
@@ -58,8 +59,12 @@ class Packs:
     precision: torch.dtype
 
     @classmethod
-    def load(cls, folder: Path = BUILTIN, *, precision: torch.dtype = torch.bfloat16) -> Packs:
-        """The packs `shapes-vqgan` and `shapes-clip` of a folder; bfloat16 takes two thirds of float32's time."""
+    def load(cls, folder: Path = BUILTIN, *, precision: torch.dtype | None = None) -> Packs:
+        """
+        The packs `shapes-vqgan` and `shapes-clip` of a folder; absent, `precision` is bfloat16 on a CPU that computes
+        it, for which it takes two thirds of float32's time.
+        """
+        precision = precision or (torch.bfloat16 if computes_bfloat16("cpu") else torch.float32)
         drawing, seeing = (
             Pack.open(folder / "shapes-vqgan", kind="vqgan"),
             Pack.open(folder / "shapes-clip", kind="clip"),

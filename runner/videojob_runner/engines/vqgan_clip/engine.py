@@ -24,11 +24,12 @@ from videojob_runner.engines.vqgan_clip.about import frame_items
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
 from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.film import film
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, precision_of, repeating
+from videojob_runner.engines.vqgan_clip.guidance import Guidance, repeating
 from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
 from videojob_runner.engines.vqgan_clip.memory import within_memory
 from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
 from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size, to_pixels, to_tensor
+from videojob_runner.engines.vqgan_clip.precision import precision_of
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.schedule import Step

@@ -9,14 +9,12 @@ are float32.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
-from videojob_api.pipelines.vqgan_clip import Precision
 
 from videojob_runner.engines.vqgan_clip.batches import losses_in_parts
 from videojob_runner.engines.vqgan_clip.clamp import clamp_with_gradient
@@ -27,17 +25,6 @@ from videojob_runner.engines.vqgan_clip.quantise import quantise
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.vqgan import Vqgan
-
-PRECISIONS: Final[Mapping[Precision, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def precision_of(wanted: Precision | None, *, device: str) -> torch.dtype:
-    """What is wanted; or bfloat16 where CUDA computes it natively, and float32 elsewhere, as upstream does."""
-    if wanted is not None:
-        return PRECISIONS[wanted]
-    if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return torch.float32
 
 
 @contextmanager

@@ -183,7 +183,14 @@ def test_what_made_the_frames_is_noted(world: Worlds) -> None:
     assert {"kornia", "openai-clip", "taming-transformers"} <= w.versions.keys()
 
 
-def test_a_job_can_ask_for_the_shorter_precision(world: Worlds) -> None:
+def with_flags(monkeypatch: pytest.MonkeyPatch, **flags: bool) -> None:
+    """Has the processor say that it can do what `flags` name, and nothing else."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **flags})
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_a_job_can_ask_for_the_shorter_precision(world: Worlds, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    with_flags(monkeypatch, **{flag: True})
     usual, shorter = world(), world()
     form = {"prompts": "x", "iterations": 3}
     run(usual, image=form)
@@ -191,6 +198,15 @@ def test_a_job_can_ask_for_the_shorter_precision(world: Worlds) -> None:
     assert shorter.versions["precision"] == "bfloat16"
     assert shorter.progress.losses != usual.progress.losses
     assert shorter.progress.losses == pytest.approx(usual.progress.losses, rel=0.02)
+
+
+def test_a_processor_that_would_imitate_bfloat16_is_not_asked_to(
+    world: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes some hundred times float32's time, in which a job looks as if it stood still."""
+    with_flags(monkeypatch, avx512_bf16=False)
+    with pytest.raises(BadConfig, match=r"precision: .*cpu computes no bfloat16.*ask for float32"):
+        run(world(), image={"prompts": "x", "iterations": 1}, precision="bfloat16")
 
 
 @pytest.mark.parametrize(
