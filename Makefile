@@ -43,7 +43,7 @@ generate: $(VENV)/ok  ## write anew what follows from the models: the CRD, its c
 verify: $(VENV)/ok  ## fail when generated files are not what the models say
 	@$(PY) -m scripts.generate --check
 
-pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on two cores; goes on where it was stopped)
+pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on two cores with bfloat16; goes on where it was stopped)
 	@$(PY) -W ignore -m packs.shapes.train --out runner/videojob_runner/models/builtin
 
 pack-upscaler: $(VENV)/ok  ## train the built-in upscaler anew (about 5 minutes of one core)
