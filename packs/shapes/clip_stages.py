@@ -26,6 +26,7 @@ from torch import Tensor
 from packs.shapes import captions, model, negatives
 from packs.shapes.augment import TRAINING, augmented
 from packs.shapes.dataset import Pictures
+from packs.shapes.precision import shorter_products
 from packs.shapes.progress import Report
 from packs.shapes.vqgan import cosine
 
@@ -217,7 +218,7 @@ class Trainer:
 
     def loss(self, images: Tensor, batch: Batch, texts: Tensor) -> Tensor:
         """Contrastive loss plus that of the attribute heads."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with shorter_products():
             seen = model.image_embeddings(self.net, images)
         scale = model.temperature(self.net)
         contrast = model.contrastive_loss(seen, texts, matches=batch.matches, scale=scale)
@@ -245,7 +246,7 @@ class Trainer:
             self.extras.policy.round(self.average)
         batch, epsilon = self.batch(done), self.plan.push(done)
         self.net.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with shorter_products():
             texts = model.text_embeddings(self.net, batch.tokens)
         images = self.moved(batch, texts, epsilon) if epsilon > 0 else batch.images
         loss = self.loss(images, batch, texts)
@@ -272,7 +273,7 @@ def learn_heads(trainer: Trainer, steps: int) -> None:
     optimiser = torch.optim.AdamW(trainer.heads.parameters(), lr=5e-3)
     for _ in range(steps):
         batch = trainer.batch(1.0)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), shorter_products():
             seen = model.image_embeddings(trainer.average, batch.images)
         loss = trainer.heads.loss(seen, batch.rows)
         optimiser.zero_grad(set_to_none=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 from packs.shapes.augment import GUIDANCE, augmented
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.model import image_embeddings
+from packs.shapes.precision import shorter_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def steer(
     for step in range(plan.steps):
         done = step / max(plan.steps - 1, 1)
         optimiser.param_groups[0]["lr"] = unit * (plan.rate + done * (plan.final_rate - plan.rate))
-        with torch.autocast("cpu", torch.bfloat16, enabled=plan.half_precision):
+        with shorter_products(wanted=plan.half_precision):
             made = pictures(first_stage, z)
             views = augmented(made.repeat_interleave(plan.cuts, 0), GUIDANCE, rng=rng)
             seen = image_embeddings(clip_model, views)

@@ -25,6 +25,7 @@ from packs.shapes.captions import describe, padded, tokens
 from packs.shapes.dataset import Pictures
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.model import text_embeddings
+from packs.shapes.precision import shorter_products
 
 ROUNDS_KEPT: Final = 16
 
@@ -70,7 +71,7 @@ def make_bank(plan: BankPlan, first_stage: FirstStage, pictures: Pictures) -> di
     made: list[Tensor] = []
     broken: list[Tensor] = []
     for start in range(0, len(pick), 64):
-        with torch.autocast("cpu", torch.bfloat16):
+        with shorter_products():
             codes = first_stage.indices(first_stage.latents(small(pictures.images[pick[start : start + 64]]) * 2 - 1))
             made.append(as_bytes((first_stage.decode(first_stage.embed(codes)).float() + 1) / 2))
             if len(broken) * 64 < plan.scrambled:

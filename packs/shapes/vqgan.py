@@ -20,6 +20,7 @@ from torch import Tensor
 
 from packs.shapes.dataset import Pictures
 from packs.shapes.first_stage import FirstStage
+from packs.shapes.precision import shorter_products
 from packs.shapes.progress import Report
 
 
@@ -105,7 +106,7 @@ class Trainer:
         quantised = number >= plan.quantised_from
         if number == plan.quantised_from:
             self.found_codebook()
-        with torch.autocast("cpu", torch.bfloat16):
+        with shorter_products():
             latents = self.model.latents(images)
         latents = latents.float()
         if quantised:
@@ -115,7 +116,7 @@ class Trainer:
         else:
             snapped = latents + 0.1 * torch.randn(latents.shape, generator=self.torch_rng)
             penalty = 1e-3 * latents.square().mean()
-        with torch.autocast("cpu", torch.bfloat16):
+        with shorter_products():
             made = self.model.decode(snapped)
         loss = reconstruction_loss(made.float(), images)
         self.optimiser.zero_grad(set_to_none=True)

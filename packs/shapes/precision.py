@@ -1,0 +1,16 @@
+"""What the packs are trained in: half of the products in bfloat16, where the CPU has it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from videojob_runner.engines.vqgan_clip.precision import computes_bfloat16
+
+NATIVE: Final = computes_bfloat16("cpu")
+"""A CPU that imitates the type takes some hundred times as long as in float32."""
+
+
+def shorter_products(*, wanted: bool = True) -> torch.autocast:
+    """A context in which networks multiply in bfloat16; on a CPU that only imitates it, and unless wanted, float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and NATIVE)
