@@ -57,13 +57,16 @@ def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     """All figures for one setting, printed and as a document."""
     environment = {"OMP_NUM_THREADS": str(options.threads)}
     with ExitStack() as stack:
-        contestants, ready = [], {}
+        contestants: list[Contestant] = []
+        ready = {}
         for name, command in commands(options, setting).items():  # one after the other, so that nobody slows a start
             began = time.monotonic()
             contestant = stack.enter_context(started(name, command, environment=environment))
             try:
                 ready[name] = contestant.answer() | {"seconds": time.monotonic() - began}
-            except ContestantGone as error:  # so does bfloat16 on a CPU that would imitate it
+            except ContestantGone as error:  # so goes bfloat16 on a CPU that would imitate it
+                if not contestants:
+                    raise  # without the reference there is nothing to compare with
                 print(f"{error}: left out", flush=True)
             else:
                 contestants.append(contestant)
