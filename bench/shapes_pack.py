@@ -127,6 +127,7 @@ def main() -> None:
         "prompts": bench.prompts,
         "seeds": list(range(FIRST_SEED, FIRST_SEED + bench.seeds)),
         "iterations": bench.iterations,
+        "precision": str(packs.precision).removeprefix("torch."),
         "side": 64,
     }
     card |= without_guidance(packs) | following(packs, judge, bench) | controls(packs, judge, bench)
