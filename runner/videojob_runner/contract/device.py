@@ -40,7 +40,8 @@ def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | No
     versions = {"torch": torch.__version__, "threads": str(threads)}
     if complaint is not None:
         log.info("working on the CPU with %d threads: %s", threads, complaint)
-        return Device("cpu", {**versions, "device": "cpu"})
+        # Another set of instructions rounds otherwise, which guidance turns into another picture.
+        return Device("cpu", {**versions, "device": "cpu", "cpuCapability": torch.backends.cpu.get_cpu_capability()})
     return Device("cuda", {**versions, "device": torch.cuda.get_device_name(0), "cuda": str(torch.version.cuda)})
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 VERSION_VARIABLE = "VIDEOJOB_VERSION"
 """Set in images, where our code lies beside the libraries without being installed as a distribution."""
+
+ROUNDING: Final = ("torch", "threads", "device", "cpuCapability")
+"""Where these are equal, so are an engine's numbers; else their last bits are not, and later nor are the frames."""
 
 
 def program_versions(environment: Mapping[str, str]) -> dict[str, str]:
@@ -18,6 +22,12 @@ def program_versions(environment: Mapping[str, str]) -> dict[str, str]:
         "pillow": _installed("pillow"),
         "numpy": _installed("numpy"),
     }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What of `ROUNDING` has changed since, in words; what was not recorded then is not judged."""
+    changed = [name for name in ROUNDING if name in before and before[name] != now.get(name)]
+    return [f"{name} was {before[name]} and is {now.get(name, 'unknown')}" for name in changed]
 
 
 def _installed(distribution: str) -> str:

@@ -28,7 +28,7 @@ from videojob_runner.contract.packs import PackFolders, built_in_folder
 from videojob_runner.contract.preview import PreviewFile
 from videojob_runner.contract.simulate import frames_to_simulate, simulate
 from videojob_runner.contract.status import NO_UID, StatusWriter
-from videojob_runner.contract.versions import program_versions
+from videojob_runner.contract.versions import differences, program_versions
 from videojob_runner.contract.world import World
 from videojob_runner.media.contact_sheet import contact_sheet
 from videojob_runner.media.ffmpeg import ffmpeg_version
@@ -153,6 +153,8 @@ def _checkpoints(job: Job, world: World, folder: IoFolder, status: StatusWriter)
     earlier = slot.newest_marker()
     if earlier is not None:
         log.info("going on after step %d", earlier.step)
+        if changed := differences(earlier.versions, status.versions):
+            log.warning("frames may differ from those of a run that was left alone: %s", "; ".join(changed))
         slot.seed = earlier.seed
     else:
         slot.seed = secrets.randbits(SEED_BITS) if job.seed is None else job.seed

@@ -266,6 +266,19 @@ def test_the_next_run_may_have_another_disk(tmp_path: Path) -> None:
     assert made(other) == made(tmp_path / "straight")
 
 
+def test_a_run_that_goes_on_elsewhere_says_why_its_frames_may_differ(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    interrupted_after(tmp_path, 0, OURS)
+    interrupted_after(tmp_path, 1, OURS)
+    assert "may differ" not in caplog.text, "nothing had changed"
+    for marker in (tmp_path / "checkpoints").glob("*/complete"):
+        told = json.loads(marker.read_text())
+        marker.write_text(json.dumps(told | {"versions": told["versions"] | {"torch": "2.9.0"}}))
+    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert "may differ from those of a run that was left alone: torch was 2.9.0 and is none" in caplog.text
+
+
 def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS | {"checkpoint": {"intervalSeconds": 5}})
     drawn: list[int] = []
