@@ -3,30 +3,37 @@ The model card of the shapes packs: what they do, measured, written into the `ca
 
 ``python -m bench.shapes_pack --seeds 3`` guides 48 prompts per seed through the runner's engine, has them judged, and
 adds the controls (prompts swapped, a CLIP that has learnt nothing, negative weights), retrieval and reconstruction.
-The prompts are others than those of the test. About ten minutes per seed on two cores; `--prompts`, `--seeds` and
-`--iterations` make it shorter, and the card says what was run.
+The prompts are others than those of the test. On two cores a seed takes about ten minutes in bfloat16, half an hour in
+float32; `--prompts`, `--seeds` and `--iterations` make it shorter, and the card says what was run. Guided pictures are
+kept below `--work`, side by side in a PNG for each batch: to be looked at, and for the next run, which goes on there.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from packs.shapes import dataset, export, model, negatives, vocabulary, vqgan
 from packs.shapes.first_stage import FirstStage
+from packs.shapes.train import default_work
 from tests.judge.asked import Ask, Scores, Seen, asks, by_shape, swapped
 from tests.judge.guided import BUILTIN, Packs, Pictures
 from tests.judge.neural import Judge, judge_from_cache
 from tests.judges import classical
 
 FIRST_SEED, BATCH, HELD_OUT = 2000, 24, 600
+PACKS = ("shapes-vqgan", "shapes-clip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,32 @@ class Bench:
     prompts: int
     seeds: int
     iterations: int
+    folder: Path
+    """Where pictures are kept; of one choice of packs and numbers only."""
+
+    def once(self, name: str, make: Callable[[], Pictures]) -> Pictures:
+        """What `make` makes, square pictures; made now unless a run before has kept them under that name."""
+        file = self.folder / f"{name}.png"
+        if not file.exists():
+            began = time.monotonic()
+            made = Image.fromarray(np.concatenate(list(make()), 1))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made.save(part := file.with_suffix(".part"), "PNG")
+            part.replace(file)
+            print(f"{file}: {time.monotonic() - began:.0f} s", flush=True)
+        strip = np.asarray(Image.open(file))
+        return np.stack(np.split(strip, strip.shape[1] // strip.shape[0], 1))
 
 
-def guided(packs: Packs, asked: Sequence[Ask], *, bench: Bench, seed: int, weight: str = "") -> Pictures:
+def guided(packs: Packs, asked: Sequence[Ask], *, bench: Bench, seed: int, name: str, weight: str = "") -> Pictures:
     """Pictures of all asks, in batches."""
     prompts = [ask.prompt() + weight for ask in asked]
     batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
-    return np.concatenate(
-        [packs.guided(batch, iterations=bench.iterations, seed=seed + i) for i, batch in enumerate(batches)]
-    )
+
+    def made(number: int) -> Pictures:
+        return packs.guided(batches[number], iterations=bench.iterations, seed=seed + number)
+
+    return np.concatenate([bench.once(f"{name}-{i}", partial(made, i)) for i in range(len(batches))])
 
 
 def total(parts: Sequence[Scores]) -> Scores:
@@ -62,7 +86,7 @@ def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
     everything_seen: list[Seen] = []
     for seed in range(FIRST_SEED, FIRST_SEED + bench.seeds):
         asked = asks(bench.prompts, seed)
-        pictures = guided(packs, asked, bench=bench, seed=seed)
+        pictures = guided(packs, asked, bench=bench, seed=seed, name=str(seed))
         seen = judge.verdicts(pictures)
         neural.append(Scores.of(asked, seen))
         hue.append(Scores.of(asked, [classical.judge(picture) for picture in pictures]))
@@ -81,8 +105,8 @@ def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
 def controls(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
     """What must not follow: a blank CLIP, and prompts with a negative weight."""
     asked = asks(BATCH, FIRST_SEED + 500)
-    blank = guided(packs.with_blank_perceptor(), asked, bench=bench, seed=1)
-    away = guided(packs, asked, bench=bench, seed=2, weight=":-1")
+    blank = guided(packs.with_blank_perceptor(), asked, bench=bench, seed=1, name="blank")
+    away = guided(packs, asked, bench=bench, seed=2, name="away", weight=":-1")
     return {
         "blankClip": Scores.of(asked, judge.verdicts(blank)).document(),
         "negativeWeight": Scores.of(asked, judge.verdicts(away)).document(),
@@ -105,9 +129,16 @@ def without_guidance(packs: Packs) -> dict[str, object]:
 
 def write(card: dict[str, object], folder: Path) -> None:
     """Puts the card into both packs."""
-    for name in ("shapes-vqgan", "shapes-clip"):
+    for name in PACKS:
         document = json.loads((folder / name / "pack.json").read_text())
         export.write_description(folder / name, document | {"card": card})
+
+
+def choice(args: argparse.Namespace, packs: Packs) -> str:
+    """A name for what pictures depend on: weights, numbers, precision."""
+    files = [json.loads((args.packs / name / "pack.json").read_text())["files"] for name in PACKS]
+    told = json.dumps([files, args.prompts, args.iterations, str(packs.precision)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def main() -> None:
@@ -117,10 +148,11 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=250)
+    parser.add_argument("--work", type=Path, default=default_work() / "card", help="folder that keeps guided pictures")
     args = parser.parse_args()
     torch.set_num_threads(2)
-    bench = Bench(args.prompts, args.seeds, args.iterations)
     packs, judge = Packs.load(args.packs), judge_from_cache()
+    bench = Bench(args.prompts, args.seeds, args.iterations, args.work / choice(args, packs))
     card: dict[str, object] = {
         "measured": datetime.now(UTC).date().isoformat(),
         "command": "python -m bench.shapes_pack",
