@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
@@ -38,10 +36,10 @@ def test_suspend_frees_the_device_and_resume_runs_on(lab: Lab, kube: Kube, one_g
     )
     assert "example.com/gpu" in condition(waiting, "Running")["message"]
 
-    begin = time.monotonic()
+    # How soon depends on what else the node renders: five seconds, when nothing. A holder that had ended by itself
+    # would not be suspended.
     kube.patch("vj", "holder", {"spec": {"suspend": True}})
-    kube.until("vj", "waiter", is_running, timeout=15)
-    assert time.monotonic() - begin < 15
+    kube.until("vj", "waiter", is_running, timeout=60)
     suspended = kube.until("vj", "holder", lambda job: condition(job, "Suspended").get("status") == "True", timeout=15)
     assert suspended["status"]["state"] == "Suspended"
     assert has_succeeded(lab.end_of("waiter", timeout=60))
