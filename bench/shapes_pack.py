@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from videojob_runner import models
+from videojob_runner.engines import vqgan_clip
 
 from packs.shapes import dataset, export, model, negatives, vocabulary, vqgan
 from packs.shapes.first_stage import FirstStage
@@ -44,7 +46,7 @@ class Bench:
     seeds: int
     iterations: int
     folder: Path
-    """Where pictures are kept; of one choice of packs and numbers only."""
+    """Where pictures are kept; of one `choice` only."""
 
     def once(self, name: str, make: Callable[[], Pictures]) -> Pictures:
         """What `make` makes, square pictures; made now unless a run before has kept them under that name."""
@@ -135,9 +137,10 @@ def write(card: dict[str, object], folder: Path) -> None:
 
 
 def choice(args: argparse.Namespace, packs: Packs) -> str:
-    """A name for what pictures depend on: weights, numbers, precision."""
+    """A name for what pictures depend on: weights, numbers, precision, and the engine's programs."""
     files = [json.loads((args.packs / name / "pack.json").read_text())["files"] for name in PACKS]
-    told = json.dumps([files, args.prompts, args.iterations, str(packs.precision)], sort_keys=True)
+    programs = export.code_digest(Path(module.__path__[0]) for module in (vqgan_clip, models))
+    told = json.dumps([files, args.prompts, args.iterations, str(packs.precision), programs], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

@@ -11,7 +11,7 @@ VERSION_VARIABLE = "VIDEOJOB_VERSION"
 """Set in images, where our code lies beside the libraries without being installed as a distribution."""
 
 ROUNDING: Final = ("torch", "threads", "device", "cpuCapability")
-"""Where these are equal, so are an engine's numbers; else their last bits are not, and later nor are the frames."""
+"""Where one of these differs, so do the last bits of an engine's numbers, and later its frames."""
 
 
 def program_versions(environment: Mapping[str, str]) -> dict[str, str]:
