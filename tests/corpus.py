@@ -221,7 +221,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "limits of time and patience": {
         "spec.retry": {"limit": 0, "maxDisruptions": 0},
         "spec.checkpoint": {"intervalSeconds": 1},
-        "spec.deadlines": {"startSeconds": 10, "activeSeconds": 86400, "progressSeconds": 600},
+        "spec.deadlines": {
+            "pendingSeconds": 3600,
+            "startSeconds": 10,
+            "activeSeconds": 86400,
+            "progressSeconds": 600,
+            "publishSeconds": 60,
+        },
         "spec.suspend": True,
         "spec.managedBy": "example.com/other",
     },
@@ -483,6 +489,8 @@ BAD: dict[str, Bad] = {
     "a toleration that is a word": Bad({"spec.pod": {"tolerations": ["gpu"]}}, "spec.pod.tolerations[0]", "object"),
     "scratch without a size": Bad({"spec.pod": {"scratch": {}}}, "spec.pod.scratch.size", "equired"),
     # the rest
+    "no time to be scheduled": Bad({"spec.deadlines": {"pendingSeconds": 1}}, "spec.deadlines.pendingSeconds", "10"),
+    "no time to publish": Bad({"spec.deadlines": {"publishSeconds": 59}}, "spec.deadlines.publishSeconds", "60"),
     "sixty frames too many in a second": Bad({"spec.encoding": {"fps": 300}}, "spec.encoding.fps", "240"),
     "a quality beyond the scale": Bad({"spec.encoding": {"crf": 52}}, "spec.encoding.crf", "51"),
     "suspended by a word": Bad({"spec.suspend": "yes"}, "spec.suspend", "boolean"),

@@ -16,7 +16,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "VideoJob"
 PLURAL = "videojobs"
-SCHEMA_REVISION = 1
+SCHEMA_REVISION = 2
 """Rises with every change of the CustomResourceDefinition; the operator refuses to work with an older one."""
 
 

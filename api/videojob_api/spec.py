@@ -139,18 +139,24 @@ class Checkpoint(Document):
 
 
 class Deadlines(Document):
-    """Limits in seconds; a job that passes one fails."""
+    """Limits in seconds; a job that passes one fails. Waiting for capacity has no limit but pendingSeconds."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (Immutable("start_seconds"), Immutable("progress_seconds"))
+    rules: ClassVar[tuple[Rule, ...]] = tuple(map(Immutable, ("start_seconds", "progress_seconds", "publish_seconds")))
+    pending_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
+    """Longest wait for a pod to be created and scheduled: for the Job controller, a quota, a free device. Counts from
+    acceptance, resumption, or the end of an attempt; not while suspended. Absent: no limit. Can be changed."""
     start_seconds: Annotated[int, Field(ge=10, le=604_800)] = 1800
-    """From acceptance, or resumption, until the runner has started. Cannot be changed."""
+    """From the scheduling of a pod until its runner has started: images, volumes, inputs. Cannot be changed."""
     active_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
     """From the start of the Job to its end. Absent: no limit. Can be changed while the job runs."""
     progress_seconds: Annotated[int, Field(ge=10, le=604_800)] | None = None
-    """Longest time without a change of progress before the attempt fails. Absent: no limit. Cannot be changed."""
+    """Longest time that the runner reports no change of progress. Absent: no limit. Cannot be changed."""
+    publish_seconds: Annotated[int, Field(ge=60, le=604_800)] = 21_600
+    """How long a finished output waits for a store that is away, full or refuses; the pod keeps its device meanwhile.
+    After that the attempt counts as failed. Cannot be changed."""
 
 
-MUTABLE = ("suspend", "deadlines.active_seconds")
+MUTABLE = ("suspend", "deadlines.active_seconds", "deadlines.pending_seconds")
 """The only fields of a spec that may change after creation."""
 
 

@@ -50,6 +50,7 @@ def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
         foreign=spec.pipeline.custom is not None,
         carries_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
         flush_seconds=flush_seconds(grace_period(spec)),
+        publish_seconds=spec.deadlines.publish_seconds,
     )
 
 

@@ -19,7 +19,7 @@ from tests.apiserver.api.judge import Judge
 
 pytestmark = pytest.mark.apiserver
 
-MUTABLE = ("suspend", "deadlines.activeSeconds")
+MUTABLE = ("suspend", "deadlines.activeSeconds", "deadlines.pendingSeconds")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def test_only_what_may_change_changes(judged: dict[str, verdicts.Verdict], name:
     assert judged[name].fields == blamed(TABLE[name]), judged[name].text
 
 
-@pytest.mark.parametrize("name", ["suspend", "deadlines.activeSeconds"])
+@pytest.mark.parametrize("name", MUTABLE)
 def test_what_may_change_does(judged: dict[str, verdicts.Verdict], name: str) -> None:
     for how in ("added", "removed"):
         assert judged[f"{name} {how}"].good
