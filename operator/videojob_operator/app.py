@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,12 @@ from videojob_operator.cluster.client import Client
 from videojob_operator.cluster.errors import ClusterError
 from videojob_operator.cluster.events import Events
 from videojob_operator.cluster.informer import Informer, Kept, Watching
-from videojob_operator.cluster.kinds import JOBS, PODS
+from videojob_operator.cluster.kinds import EVENTS, JOBS, PODS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.review import ApiReviewer
 from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.observed import JobSeen, PodSeen
-from videojob_operator.domain.projection import project_job, project_pod
+from videojob_operator.domain.observed import JobSeen, PodRefusal, PodSeen
+from videojob_operator.domain.projection import project_job, project_pod, project_refusal
 from videojob_operator.domain.settings import Settings as DomainSettings
 from videojob_operator.health import HealthServer, LoopLag, Signs
 from videojob_operator.loop import Loop
@@ -49,6 +49,9 @@ from videojob_operator.stages import Stages
 log = logging.getLogger(__name__)
 
 CRD_PATIENCE = 60.0
+FAILED_CREATE = {"fieldSelector": "reason=FailedCreate,regarding.kind=Job"}
+EVENT_WATCH_SECONDS = 60
+"""How long one watch of events stays open: the API server keeps no watch cache for them and so sends no bookmarks."""
 LAST_EVENTS = 2.0
 """Seconds that recorded events may take to be written when the operator stops."""
 
@@ -61,6 +64,8 @@ class Caches:
     videojobs: VideoJobs
     jobs: Informer[JobSeen]
     pods: Informer[PodSeen]
+    refusals: Informer[PodRefusal]
+    """FailedCreate events. Only a hint: nothing waits for it, and a missing right costs the reasons, not the jobs."""
 
     @classmethod
     def make(cls, client: Client, settings: Settings, metrics: Metrics) -> Caches:
@@ -71,19 +76,29 @@ class Caches:
             if kept.videojob:
                 queue.add(Key(kept.namespace, kept.videojob))
 
-        common: dict[str, Any] = {
-            "changed": changed,
-            "metrics": metrics,
-            "namespaces": settings.namespaces,
-            "watching": Watching(silence=settings.watch_silence_seconds),
-        }
+        common: dict[str, Any] = {"changed": changed, "metrics": metrics, "namespaces": settings.namespaces}
+        watching = Watching(silence=settings.watch_silence_seconds)
         jobs: Informer[JobSeen] = Informer(
-            client, JOBS, project=project_job, index=lambda kept: (kept.namespace, kept.thing.name), **common
+            client,
+            JOBS,
+            project=project_job,
+            index=lambda kept: (kept.namespace, kept.thing.name),
+            watching=watching,
+            **common,
         )
         pods: Informer[PodSeen] = Informer(
-            client, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
+            client, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, watching=watching, **common
         )
-        return cls(queue, VideoJobs(client, queue.add, namespaces=settings.namespaces), jobs, pods)
+        refusals: Informer[PodRefusal] = Informer(
+            client,
+            EVENTS,
+            project=project_refusal,
+            index=lambda kept: kept.thing.job_uid,
+            watching=replace(watching, selector=FAILED_CREATE, server_seconds=EVENT_WATCH_SECONDS),
+            videojob_of=partial(videojob_of_event, jobs),
+            **common,
+        )
+        return cls(queue, VideoJobs(client, queue.add, namespaces=settings.namespaces), jobs, pods, refusals)
 
     async def complete(self) -> None:
         """Until everything there is has been seen once."""
@@ -95,13 +110,24 @@ class Caches:
                 log.warning("the first sweep of VideoJobs failed, again in 2 s: %s", error)
                 await asyncio.sleep(2)
 
+    def runs(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What keeps the informers true, each without end."""
+        return (informer.run() for informer in (self.jobs, self.pods, self.refusals))
+
     def ready(self) -> bool:
         """Whether decisions and reports can be judged."""
         return self.videojobs.swept and self.jobs.synced and self.pods.synced
 
     def silences(self) -> dict[str, float]:
-        """Seconds since each watch last proved that it lives."""
-        return {"Job": self.jobs.age(), "Pod": self.pods.age(), "VideoJob": self.videojobs.deaf_for()}
+        """Seconds since each watch last proved that it works; kopf can deliver only what the API server answers."""
+        undelivered = min(self.videojobs.deaf_for(), self.jobs.connected_for())
+        return {"Job": self.jobs.age(), "Pod": self.pods.age(), "VideoJob": undelivered}
+
+
+def videojob_of_event(jobs: Informer[JobSeen], raw: Mapping[str, Any]) -> str:
+    """The VideoJob whose Job an event is about; empty for a Job that is not ours."""
+    kept = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
+    return kept.videojob if kept else ""
 
 
 class PartEnded(RuntimeError):
@@ -135,7 +161,7 @@ class Operator:
             client, context, namespace=settings.namespace, secret=settings.tls_secret, names=settings.dns_names
         )
         events = Events(client, self.metrics, instance=settings.instance)
-        picture = Picture(client, caches.videojobs, caches.jobs, caches.pods, notes, slots)
+        picture = Picture(client, caches.videojobs, caches.jobs, caches.pods, caches.refusals, notes, slots)
         hand = Hand(client, caches.videojobs, caches.jobs, events, notes, self.metrics)
         stages = Stages(self.metrics, picture.forget)
         lag = LoopLag()
@@ -144,7 +170,7 @@ class Operator:
         await self._door(Desk(caches.videojobs, caches.jobs, caches.pods, slots, caches.queue), client, context, stack)
         told = partial(settings_of, settings, keeper)
         loop = Loop(caches.queue, picture, hand, told, stages, self.metrics)
-        for part in (lag.run(), keeper.keep(), events.run(), caches.jobs.run(), caches.pods.run()):
+        for part in (lag.run(), keeper.keep(), events.run(), *caches.runs()):
             self._begin(part)
         self._begin(self._decide(caches, loop))
         await shell.run(
@@ -170,6 +196,7 @@ class Operator:
         signs = Signs(
             watches=caches.silences,
             oldest_key=caches.queue.oldest,
+            longest_reconcile=caches.queue.longest_running,
             loop_lag=lag,
             ready=caches.ready,
             longest_silence=self.settings.health_watch_seconds,

@@ -1,28 +1,24 @@
 """
 What the caches know about one VideoJob, put together for `decide`; and the tidying when a VideoJob is gone.
 
-Reading the picture costs no call, with one exception: a Job that has been without any pod for a while has its
-FailedCreate events read, at most every ten seconds, because nothing else says why.
+Reading the picture costs no call, with one exception: when a Job has ended and its newest pod's last words are not
+here, its pods are read from the API server once, so that a watch that lags or is silent is never taken for evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from videojob_operator.cluster.api import Api
-from videojob_operator.cluster.events import failed_create
 from videojob_operator.cluster.informer import Informer
+from videojob_operator.cluster.kinds import PODS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.names import job_name
-from videojob_operator.domain.observed import JobSeen, Observed, PodSeen, VideoJobSeen
+from videojob_operator.domain.names import UID_LABEL, job_name
+from videojob_operator.domain.observed import AGENT, JobSeen, Observed, PodRefusal, PodSeen, VideoJobSeen
 from videojob_operator.reports.slots import Slots
-
-PODLESS_AFTER = timedelta(seconds=2)
-"""A Job controller that may make a pod has made it by then."""
-EVENTS_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +29,25 @@ class Picture:
     videojobs: VideoJobs
     jobs: Informer[JobSeen]
     pods: Informer[PodSeen]
+    refusals: Informer[PodRefusal]
     notes: Notes
     slots: Slots
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def observe(self, videojob: VideoJobSeen) -> Observed:
-        """Everything known about one VideoJob now."""
-        job = self._job(videojob)
-        pods = self._pods(job)
-        if job is not None and not pods and self._is_podless(job):
-            await self._read_events(videojob, job)
-        note = self.notes.of(videojob.uid)
+        """Everything known about one VideoJob now. Raises ClusterError when an ended Job's pods cannot be read."""
+        job, note = self._job(videojob), self.notes.of(videojob.uid)
+        if job is not None and job.finished and note.read != job.uid and not self._has_last_words(job):
+            await self._read_pods(videojob)
+            note.read = job.uid
         return Observed(
             videojob=videojob,
             job=job,
-            pods=pods,
+            pods=tuple(note.dated(pod, now=self.now()) for pod in self._pods(job)),
             warnings=note.warnings,
+            refusals=self.refusals.store.living(job.uid) if job else (),
+            newest_pod=self.pods.store.newest,
+            pods_read=job is not None and note.read == job.uid,
             creation_problem=note.problem,
             report=self.slots.show(videojob.uid),
         )
@@ -68,11 +67,14 @@ class Picture:
         gone = (replace(pod, gone=True) for pod in self.pods.store.gone(job.uid))
         return (*self.pods.store.living(job.uid), *gone)
 
-    def _is_podless(self, job: JobSeen) -> bool:
-        waiting = not (job.suspend or job.finished or job.deleting)
-        return waiting and self.now() - (job.started or job.created) > PODLESS_AFTER
+    def _has_last_words(self, job: JobSeen) -> bool:
+        """Whether the newest pod is known to have ended, agent included."""
+        newest = max(self._pods(job), key=lambda pod: (pod.created, pod.name), default=None)
+        return newest is not None and newest.ended and newest.container(AGENT).exit is not None
 
-    async def _read_events(self, videojob: VideoJobSeen, job: JobSeen) -> None:
-        if self.notes.wants_events(videojob.uid, every=EVENTS_EVERY):
-            found = await failed_create(self.client, namespace=videojob.namespace, job_uid=job.uid)
-            self.notes.heard(videojob.uid, found)
+    async def _read_pods(self, videojob: VideoJobSeen) -> None:
+        """Brings the VideoJob's pods, as the API server has them now, into the cache."""
+        query = {"labelSelector": f"{UID_LABEL}={videojob.uid}"}
+        async for page in self.client.pages(PODS, namespace=videojob.namespace, query=query):
+            for raw in page.get("items") or ():
+                self.pods.put(raw)

@@ -127,6 +127,10 @@ class WorkQueue:
         since = [*self._ready.values(), *self._running.values()]
         return max(0.0, self._clock() - min(since)) if since else 0.0
 
+    def longest_running(self) -> float:
+        """Seconds that a worker has been busy with the same key; 0 when none is. Keys that wait do not count."""
+        return max(0.0, self._clock() - min(self._running.values())) if self._running else 0.0
+
     def _put_back(self, key: Key, *, delay: float | None) -> None:
         del self._running[key]
         self._timers.pop(key, None)

@@ -74,13 +74,11 @@ class Settings(BaseModel):
     health_watch_seconds: Seconds = 150
     """After so long without a sign of life from a watch the liveness probe fails."""
     config_error_wait_seconds: Seconds = 60
-    """How long InvalidImageName, CreateContainerConfigError and their like may stand before they are a verdict."""
+    """How long InvalidImageName, CreateContainerConfigError and the like must stand before they are a verdict."""
     image_pull_wait_seconds: Seconds = 600
-    """How long ErrImagePull and ImagePullBackOff may stand."""
-    no_pod_wait_seconds: Seconds = 60
-    """How long a running Job may be without any pod (Pod Security, quota)."""
-    evidence_wait_seconds: Seconds = 30
-    """How long after the Job's end the last words of its pod may take to arrive."""
+    """How long a registry must go on refusing an image before that is a verdict."""
+    pod_refused_wait_seconds: Seconds = 60
+    """How long the API server must go on refusing a Job's pod before that is a verdict."""
     report_wait_seconds: Seconds = 60
     """How long a running pod may be silent before ProgressReporting turns False."""
 
@@ -106,8 +104,7 @@ class Settings(BaseModel):
             image_pull_policy=self.image_pull_policy or None,
             config_error_wait=timedelta(seconds=self.config_error_wait_seconds),
             image_pull_wait=timedelta(seconds=self.image_pull_wait_seconds),
-            no_pod_wait=timedelta(seconds=self.no_pod_wait_seconds),
-            evidence_wait=timedelta(seconds=self.evidence_wait_seconds),
+            pod_refused_wait=timedelta(seconds=self.pod_refused_wait_seconds),
             report_wait=timedelta(seconds=self.report_wait_seconds),
         )
 

@@ -25,7 +25,7 @@ from tests.e2e.lives import Fate
 from tests.e2e.manifests import EXAMPLES, QUICKSTART, TAKEN_AWAY, example, saving_every_second, videojob
 
 CLAIM = "videos"
-WAITS = {"configError": 8, "imagePull": 12, "noPod": 10}
+WAITS = {"configError": 8, "imagePull": 12, "podRefused": 10}
 """Seconds; the defaults are made for people, not for tests."""
 
 

@@ -65,11 +65,13 @@ CASES: dict[str, Callable[[Lab], Case]] = {
     "wrong-sum": lambda lab: Case({"inputs": WRONG_SUM}, "DigestMismatch", "note.txt"),
     "wrong-keys": lambda lab: Case({"output": bucket(lab, secret="wrong-keys")}, "CredentialsRefused", "videos"),
     "no-such-claim": lambda lab: Case(
-        {"output": {"pvc": {"claimName": "missing"}}, "deadlines": {"startSeconds": 20}}, "VolumesNotReady", "missing"
+        {"output": {"pvc": {"claimName": "missing"}}, "deadlines": {"pendingSeconds": 20}},
+        "PendingDeadlineExceeded",
+        'VolumesNotReady: 0/1 nodes are available: persistentvolumeclaim "missing" not found',
     ),
     "no-room": lambda lab: Case(
-        {"runner": {"accelerator": "None", "resources": MANY_GPUS}, "deadlines": {"startSeconds": 15}},
-        "StartDeadlineExceeded",
+        {"runner": {"accelerator": "None", "resources": MANY_GPUS}, "deadlines": {"pendingSeconds": 15}},
+        "PendingDeadlineExceeded",
         "example.com/gpu",
     ),
 }

@@ -115,7 +115,7 @@ class Client(Api):
         """See `Api`."""
         parameters = {"watch": "true", "allowWatchBookmarks": "true", **query}
         request = Request("GET", kind, kind.path(namespace=namespace), tuple(parameters.items()))
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS, sock_read=silence)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CALL_SECONDS, silence), sock_read=silence)
         async with self._sent(request, verb="WATCH", limits=limits) as response:
             yield {"type": OPENED, "object": {}}
             with translated(str(request)):

@@ -1,11 +1,8 @@
 """
-Events: what people read in `kubectl describe`, written sparingly, and the one kind that we read ourselves.
+Events: what people read in `kubectl describe`, written sparingly.
 
 An event tells once. The same words about the same object are not repeated, one VideoJob gets at most twelve, and all
 together five a second; what is over the budget is dropped and counted, never waited for.
-
-A pod that the API server refuses (Pod Security, quota) leaves no trace in the Job's status: only `FailedCreate` events
-name the reason, so they are listed, for one Job and on demand.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from typing import Any
 
 from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError
-from videojob_operator.cluster.kinds import EVENTS, JOBS, VIDEOJOBS
+from videojob_operator.cluster.kinds import EVENTS, VIDEOJOBS
 from videojob_operator.domain.decision import RecordEvent
 from videojob_operator.domain.observed import VideoJobSeen
 from videojob_operator.metrics import Metrics
@@ -110,16 +107,3 @@ def manifest(about: VideoJobSeen, event: RecordEvent, *, instance: str) -> dict[
             "resourceVersion": about.resource_version,
         },
     }
-
-
-async def failed_create(client: Api, *, namespace: str, job_uid: str) -> tuple[str, ...]:
-    """Texts of a Job's FailedCreate events, oldest first, at most five; none when they may not be read."""
-    selector = f"regarding.kind={JOBS.name},regarding.uid={job_uid},reason=FailedCreate"
-    found: list[dict[str, Any]] = []
-    try:
-        async for page in client.pages(EVENTS, namespace=namespace, query={"fieldSelector": selector}):
-            found.extend(page.get("items") or ())
-    except ClusterError as error:
-        log.warning("events of Job %s in %s cannot be read: %s", job_uid, namespace, error)
-    found.sort(key=lambda event: event["metadata"].get("creationTimestamp", ""))
-    return tuple(dict.fromkeys(str(event.get("note") or "")[:1024] for event in found))[-5:]

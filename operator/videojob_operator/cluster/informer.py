@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from videojob_operator.cluster.api import OPENED, Api, newer
@@ -44,8 +45,17 @@ class Projection(Protocol):
     def name(self) -> str:
         """metadata.name."""
 
+    @property
+    def created(self) -> datetime:
+        """metadata.creationTimestamp, or what stands for it."""
+
 
 T = TypeVar("T", bound=Projection)
+
+
+def name_label(raw: Mapping[str, Any]) -> str:
+    """The VideoJob's name as the label of an object of ours says it; empty where there is none."""
+    return str((raw["metadata"].get("labels") or {}).get(NAME_LABEL, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +70,11 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watching:
-    """How to look: seconds, and the label selector of both list and watch."""
+    """How to look: seconds, and the selector of both list and watch."""
 
-    selector: str = f"{MANAGED_LABEL}=true"
+    selector: Mapping[str, str] = field(default_factory=lambda: {"labelSelector": f"{MANAGED_LABEL}=true"})
+    server_seconds: int | None = None
+    """How long the server keeps one watch open. None: its own choice, which wants bookmarks as a sign of life."""
     silence: float = 100.0
     """Bookmarks come every 60 s; the liveness probe gives up at 150 s, so there is one try to reconnect before."""
     pause: float = 1.0
@@ -79,6 +91,8 @@ class Store(Generic[T]):
         self._living: dict[str, Kept[T]] = {}
         self._gone: dict[str, tuple[float, Kept[T]]] = {}
         self._indexed: dict[Hashable, set[str]] = {}
+        self.newest: datetime | None = None
+        """When the youngest object ever kept was created."""
 
     def __len__(self) -> int:
         return len(self._living)
@@ -95,6 +109,7 @@ class Store(Generic[T]):
             return False  # the answer to a write of ours may come after the watch has gone on
         self._living[uid] = kept
         self._indexed.setdefault(self._index(kept), set()).add(uid)
+        self.newest = max(self.newest or kept.thing.created, kept.thing.created)
         return known != kept
 
     def remove(self, uid: str, *, last: Kept[T] | None = None) -> Kept[T] | None:
@@ -140,15 +155,16 @@ class Informer(Generic[T]):
         index: Callable[[Kept[T]], Hashable],
         changed: Callable[[Kept[T]], None],
         metrics: Metrics,
+        videojob_of: Callable[[Mapping[str, Any]], str] = name_label,
         namespaces: tuple[str | None, ...] = (None,),
         watching: Watching = Watching(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind, self.watching = kind, watching
         self.store: Store[T] = Store(index=index, clock=clock, remember=watching.remember)
-        self._client, self._project, self._changed = client, project, changed
+        self._client, self._project, self._changed, self._videojob_of = client, project, changed, videojob_of
         self._metrics, self._clock = metrics, clock
-        self._streams = {namespace: Stream(last=clock()) for namespace in namespaces}
+        self._streams = {namespace: Stream(last=clock(), connected=clock()) for namespace in namespaces}
 
     @property
     def synced(self) -> bool:
@@ -156,8 +172,12 @@ class Informer(Generic[T]):
         return all(stream.synced for stream in self._streams.values())
 
     def age(self) -> float:
-        """Seconds since the last line of the stream that has been silent longest."""
+        """Seconds since the last line, answer or failed try of the stream that has been silent longest."""
         return self._clock() - min(stream.last for stream in self._streams.values())
+
+    def connected_for(self) -> float:
+        """Seconds since a watch last failed: how long the API server is known to have been within reach."""
+        return self._clock() - max(stream.connected for stream in self._streams.values())
 
     async def wait_synced(self) -> None:
         """Until the first list of every namespace is in."""
@@ -182,6 +202,7 @@ class Informer(Generic[T]):
             except ClusterError as error:
                 pause = min(LONGEST_PAUSE, self.watching.pause * 2**stream.failures)
                 stream.failures += 1
+                stream.last = stream.connected = self._clock()  # a try that failed shows that this reflector works
                 log.warning("watch of %s interrupted, again in %.3g s: %s", self.kind.plural, pause, error)
                 await asyncio.sleep(pause)
             self.store.forget()
@@ -191,7 +212,7 @@ class Informer(Generic[T]):
         before = set(stream.uids)
         seen: set[str] = set()
         version = ""
-        query = {"labelSelector": self.watching.selector}
+        query = dict(self.watching.selector)
         async for page in self._client.pages(self.kind, namespace=namespace, query=query):
             version = page["metadata"]["resourceVersion"]
             seen.update(self._put(raw, stream) for raw in page.get("items", ()))
@@ -203,7 +224,9 @@ class Informer(Generic[T]):
         self._count()
 
     async def _watch(self, namespace: str | None, stream: Stream) -> None:
-        query = {"labelSelector": self.watching.selector, "resourceVersion": stream.version}
+        query = {**self.watching.selector, "resourceVersion": stream.version}
+        if self.watching.server_seconds is not None:
+            query["timeoutSeconds"] = str(self.watching.server_seconds)
         events = self._client.watch(self.kind, namespace=namespace, query=query, silence=self.watching.silence)
         async with aclosing(events):
             async for event in events:
@@ -228,8 +251,7 @@ class Informer(Generic[T]):
 
     def _kept(self, raw: Mapping[str, Any]) -> Kept[T]:
         meta = raw["metadata"]
-        videojob = (meta.get("labels") or {}).get(NAME_LABEL, "")
-        return Kept(meta["namespace"], videojob, self._project(raw), meta.get("resourceVersion", ""))
+        return Kept(meta["namespace"], self._videojob_of(raw), self._project(raw), meta.get("resourceVersion", ""))
 
     def _put(self, raw: Mapping[str, Any], stream: Stream) -> str:
         kept = self._kept(raw)
@@ -252,6 +274,8 @@ class Stream:
     """One namespace's list and watch: where it stands and when it last gave a sign of life."""
 
     last: float
+    connected: float
+    """Since when no try has failed."""
     version: str = ""
     cause: str = "start"
     failures: int = 0

@@ -1,15 +1,16 @@
 """
-What the cluster said while creating a Job: warnings of the creation's reply, why a creation was refused, and why pods
-do not come. None of it is stored in any object, so it is kept here until the VideoJob is gone or over.
+What only the operator has seen of a VideoJob and no object holds: the API server's words about the Job's creation,
+since when containers wait for an error, and whether an ended Job's pods were read. Kept until the VideoJob is gone or
+over.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from videojob_operator.domain.observed import CreationProblem
+from videojob_operator.domain.container_errors import error_class
+from videojob_operator.domain.observed import ContainerSeen, CreationProblem, PodSeen
 
 MOST_WARNINGS = 5
 
@@ -21,20 +22,36 @@ class Note:
     uid: str
     said: tuple[str, ...] = ()
     problem: CreationProblem | None = None
-    events: tuple[str, ...] = ()
-    events_at: float | None = None
+    read: str = ""
+    """Uid of the ended Job whose pods were read from the API server."""
+    failing: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    """By pod and container: the class of error that it waits for, and since when."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Newest last, at most five, each once."""
-        return tuple(dict.fromkeys((*self.said, *self.events)))[-MOST_WARNINGS:]
+        return tuple(dict.fromkeys(self.said))[-MOST_WARNINGS:]
+
+    def dated(self, pod: PodSeen, *, now: datetime) -> PodSeen:
+        """The pod, each container that waits for an error with the time since when it does."""
+        containers = {name: self._dated(pod.uid, each, now=now) for name, each in pod.containers.items()}
+        return replace(pod, containers=containers)
+
+    def _dated(self, pod: str, container: ContainerSeen, *, now: datetime) -> ContainerSeen:
+        key, kind = (pod, container.name), error_class(container)
+        if not kind:
+            self.failing.pop(key, None)
+            return container
+        if self.failing.get(key, ("",))[0] != kind:
+            self.failing[key] = kind, now
+        return replace(container, failing_since=self.failing[key][1])
 
 
 class Notes:
     """A note for each VideoJob, by uid."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._notes = clock, dict[str, Note]()
+    def __init__(self) -> None:
+        self._notes = dict[str, Note]()
 
     def of(self, uid: str) -> Note:
         """The note, made when there is none."""
@@ -50,16 +67,6 @@ class Notes:
         note = self.of(uid)
         known, note.problem = note.problem == problem, problem
         return not known
-
-    def wants_events(self, uid: str, *, every: float) -> bool:
-        """Whether the FailedCreate events were last read more than `every` seconds ago."""
-        at = self.of(uid).events_at
-        return at is None or self._clock() - at >= every
-
-    def heard(self, uid: str, events: tuple[str, ...]) -> None:
-        """The FailedCreate events as they are now."""
-        note = self.of(uid)
-        note.events, note.events_at = events, self._clock()
 
     def forget(self, uid: str) -> None:
         """The VideoJob is gone."""

@@ -16,7 +16,7 @@ from videojob_api.status import OutputStatus, Progress, VideoJobStatus
 
 from videojob_operator.domain import progress
 from videojob_operator.domain.endings import Ending, ending
-from videojob_operator.domain.observed import CreationProblem, JobSeen, Observed, PodSeen, ReportSeen
+from videojob_operator.domain.observed import CreationProblem, JobSeen, Observed, PodRefusal, PodSeen, ReportSeen
 from videojob_operator.domain.plan import Places, output_plan
 from videojob_operator.domain.retry import History, history
 from videojob_operator.domain.settings import Settings
@@ -48,6 +48,9 @@ class Case:
     lost_job: bool
     """There was a Job, and somebody deleted it."""
     warnings: tuple[str, ...] = ()
+    refusals: tuple[PodRefusal, ...] = ()
+    newest_pod: datetime | None = None
+    pods_read: bool = False
     creation_problem: CreationProblem | None = None
 
     @property
@@ -102,6 +105,9 @@ def examine(observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: 
         output=_output(observed, ref, spec),
         lost_job=status.job_name is not None and observed.job is None,
         warnings=observed.warnings,
+        refusals=observed.refusals,
+        newest_pod=observed.newest_pod,
+        pods_read=observed.pods_read,
         creation_problem=observed.creation_problem,
     )
 

@@ -51,6 +51,8 @@ class ContainerSeen:
     name: str
     waiting_reason: str = ""
     waiting_message: str = ""
+    failing_since: datetime | None = None
+    """When this operator first saw it wait for an error (`container_errors`); None: not seen, so no evidence yet."""
     started: datetime | None = None
     """When it began to run; kept after its end."""
     exit: Exit | None = None
@@ -127,6 +129,22 @@ class JobSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PodRefusal:
+    """A FailedCreate event: the API server refused a pod that the Job controller asked for."""
+
+    uid: str
+    """Of the event; the same words again raise its count, not a new event."""
+    name: str
+    """Of the event."""
+    job_uid: str
+    message: str
+    created: datetime
+    """When the pod was first refused with these words, by the Job controller's clock."""
+    last: datetime
+    """When it was last refused so."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportSeen:
     """The newest report taken for a job, and from which pod."""
 
@@ -181,6 +199,12 @@ class Observed:
     pods: tuple[PodSeen, ...] = ()
     """Pods of that Job, those gone within the last minute included, in any order."""
     warnings: tuple[str, ...] = ()
-    """Newest last, at most 5: `Warning` headers of the Job's creation, messages of its FailedCreate events."""
+    """`Warning` headers of the Job's creation. A hint for people, never evidence: a warning refuses nothing."""
+    refusals: tuple[PodRefusal, ...] = ()
+    """The Job's FailedCreate events, in any order."""
+    newest_pod: datetime | None = None
+    """When the youngest pod of any VideoJob was created: whether the Job controller serves others meanwhile."""
+    pods_read: bool = False
+    """Whether `pods` was read from the API server after the Job had ended: no last words can be on their way."""
     creation_problem: CreationProblem | None = None
     report: ReportSeen | None = None

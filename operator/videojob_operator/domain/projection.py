@@ -14,6 +14,7 @@ from videojob_operator.domain.observed import (
     ContainerSeen,
     Exit,
     JobSeen,
+    PodRefusal,
     PodSeen,
     Problem,
     VideoJobSeen,
@@ -118,6 +119,21 @@ def project_pod(raw: Raw) -> PodSeen:
         deleting=time(meta.get("deletionTimestamp")),
         conditions=_conditions(status),
         containers={state["name"]: _container(state) for state in states},
+    )
+
+
+def project_refusal(raw: Raw) -> PodRefusal:
+    """An events.k8s.io/v1 FailedCreate event; the Job controller still fills the deprecated times of core/v1."""
+    meta, created = raw["metadata"], time(raw["metadata"].get("creationTimestamp")) or EPOCH
+    first = time(raw.get("deprecatedFirstTimestamp")) or time(raw.get("eventTime")) or created
+    series = (raw.get("series") or {}).get("lastObservedTime")
+    return PodRefusal(
+        uid=meta["uid"],
+        name=meta["name"],
+        job_uid=(raw.get("regarding") or {}).get("uid", ""),
+        message=str(raw.get("note") or "")[:1024],
+        created=first,
+        last=time(series) or time(raw.get("deprecatedLastTimestamp")) or first,
     )
 
 

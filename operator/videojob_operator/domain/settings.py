@@ -30,16 +30,13 @@ class Settings:
     """User, and fsGroup, of the pod unless `spec.pod.runAsUser` says otherwise."""
 
     config_error_wait: timedelta = timedelta(seconds=60)
-    """How long InvalidImageName, CreateContainerConfigError and their like may stand before they are a verdict."""
+    """How long InvalidImageName, CreateContainerConfigError and the like must stand before they are a verdict."""
 
     image_pull_wait: timedelta = timedelta(minutes=10)
-    """How long ErrImagePull and ImagePullBackOff may stand."""
+    """How long a registry must go on refusing an image before that is a verdict; one that is away refuses nothing."""
 
-    no_pod_wait: timedelta = timedelta(seconds=60)
-    """How long a running Job may be without any pod (Pod Security, quota)."""
-
-    evidence_wait: timedelta = timedelta(seconds=30)
-    """How long after the Job's end the last words of its pod may take to reach us."""
+    pod_refused_wait: timedelta = timedelta(seconds=60)
+    """How long the API server must go on refusing a Job's pod (Pod Security …) before that is a verdict."""
 
     report_wait: timedelta = timedelta(seconds=60)
     """How long a running pod may be silent before ProgressReporting turns False."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from videojob_api.report import ProgressState
-
 from videojob_operator.domain.case import Case
 from videojob_operator.domain.conditions import Fact
+from videojob_operator.domain.verdict import AFTER_THE_WORK
 
 WORDS = {
     "FetchingInputs": "Fetching",
@@ -14,15 +13,24 @@ WORDS = {
     "CreateFailed": "Accepted",
     "JobNameTaken": "Stalled",
     "NodeLost": "NodeLost",
+    **dict.fromkeys(
+        (
+            "NoPod",
+            "PodCreationFailed",
+            "PodRefused",
+            "PodTerminating",
+            "QuotaExceeded",
+            "SchedulingGated",
+            "Unschedulable",
+        ),
+        "Pending",
+    ),
 }
 """Reasons of Running=False that have a word of their own; any other wait is `Starting`."""
 
-AFTER_THE_WORK = frozenset({ProgressState.FINISHING, ProgressState.DONE})
-"""The frames are made; our runner's container lives on until the agent has published them."""
-
 
 def state(case: Case, facts: Mapping[str, Fact]) -> str:
-    """Accepted, Starting, Fetching, Running, Publishing, Suspended, Stalled, NodeLost, Succeeded or Failed."""
+    """Accepted, Pending, Starting, Fetching, Running, Publishing, Suspended, Stalled, NodeLost, Succeeded or Failed."""
     succeeded, running = facts["Succeeded"].status, facts["Running"]
     if succeeded != "Unknown":
         return "Succeeded" if succeeded == "True" else "Failed"

@@ -7,7 +7,7 @@ Exit code 0 is no evidence: a sidecar's failure does not show in it. A VideoJob 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from videojob_api.report import Failure, ProgressState
 from videojob_api.status import OutputStatus
@@ -33,6 +33,12 @@ NOT_PUBLISHED = frozenset(
     }
 )
 """The agent's own reasons: the pictures were made, but could not be stored."""
+
+AFTER_THE_WORK = frozenset({ProgressState.FINISHING, ProgressState.DONE})
+"""The frames are made; our runner's container lives on until the agent has published them."""
+
+ASK_AGAIN = timedelta(seconds=2)
+"""Between two readings of an ended Job's pods from the API server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,8 @@ def judge(case: Case) -> Judgement:
 def _complete(case: Case, complete: ConditionSeen) -> Judgement:
     if case.output and case.digest:
         return _published(case.output)
-    if wait := _unsettled(case, complete.since):
-        return NotYet(wait)
+    if _awaits_last_words(case):
+        return NotYet(ASK_AGAIN)
     failure = _told(case)
     if failure is None:
         return Verdict(False, "OutputNotPublished", _no_evidence(case))
@@ -105,8 +111,8 @@ def _failed(case: Case, failure: ConditionSeen) -> Judgement:
         limit = case.spec.deadlines.active_seconds
         text = f"the Job ran longer than spec.deadlines.activeSeconds allows ({limit} s)"
         return Verdict(False, "DeadlineExceeded", text)
-    if wait := _unsettled(case, failure.since):
-        return NotYet(wait)
+    if _awaits_last_words(case):
+        return NotYet(ASK_AGAIN)
     last = _last_own(case)
     if last is None:
         return Verdict(False, failure.reason or "JobFailed", failure.message)
@@ -124,13 +130,17 @@ def _attempts(case: Case) -> str:
     return f"{count} attempts failed (spec.retry.limit {case.spec.retry.limit}), the last one: " if count > 1 else ""
 
 
-def _unsettled(case: Case, ended: datetime | None) -> timedelta | None:
-    """How much longer the newest pod's last words may take to arrive; None when there is nothing to wait for."""
+def _awaits_last_words(case: Case) -> bool:
+    """
+    Whether the newest pod may have said more than has arrived here.
+
+    A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
+    silent or lagging watch is no evidence.
+    """
     pod = case.pod
     if pod and pod.ended and (pod.container(AGENT).exit or pod.container(AGENT).started is None):
-        return None
-    left = (ended or case.now) + case.settings.evidence_wait - case.now
-    return left if ended and left > timedelta(0) else None
+        return False
+    return not case.pods_read
 
 
 def _disruptions(case: Case) -> str:
@@ -141,13 +151,16 @@ def _disruptions(case: Case) -> str:
 
 
 def _progress_deadline(case: Case) -> Judgement:
-    """A heartbeat without change is no progress; silence is not judged, since the endpoint may be the reason."""
+    """
+    A runner that reports again and again without any change stands still. Silence is not judged, since its cause may
+    be the way to this operator; nor is the wait of a finished output for its store, which has a deadline of its own.
+    """
     limit = case.spec.deadlines.progress_seconds
     running = case.live_pod and case.live_pod.container(RUNNER).started and not case.live_pod.container(RUNNER).exit
-    if limit is None or not running or case.report is None or (case.job and case.job.suspend):
+    report = case.report
+    if limit is None or not running or report is None or (case.job and case.job.suspend):
         return NotYet()
-    left = case.report.changed + timedelta(seconds=limit) - case.now
-    if left > timedelta(0):
-        return NotYet(left)
-    text = f"no change of progress for {limit} s (spec.deadlines.progressSeconds), at {case.report.report.percent} %"
+    if report.report.state in AFTER_THE_WORK or report.received - report.changed < timedelta(seconds=limit):
+        return NotYet()
+    text = f"no change of progress for {limit} s (spec.deadlines.progressSeconds), at {report.report.percent} %"
     return Verdict(False, "ProgressDeadlineExceeded", text)

@@ -1,49 +1,41 @@
 """
 Why the runner does not run, and for how long that may last.
 
-Kubernetes waits for ever: for a node, for an image, for a Secret, for a quota. Here each kind of waiting has a name
-and a sentence for people, and a patience after which it becomes a verdict; then the operator deletes the Job. Patience
-counts from the moment the present wait began, not from the creation of the VideoJob.
+Waiting before a pod is scheduled (the Job controller, a quota, a free device) is nobody's fault and has no limit but
+`deadlines.pendingSeconds`. After scheduling `deadlines.startSeconds` counts. Only a refusal, by the API server, a
+registry or the container runtime, is a verdict by itself, and only when it has been repeated for a while. After a
+verdict the operator deletes the Job, since Kubernetes would wait without end.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from videojob_operator.domain import pod_creation
 from videojob_operator.domain.case import Case
 from videojob_operator.domain.conditions import Fact, since
-from videojob_operator.domain.observed import AGENT, FETCH, RUNNER, ContainerSeen, PodSeen
+from videojob_operator.domain.container_errors import CONFIG_ERRORS, error_class, is_refusal
+from videojob_operator.domain.observed import AGENT, FETCH, RUNNER, ContainerSeen, JobSeen, PodSeen
 from videojob_operator.domain.verdict import Verdict
 from videojob_operator.domain.volumes import claim_names, secret_names
 
-CONFIG_ERRORS = frozenset(
-    {
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "InvalidImageName",
-        "RunContainerError",
-    }
-)
-PULL_ERRORS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 SANDBOX_PATIENCE = timedelta(seconds=10)
 """A node may take this long to set a pod up before volumes are named as the likely reason."""
-EVENTS_AFTER = timedelta(seconds=6)
-"""FailedCreate events are read only for a Job that has been without a pod for a moment."""
 LOST_AFTER = timedelta(seconds=30)
 """A pod that outlives its grace period by this much is on a node that does not answer."""
-OWN_WORDS = CONFIG_ERRORS | {"ImagePullFailed", "NoPod", "PodRefused", "VolumesNotReady"}
+OWN_WORDS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
 """Reasons that say more than "the start deadline has passed"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why nothing runs yet. After `patience` from `began` it is a verdict; None: only the start deadline counts."""
+    """Why nothing runs yet, and what ends it besides the event that it waits for."""
 
     reason: str
     message: str
-    began: datetime | None = None
-    patience: timedelta | None = None
+    scheduled: datetime | None = None
+    """When the pod got its node, which starts `startSeconds`; None: still pending, `pendingSeconds` counts."""
+    refused_at: datetime | None = None
+    """When a refusal becomes a verdict, or did; None: there is no refusal."""
     again: timedelta | None = None
     """When there may be more to say, though nothing will call."""
 
@@ -62,27 +54,46 @@ def waiting(case: Case) -> Wait | None:
     if case.job.suspend or case.job.finished or (case.pod and case.pod.phase == "Succeeded"):
         return None
     if case.live_pod is None:
-        return Wait("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case)
+        return Wait("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case, case.job)
     return None if case.live_pod.container(RUNNER).started else _in_pod(case, case.live_pod)
 
 
-def overdue(case: Case, wait: Wait) -> Verdict | timedelta:
-    """The verdict if patience has run out, else how much of it is left."""
-    begun, limit = started_waiting(case), case.spec.deadlines.start_seconds
-    ends = [begun + timedelta(seconds=limit)]
-    if wait.patience is not None:
-        ends.append((wait.began or begun) + wait.patience)
-    left = min(ends) - case.now
-    if left > timedelta(0):
-        return min(left, wait.again or left)
-    if case.now < ends[0]:
-        return Verdict(False, wait.reason, wait.message)
-    text = f"the runner has not started within {limit} s (spec.deadlines.startSeconds): {wait.reason}: {wait.message}"
-    return Verdict(False, wait.reason if wait.reason in OWN_WORDS else "StartDeadlineExceeded", text)
+def overdue(case: Case, wait: Wait) -> Verdict | timedelta | None:
+    """The verdict if a refusal or a deadline has ended the wait, else when to look again; None: nothing will end it."""
+    ends = [*_refusal(wait), *_pending_deadline(case, wait), *_start_deadline(case, wait)]
+    past = [(moment, verdict) for moment, verdict in ends if moment <= case.now]
+    if past:
+        return min(past, key=lambda end: end[0])[1]
+    lefts = [moment - case.now for moment, _ in ends]
+    return min((left for left in (*lefts, wait.again) if left is not None), default=None)
 
 
-def started_waiting(case: Case) -> datetime:
-    """When the present wait began: at acceptance, at the last resume, or at the end of the last attempt."""
+def _refusal(wait: Wait) -> list[tuple[datetime, Verdict]]:
+    return [(wait.refused_at, Verdict(False, wait.reason, wait.message))] if wait.refused_at else []
+
+
+def _pending_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
+    limit = case.spec.deadlines.pending_seconds
+    if wait.scheduled or limit is None:
+        return []
+    text = f"no pod was scheduled within {limit} s (spec.deadlines.pendingSeconds): {wait.reason}: {wait.message}"
+    return [(pending_since(case) + timedelta(seconds=limit), Verdict(False, "PendingDeadlineExceeded", text))]
+
+
+def _start_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
+    if wait.scheduled is None:
+        return []
+    limit = case.spec.deadlines.start_seconds
+    text = (
+        f"the runner has not started within {limit} s of the pod's scheduling (spec.deadlines.startSeconds): "
+        f"{wait.reason}: {wait.message}"
+    )
+    reason = wait.reason if wait.reason in OWN_WORDS else "StartDeadlineExceeded"
+    return [(wait.scheduled + timedelta(seconds=limit), Verdict(False, reason, text))]
+
+
+def pending_since(case: Case) -> datetime:
+    """When the wait for a pod began: at acceptance, at the last resumption, or at the end of the last attempt."""
     accepted = since(case.status, "Accepted", "True") or case.now
     resumed = since(case.status, "Suspended", "False") or case.now
     return max(accepted, resumed, case.history.last_end or accepted)
@@ -113,22 +124,40 @@ def _taken(name: str, owner_kind: str) -> str:
 
 def _no_job(case: Case) -> Wait:
     problem = case.creation_problem
-    return Wait(problem.reason, problem.message) if problem else Wait("CreatingJob", "the Job is being created")
+    if problem is None:
+        return Wait("CreatingJob", "the Job is being created")
+    quota = pod_creation.classify(problem.message) == "quota"
+    return Wait("QuotaExceeded" if quota else problem.reason, problem.message)
 
 
-def _no_pod(case: Case) -> Wait:
-    """Pod Security and quotas refuse pods without a trace in the Job: only events and creation warnings tell."""
-    job = case.job
-    if job and (job.active or job.terminating or job.failed or any(not pod.gone for pod in case.pods)):
-        return Wait("NoPod", "the Job controller has not made the next pod yet")
-    said = "; ".join(case.warnings)
-    began = max(started_waiting(case), (job and (job.started or job.created)) or case.now)
-    if said:
-        return Wait("PodRefused", f"no pod could be created: {said}", began, case.settings.no_pod_wait)
-    return Wait("NoPod", "the Job controller has not made a pod", began, case.settings.no_pod_wait, again=EVENTS_AFTER)
+def _no_pod(case: Case, job: JobSeen) -> Wait:
+    """Pod Security and quotas refuse pods without a trace in the Job: only its FailedCreate events tell."""
+    refused = pod_creation.current(case.refusals, since=pending_since(case))
+    if refused is None:
+        return _not_served(case, job)
+    text = f"the API server refuses the pod: {refused.message}"
+    if refused.kind == "quota":
+        return Wait("QuotaExceeded", text)
+    if refused.kind == "transient":
+        return Wait("PodCreationFailed", f"the API server could not create the pod: {refused.message}")
+    lasting = refused.steady >= case.settings.pod_refused_wait
+    return Wait("PodRefused", text, refused_at=case.now if lasting else None)
+
+
+def _not_served(case: Case, job: JobSeen) -> Wait:
+    """No pod and no refusal. Absence is no evidence, however long it lasts."""
+    began = max(pending_since(case), job.started or job.created)
+    waited = max(case.now - began, timedelta(0))
+    following = bool(job.active or job.terminating or job.failed or case.pods)
+    others = case.newest_pod is not None and case.newest_pod > began
+    text = pod_creation.without_pod(waited, following=following, others_served=others)
+    hint = f"; when the Job was created the API server warned: {'; '.join(case.warnings)}" if case.warnings else ""
+    return Wait("NoPod", text + hint, again=pod_creation.until_next_step(waited))
 
 
 def _in_pod(case: Case, pod: PodSeen) -> Wait:
+    if pod.deleting:
+        return Wait("PodTerminating", f"pod {pod.name} is being deleted before its runner started")
     for name in (AGENT, FETCH, RUNNER):
         if wait := _container(case, pod, pod.container(name)):
             return wait
@@ -136,13 +165,17 @@ def _in_pod(case: Case, pod: PodSeen) -> Wait:
 
 
 def _container(case: Case, pod: PodSeen, container: ContainerSeen) -> Wait | None:
-    reason, began = container.waiting_reason, _turn(pod, container.name)
-    text = f"container {container.name}: {container.waiting_message or reason}"
-    if reason in CONFIG_ERRORS:
-        return Wait(reason, text + _remedy(container), began, case.settings.config_error_wait)
-    if reason in PULL_ERRORS:
-        return Wait("ImagePullFailed", text, began, case.settings.image_pull_wait)
-    return None
+    kind = error_class(container)
+    if not kind:
+        return None
+    patience = case.settings.image_pull_wait if kind == "pull" else case.settings.config_error_wait
+    refused = is_refusal(container) and container.failing_since
+    return Wait(
+        "ImagePullFailed" if kind == "pull" else container.waiting_reason,
+        f"container {container.name}: {container.waiting_message or container.waiting_reason}{_remedy(container)}",
+        scheduled=_scheduled_at(pod),
+        refused_at=refused + patience if refused else None,
+    )
 
 
 def _remedy(container: ContainerSeen) -> str:
@@ -150,21 +183,19 @@ def _remedy(container: ContainerSeen) -> str:
     return "; set spec.pod.runAsUser to a number above 0, or use an image that does not run as root" if root else ""
 
 
-def _turn(pod: PodSeen, container: str) -> datetime:
-    """When it was this container's turn: after scheduling, after the agent's start, after fetch."""
+def _scheduled_at(pod: PodSeen) -> datetime | None:
+    """When the pod got its node; None while it has none."""
     scheduled = pod.conditions.get("PodScheduled")
-    agent, fetch = pod.container(AGENT), pod.container(FETCH)
-    known = [pod.created, scheduled.since if scheduled else None]
-    if container != AGENT:
-        known.append(agent.started)
-    if container == RUNNER:
-        known.append(fetch.exit.finished if fetch.exit else None)
-    return max(moment for moment in known if moment is not None)
+    if scheduled is None or scheduled.status != "True":
+        return None
+    return scheduled.since or pod.created
 
 
 def _scheduling(pod: PodSeen) -> Wait | None:
     scheduled = pod.conditions.get("PodScheduled")
-    if scheduled is None or scheduled.status == "True":
+    if scheduled is None:
+        return Wait("Unschedulable", "the scheduler has not looked at the pod yet") if pod.node is None else None
+    if scheduled.status == "True":
         return None
     told = scheduled.message.lower()
     volumes = "persistentvolume" in told or "volume node affinity" in told
@@ -178,17 +209,20 @@ def _sandbox(case: Case, pod: PodSeen) -> Wait | None:
         return None
     left = scheduled.since + SANDBOX_PATIENCE - case.now
     if left > timedelta(0):
-        return Wait("ContainersStarting", f"node {pod.node} is setting the pod up", again=left)
+        text = f"node {pod.node} is setting the pod up"
+        return Wait("ContainersStarting", text, scheduled=scheduled.since, again=left)
     named = [f"Secret {name}" for name in secret_names(case.spec)] + [
         f"claim {name}" for name in claim_names(case.spec)
     ]
     exist = f"; do these exist: {', '.join(named)}?" if named else ""
-    return Wait("VolumesNotReady", f"node {pod.node} cannot set the pod's volumes up yet{exist}")
+    text = f"node {pod.node} cannot set the pod's volumes up yet{exist}"
+    return Wait("VolumesNotReady", text, scheduled=scheduled.since)
 
 
 def _starting(pod: PodSeen) -> Wait:
-    fetch = pod.container(FETCH)
+    fetch, scheduled = pod.container(FETCH), _scheduled_at(pod) or pod.created
     if fetch.started and not fetch.exit:
-        return Wait("FetchingInputs", "fetch is bringing the inputs")
+        return Wait("FetchingInputs", "fetch is bringing the inputs", scheduled=scheduled)
     waits = next((pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started), None)
-    return Wait("ContainersStarting", f"container {waits.name} is about to start" if waits else "about to start")
+    text = f"container {waits.name} is about to start" if waits else "about to start"
+    return Wait("ContainersStarting", text, scheduled=scheduled)

@@ -77,7 +77,7 @@ def test_the_notes_warn_when_no_runner_is_named(kube: Kube, helm: Helm) -> None:
 
 def test_an_upgrade_changes_the_operator_and_leaves_its_certificates(kube: Kube, helm: Helm) -> None:
     before = kube.get("secret", "videojob-tls")["data"]
-    helm.upgrade("--set", "image.tag=v2", "--set", "waits.noPod=5")
+    helm.upgrade("--set", "image.tag=v2", "--set", "waits.podRefused=5")
     assert operator(kube)["image"] == "videojob-operator:v2"
     assert {"name": "VIDEOJOB_NO_POD_WAIT_SECONDS", "value": "5"} in operator(kube)["env"]
     assert kube.get("secret", "videojob-tls")["data"] == before

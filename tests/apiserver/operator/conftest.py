@@ -24,7 +24,7 @@ def cluster() -> Iterator[devcluster.ApiServer]:
 @pytest.fixture(scope="session")
 def plant(cluster: devcluster.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """The operator, ready."""
-    waits = {"no_pod_wait_seconds": "4", "evidence_wait_seconds": "1", "report_wait_seconds": "3"}
+    waits = {"pod_refused_wait_seconds": "4", "report_wait_seconds": "3"}
     with running(cluster, tmp_path_factory.mktemp("operator") / "log", waits) as operator:
         yield operator
 

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
+from videojob_operator.app import FAILED_CREATE
 from videojob_operator.cluster.api import OPENED
 from videojob_operator.cluster.client import Client
 from videojob_operator.cluster.errors import (
@@ -19,9 +20,9 @@ from videojob_operator.cluster.errors import (
     SchemaRejected,
     Unreachable,
 )
-from videojob_operator.cluster.events import failed_create
 from videojob_operator.cluster.kinds import EVENTS, JOBS, PODS, SECRETS, TOKEN_REVIEWS, VIDEOJOBS
 from videojob_operator.cluster.review import ApiReviewer
+from videojob_operator.domain.projection import project_refusal
 from videojob_operator.metrics import Metrics
 
 import devcluster
@@ -169,10 +170,15 @@ async def test_a_watch_from_a_version_that_never_was_is_expired_or_refused(clien
             pass
 
 
-async def test_failed_creations_are_found_by_the_jobs_uid(client: Client, space: str) -> None:
-    for uid, note in (("u-1", "exceeded quota"), ("u-2", "something else")):
-        await client.create(EVENTS, event(space, uid, note), namespace=space)
-    assert await failed_create(client, namespace=space, job_uid="u-1") == ("exceeded quota",)
+async def test_failed_creations_are_watched_by_their_reason(client: Client, space: str) -> None:
+    [page] = [page async for page in client.pages(EVENTS, namespace=space, query=FAILED_CREATE)]
+    query = {**FAILED_CREATE, "resourceVersion": page["metadata"]["resourceVersion"], "timeoutSeconds": "60"}
+    events = client.watch(EVENTS, namespace=space, query=query, silence=20.0)
+    assert (await anext(events))["type"] == OPENED
+    await client.create(EVENTS, event(space, "u-1", "started") | {"reason": "Started"}, namespace=space)
+    await client.create(EVENTS, event(space, "u-2", "exceeded quota"), namespace=space)
+    seen = project_refusal((await asyncio.wait_for(anext(events), 10))["object"])
+    assert (seen.job_uid, seen.message) == ("u-2", "exceeded quota")
 
 
 def event(namespace: str, uid: str, note: str) -> dict[str, Any]:

@@ -118,15 +118,33 @@ def test_a_deleted_videojob_takes_its_job_along_for_good(kube: Kube, kubelet: Fa
     assert kube.items("jobs", selector="videojobs.dev/name=sunset") == []
 
 
-def test_a_quota_that_refuses_the_pod_is_told_in_the_verdict(kube: Kube) -> None:
-    kube.run("create", "quota", "none", "--hard=pods=0")
-    kube.run("wait", "quota/none", "--for=jsonpath={.status.hard.pods}=0", "--timeout=30s")
-    kube.apply(videojob("sunset"))
+def test_a_pod_that_the_api_server_goes_on_refusing_is_told_in_the_verdict(kube: Kube) -> None:
+    kube.apply(videojob("sunset", pod={"runtimeClassName": "nowhere"}))
     end = kube.until("vj", "sunset", is_over, timeout=60)
     verdict = condition(end, "Succeeded")
     assert verdict["reason"] == "PodRefused"
-    assert "exceeded quota: none" in verdict["message"]
+    assert 'RuntimeClass "nowhere" not found' in verdict["message"]
     kube.until_gone("jobs", selector="videojobs.dev/name=sunset", timeout=60)
+
+
+def test_a_used_up_quota_is_waited_for_and_the_job_runs_once_there_is_room(
+    kube: Kube, kubelet: FakeKubelet, plant: Plant
+) -> None:
+    kube.run("create", "quota", "tight", "--hard=pods=0")
+    kube.run("wait", "quota/tight", "--for=jsonpath={.status.hard.pods}=0", "--timeout=30s")
+    refusals = plant.metric("informer_objects", kind="Event")
+    kube.apply(videojob("sunset"))
+    waits = kube.until("vj", "sunset", lambda vj: condition(vj, "Running").get("reason") == "QuotaExceeded", timeout=30)
+    assert "exceeded quota: tight" in condition(waits, "Running")["message"]
+    assert waits["status"]["state"] == "Pending"
+    # Refused three times, the second of them longer ago than the four seconds after which other refusals are a verdict.
+    plant.until(
+        lambda: plant.metric("informer_objects", kind="Event") >= refusals + 4, what="four refusals", seconds=60
+    )
+    assert condition(kube.get("vj", "sunset"), "Succeeded")["status"] == "Unknown"
+    kube.patch("quota", "tight", {"spec": {"hard": {"pods": "1"}}})
+    kubelet.starts(kubelet.pod_of("sunset", timeout=90))
+    kube.until("vj", "sunset", lambda vj: vj["status"]["state"] == "Running", timeout=30)
 
 
 def test_somebody_elses_job_of_that_name_is_left_alone_and_told(kube: Kube) -> None:

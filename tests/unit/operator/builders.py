@@ -23,6 +23,7 @@ from videojob_operator.domain.observed import (
     Exit,
     JobSeen,
     Observed,
+    PodRefusal,
     PodSeen,
     ReportSeen,
     VideoJobSeen,
@@ -118,8 +119,9 @@ def pod(letter: str = "a", *, phase: Phase = "Pending", containers: Containers =
     return PodSeen(**(base | {"containers": {item.name: item for item in containers}} | told))
 
 
-def waits(name: str, reason: str, message: str = "") -> ContainerSeen:
-    return ContainerSeen(name, waiting_reason=reason, waiting_message=message)
+def waits(name: str, reason: str, message: str = "", *, since: datetime | None = None) -> ContainerSeen:
+    """A container that waits for `reason`, which was first seen at `since`."""
+    return ContainerSeen(name, waiting_reason=reason, waiting_message=message, failing_since=since)
 
 
 def runs(name: str, *, since: datetime | None = None) -> ContainerSeen:
@@ -191,6 +193,12 @@ def observed(**told: Any) -> Observed:
 
 def refusal(reason: str = "CreateFailed", *, message: str = "quota", permanent: bool = False) -> CreationProblem:
     return CreationProblem(reason, message, permanent=permanent)
+
+
+def refused(message: str, *, first: float, last: float) -> PodRefusal:
+    """A FailedCreate event, first seen `first` seconds ago and last seen `last` seconds ago."""
+    uid = f"{message[:20]}-{first}"
+    return PodRefusal(uid, uid, JOB_UID, f"Error creating: {message}", created=ago(first), last=ago(last))
 
 
 def decided(*, now: datetime = NOW, told: Settings | None = None, **seen: Any) -> Decision:

@@ -32,3 +32,12 @@ def raw_pod(
     meta = {"name": name, "namespace": "art", "uid": uid, "resourceVersion": version, "ownerReferences": [reference]}
     labels = {"videojobs.dev/managed": "true", "videojobs.dev/name": "sunset"}
     return {"metadata": meta | {"labels": labels, "creationTimestamp": "2026-01-01T00:00:02Z"}, "spec": {}} | more
+
+
+def raw_refusal(name: str = "sunset-1.17", *, job: str = "job-1", **more: Any) -> Raw:
+    """A FailedCreate event about that Job, as the Job controller's recorder writes it."""
+    meta = {"name": name, "namespace": "art", "creationTimestamp": "2026-01-01T12:00:00Z"}
+    times = {"deprecatedFirstTimestamp": "2026-01-01T12:00:00Z", "deprecatedLastTimestamp": "2026-01-01T12:01:00Z"}
+    note = 'pods "sunset-1-x" is forbidden: exceeded quota: gpus'
+    about = {"regarding": {"kind": "Job", "name": "sunset-1", "uid": job}, "reason": "FailedCreate"}
+    return {"metadata": meta, "eventTime": None, "note": note, **times, **about} | more

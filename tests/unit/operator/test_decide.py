@@ -31,6 +31,7 @@ from tests.unit.operator.builders import (
     pod,
     pushed,
     refusal,
+    refused,
     report,
     running_pod,
     runs,
@@ -230,10 +231,10 @@ def test_the_job_of_an_earlier_videojob_of_this_name_is_waited_for() -> None:
     assert "still being removed" in fact(decision, "Running")[2]
 
 
-def test_a_name_that_is_taken_for_too_long_is_a_verdict_that_leaves_the_strangers_job() -> None:
-    seen = videojob(status=status(job_name=None, accepted=ago(1800)))
+def test_a_name_that_is_taken_longer_than_the_user_waits_is_a_verdict_that_leaves_the_strangers_job() -> None:
+    seen = videojob(status=status(job_name=None, accepted=ago(1800)), spec=spec(deadlines={"pendingSeconds": 1800}))
     decision = decided(videojob=seen, job=job(owner_uid=""))
-    assert fact(decision, "Succeeded")[1] == "StartDeadlineExceeded"
+    assert fact(decision, "Succeeded")[1] == "PendingDeadlineExceeded"
     assert names(decision) == []
 
 
@@ -338,10 +339,10 @@ def test_trouble_on_the_way_is_told_as_a_warning() -> None:
     stuck = pod(phase="Pending", containers=(running_pod().container("agent"),), conditions={})
     calm = decided(pods=(stuck,))
     assert [action.type for action in calm.actions if isinstance(action, RecordEvent)] == []
-    missing = decided(
-        job=job(active=0), warnings=("violates PodSecurity",), videojob=videojob(status=status(accepted=NOW))
-    )
-    assert RecordEvent("Warning", "PodRefused", "no pod could be created: violates PodSecurity") in missing.actions
+    refusals = (refused("violates PodSecurity", first=1, last=1),)
+    missing = decided(job=job(active=0), refusals=refusals)
+    text = "the API server refuses the pod: violates PodSecurity"
+    assert RecordEvent("Warning", "PodRefused", text) in missing.actions
 
 
 def test_messages_are_cut_to_what_the_api_takes() -> None:

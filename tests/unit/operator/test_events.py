@@ -1,4 +1,4 @@
-"""Events tell once, briefly and within a budget; FailedCreate events are read where nothing else speaks."""
+"""Events tell once, briefly and within a budget."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from videojob_operator.cluster.errors import Forbidden
-from videojob_operator.cluster.events import PER_JOB, Events, failed_create, manifest
+from videojob_operator.cluster.events import PER_JOB, Events, manifest
 from videojob_operator.cluster.kinds import EVENTS
 from videojob_operator.domain.decision import RecordEvent
 from videojob_operator.domain.projection import project_videojob
@@ -82,19 +82,3 @@ def test_an_event_is_about_this_very_videojob_and_within_the_apis_limits() -> No
     assert body["regarding"]["uid"] == "uid-1"
     assert (len(body["note"]), len(body["reportingInstance"])) == (1024, 128)
     assert (body["type"], body["reason"], body["metadata"]["namespace"]) == ("Warning", "Failed", "art")
-
-
-async def test_the_texts_of_failed_creations_come_once_and_newest_last() -> None:
-    api = RecordingApi()
-    for second, text in ((3, "quota"), (1, "security"), (2, "quota")):
-        meta = {"name": f"e{second}", "creationTimestamp": f"2026-01-01T00:00:0{second}Z"}
-        api.add(EVENTS, {"metadata": meta, "note": text})
-    assert await failed_create(api, namespace="art", job_uid="job-1") == ("security", "quota")
-    [query] = api.bodies("list")
-    assert query == {"fieldSelector": "regarding.kind=Job,regarding.uid=job-1,reason=FailedCreate"}
-
-
-async def test_events_that_may_not_be_read_are_no_error() -> None:
-    api = RecordingApi()
-    api.fail["list", EVENTS] = Forbidden("no right", status=403)
-    assert await failed_create(api, namespace="art", job_uid="job-1") == ()

@@ -21,6 +21,7 @@ class Body:
 
     silence: dict[str, float] = field(default_factory=lambda: {"Job": 1.0, "Pod": 2.0})
     oldest: float = 0.0
+    busy: float = 0.0
     lag: float = 0.0
     ready: bool = True
 
@@ -29,6 +30,7 @@ class Body:
         return Signs(
             watches=lambda: self.silence,
             oldest_key=lambda: self.oldest,
+            longest_reconcile=lambda: self.busy,
             loop_lag=lambda: self.lag,
             ready=lambda: self.ready,
         )
@@ -60,8 +62,8 @@ async def test_a_healthy_operator_says_ok() -> None:
     ("body", "complaint"),
     [
         (Body(silence={"Job": 1, "Pod": 151}), "the watch of Pod has been silent for 151 s"),
-        (Body(oldest=61), "a key has not moved for 61 s"),
-        (Body(lag=6), "the event loop is 6 s late"),
+        (Body(busy=181), "a worker has been busy with the same key for 181 s"),
+        (Body(lag=31), "the event loop is 31 s late"),
     ],
 )
 async def test_what_is_wrong_fails_the_probe_and_is_named(body: Body, complaint: str) -> None:
@@ -70,9 +72,13 @@ async def test_what_is_wrong_fails_the_probe_and_is_named(body: Body, complaint:
         assert (await get(address, "readyz"))[0] == 200
 
 
-@pytest.mark.parametrize("body", [Body(silence={"Job": 150}), Body(oldest=60), Body(lag=5)])
+@pytest.mark.parametrize("body", [Body(silence={"Job": 150}), Body(busy=180), Body(lag=30)])
 async def test_the_limits_themselves_are_healthy(body: Body) -> None:
     assert list(body.signs.complaints()) == []
+
+
+async def test_a_long_queue_is_load_and_no_reason_to_restart() -> None:
+    assert list(Body(oldest=3600).signs.complaints()) == []
 
 
 async def test_an_operator_that_still_reads_is_alive_but_not_ready() -> None:

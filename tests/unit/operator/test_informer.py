@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -139,6 +140,31 @@ async def test_an_idle_stream_that_can_be_opened_anew_is_alive() -> None:
         case.api.idle.clear()
     async with case.settled():
         assert case.pods.age() == 0
+
+
+async def test_a_failed_try_shows_that_the_reflector_works_and_ends_the_time_within_reach() -> None:
+    case = looking()
+    case.clock.forward(500)
+    assert (case.pods.age(), case.pods.connected_for()) == (500, 500)
+    case.pods.watching = Watching(pause=60)
+    case.api.fail["list", PODS] = Unreachable("paused")
+    task = asyncio.create_task(case.pods.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert case.api.verbs() == ["list"]
+    assert (case.pods.age(), case.pods.connected_for(), case.pods.synced) == (0, 0, False)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_the_youngest_object_is_remembered_after_it_is_gone() -> None:
+    async with looking(pods=(raw_pod("old", uid="1"),)).settled() as case:
+        young = raw_pod("young", uid="2", version="200")
+        young["metadata"]["creationTimestamp"] = "2026-01-01T00:05:00Z"
+        case.pods.put(young)
+        case.pods.store.remove("2")
+        assert case.pods.store.newest == datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
 
 
 async def test_what_the_operator_has_just_written_is_known_at_once() -> None:

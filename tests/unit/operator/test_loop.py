@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from videojob_api.report import ProgressState, Report
 from videojob_operator.cluster.apply import Hand
-from videojob_operator.cluster.errors import ClusterError, Forbidden, SchemaRejected
+from videojob_operator.cluster.errors import ClusterError, Forbidden, SchemaRejected, Unreachable
 from videojob_operator.cluster.events import Events
 from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.kinds import EVENTS, JOBS, PODS, VIDEOJOBS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.observed import JobSeen, PodSeen
-from videojob_operator.domain.projection import project_job, project_pod
+from videojob_operator.domain.observed import JobSeen, PodRefusal, PodSeen
+from videojob_operator.domain.projection import project_job, project_pod, project_refusal
 from videojob_operator.domain.settings import Settings
 from videojob_operator.loop import CONFLICT_PAUSE, Loop
 from videojob_operator.picture import Picture
@@ -26,7 +26,7 @@ from videojob_operator.reports.slots import Slots
 from videojob_operator.stages import Stages
 
 from tests.unit.operator.fakes import ManualClock, RecordingApi, counted, metrics
-from tests.unit.operator.raw import raw_job, raw_pod, raw_videojob
+from tests.unit.operator.raw import raw_job, raw_pod, raw_refusal, raw_videojob
 
 SUNSET = Key("art", "sunset")
 SETTINGS = Settings(agent_image="a", runner_image="r", endpoint="https://videojob.system.svc:8443")
@@ -48,9 +48,19 @@ class Works:
         self.pods: Informer[PodSeen] = Informer(
             self.api, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
         )
-        self.slots, self.notes = Slots(clock=self.clock, now=lambda: self.now), Notes(clock=self.clock)
+        self.refusals: Informer[PodRefusal] = Informer(
+            self.api, EVENTS, project=project_refusal, index=lambda kept: kept.thing.job_uid, **common
+        )
+        self.slots, self.notes = Slots(clock=self.clock, now=lambda: self.now), Notes()
         self.picture = Picture(
-            self.api, self.videojobs, self.jobs, self.pods, self.notes, self.slots, now=lambda: self.now
+            self.api,
+            self.videojobs,
+            self.jobs,
+            self.pods,
+            self.refusals,
+            self.notes,
+            self.slots,
+            now=lambda: self.now,
         )
         events = Events(self.api, self.metrics, instance="test")
         hand = Hand(self.api, self.videojobs, self.jobs, events, self.notes, self.metrics)
@@ -201,30 +211,48 @@ async def test_an_error_nobody_foresaw_is_counted_with_its_key_and_the_others_go
     assert works.status()["jobName"] == "sunset-1"
 
 
-async def test_a_job_without_pods_has_its_events_read_sparingly() -> None:
-    works = Works()
-    await works.settle()
-    meta = {"name": "e1", "creationTimestamp": "2026-01-01T12:00:01Z"}
-    works.api.add(EVENTS, {"metadata": meta, "note": "exceeded quota"})
-    for seconds in (1, 3, 3, 3, 3):
-        works.now += timedelta(seconds=seconds)
-        works.clock.forward(seconds)
-        works.queue.add(SUNSET)
-        await works.settle()
-    assert [kind for verb, kind, _ in works.api.calls if verb == "list"] == [EVENTS]
-    assert works.notes.of("uid-1").warnings == ("exceeded quota",)
-
-
-async def test_a_suspended_job_without_pods_is_no_riddle() -> None:
+async def test_a_job_without_pods_costs_no_call_and_shows_the_events_that_came() -> None:
     works = Works()
     await works.settle()
     uid = works.api.objects[JOBS, "art", "sunset-1"]["metadata"]["uid"]
-    works.jobs.put(raw_job(uid=uid, version="900", spec={"suspend": True}))
-    works.now += timedelta(seconds=30)
+    calls = len(works.api.calls)
+    works.refusals.put(works.api.add(EVENTS, raw_refusal(job=uid)))
+    works.refusals.put(works.api.add(EVENTS, raw_refusal("of-another-job", job="other")))
     videojob = works.videojobs.get(SUNSET)
     assert videojob is not None
-    await works.picture.observe(videojob)
-    assert EVENTS not in [kind for verb, kind, _ in works.api.calls if verb == "list"]
+    observed = await works.picture.observe(videojob)
+    assert [refusal.message for refusal in observed.refusals] == [
+        'pods "sunset-1-x" is forbidden: exceeded quota: gpus'
+    ]
+    assert len(works.api.calls) == calls
+
+
+async def test_the_pods_of_an_ended_job_are_read_once_before_their_silence_counts() -> None:
+    works = Works()
+    await works.settle()
+    uid = works.api.objects[JOBS, "art", "sunset-1"]["metadata"]["uid"]
+    exit_ = {"exitCode": 0, "message": "unread"}
+    status = {"phase": "Succeeded", "initContainerStatuses": [{"name": "agent", "state": {"terminated": exit_}}]}
+    works.api.add(PODS, raw_pod(job=uid, status=status))
+    complete = {"conditions": [{"type": "Complete", "status": "True"}]}
+    works.jobs.put(raw_job(uid=uid, version="900", status=complete))
+    videojob = works.videojobs.get(SUNSET)
+    assert videojob is not None
+    first, second = await works.picture.observe(videojob), await works.picture.observe(videojob)
+    assert [pod.phase for pod in first.pods] == ["Succeeded"]
+    assert (first.pods_read, second.pods_read) == (True, True)
+    assert [kind for verb, kind, _ in works.api.calls if verb == "list"] == [PODS]
+
+
+async def test_where_an_ended_jobs_pods_cannot_be_read_nothing_is_decided() -> None:
+    works = Works()
+    await works.settle()
+    uid = works.api.objects[JOBS, "art", "sunset-1"]["metadata"]["uid"]
+    works.jobs.put(raw_job(uid=uid, version="900", status={"conditions": [{"type": "Complete", "status": "True"}]}))
+    works.api.fail["list", PODS] = Unreachable("paused")
+    with pytest.raises(Unreachable):
+        await works.loop.look(SUNSET)
+    assert works.status()["state"] != "Failed"
 
 
 async def test_a_pod_that_is_gone_is_still_observed_as_such() -> None:

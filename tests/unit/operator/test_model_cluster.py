@@ -34,6 +34,7 @@ from videojob_operator.domain.observed import (
     Exit,
     JobSeen,
     Observed,
+    PodRefusal,
     PodSeen,
     ReportSeen,
     VideoJobSeen,
@@ -85,7 +86,7 @@ def exits() -> st.SearchStrategy[Exit]:
 
 def containers() -> st.SearchStrategy[dict[str, ContainerSeen]]:
     def one(name: str) -> st.SearchStrategy[ContainerSeen]:
-        return st.builds(ContainerSeen, st.just(name), WORDS, TEXTS, MAYBE, st.none() | exits())
+        return st.builds(ContainerSeen, st.just(name), WORDS, TEXTS, MAYBE, MAYBE, st.none() | exits())
 
     found = st.tuples(*(st.none() | one(name) for name in ("agent", "fetch", "runner")))
     return found.map(lambda items: {item.name: item for item in items if item})
@@ -156,7 +157,7 @@ def statuses() -> st.SearchStrategy[VideoJobStatus]:
 SPECS = (
     spec(),
     spec(suspend=True),
-    spec(deadlines={"progressSeconds": 60, "activeSeconds": 60, "startSeconds": 60}),
+    spec(deadlines={"progressSeconds": 60, "activeSeconds": 60, "startSeconds": 60, "pendingSeconds": 60}),
     spec(output={"s3": {"bucket": "art", "endpoint": "http://plain", "credentials": {"secretName": "s"}}}),
     spec(**custom(command=["true"])),
 )
@@ -188,8 +189,22 @@ def observations() -> st.SearchStrategy[Observed]:
     some_pods = st.lists(pods(), max_size=3, unique_by=lambda pod: pod.name).map(tuple)
     warnings = st.lists(TEXTS, max_size=2).map(tuple)
     return st.builds(
-        Observed, videojob, st.none() | jobs(), some_pods, warnings, st.none() | problem, st.none() | report
+        Observed,
+        videojob,
+        job=st.none() | jobs(),
+        pods=some_pods,
+        warnings=warnings,
+        refusals=st.lists(refusals(), max_size=3).map(tuple),
+        newest_pod=MAYBE,
+        pods_read=st.booleans(),
+        creation_problem=st.none() | problem,
+        report=st.none() | report,
     )
+
+
+def refusals() -> st.SearchStrategy[PodRefusal]:
+    message = st.sampled_from(["exceeded quota: gpus", "violates PodSecurity", "etcdserver: timeout", ""])
+    return st.builds(PodRefusal, st.just("e"), st.just("e"), st.just(JOB_UID), message, created=MOMENTS, last=MOMENTS)
 
 
 def steps(decision: Decision) -> list[Action]:

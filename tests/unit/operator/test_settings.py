@@ -26,7 +26,7 @@ def test_lists_are_comma_separated() -> None:
     [
         ("VIDEOJOB_STATUS_PORT", "many"),
         ("VIDEOJOB_STATUS_PORT", "70000"),
-        ("VIDEOJOB_NO_POD_WAIT_SECONDS", "0"),
+        ("VIDEOJOB_POD_REFUSED_WAIT_SECONDS", "0"),
         ("VIDEOJOB_LOG_LEVEL", "LOUD"),
         ("VIDEOJOB_IMAGE_PULL_POLICY", "Sometimes"),
         ("VIDEOJOB_NAMESPACE", ""),

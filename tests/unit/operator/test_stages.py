@@ -11,10 +11,12 @@ from videojob_operator.domain.observed import CreationProblem, Observed, VideoJo
 from videojob_operator.queue import Key
 from videojob_operator.stages import MOST_REASONS, Stages
 
-from tests.unit.operator.fakes import ManualClock, counted, metrics
+from tests.unit.operator.builders import pod, runs, waits
+from tests.unit.operator.fakes import counted, metrics
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SUNSET = Key("art", "sunset")
+REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImagePull")
 
 
 class Count:
@@ -107,13 +109,20 @@ def test_a_refusal_is_news_once_and_a_creation_clears_it() -> None:
     assert (notes.of("uid-1").problem, notes.of("uid-1").warnings) == (None, ("careful",))
 
 
-def test_events_are_read_again_after_a_while_and_repeat_nothing() -> None:
-    clock = ManualClock()
-    notes = Notes(clock=clock)
-    notes.created("uid-1", warnings=("a", "b"))
-    assert notes.wants_events("uid-1", every=10)
-    notes.heard("uid-1", ("b", "c", "d", "e", "f"))
-    assert not notes.wants_events("uid-1", every=10)
-    clock.forward(10)
-    assert notes.wants_events("uid-1", every=10)
-    assert notes.of("uid-1").warnings == ("b", "c", "d", "e", "f")
+def test_an_error_of_a_container_is_dated_from_when_it_was_first_seen() -> None:
+    note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    minutes = [noon + timedelta(minutes=count) for count in range(4)]
+    seen = [
+        note.dated(pod(containers=(waits("runner", reason),)), now=now).container("runner").failing_since
+        for reason, now in zip(REASONS, minutes, strict=True)
+    ]
+    assert seen == [noon, noon, minutes[2], minutes[3]]
+
+
+def test_a_container_that_recovered_begins_anew_when_it_fails_again() -> None:
+    note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    failing, well = pod(containers=(waits("runner", "ErrImagePull"),)), pod(containers=(runs("runner"),))
+    note.dated(failing, now=noon)
+    assert note.dated(well, now=noon).container("runner").failing_since is None
+    later = noon + timedelta(hours=1)
+    assert note.dated(failing, now=later).container("runner").failing_since == later

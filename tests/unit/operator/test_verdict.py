@@ -124,12 +124,12 @@ def test_a_report_speaks_for_a_pod_whose_last_words_were_lost() -> None:
 
 
 @pytest.mark.parametrize("pods", [(running_pod(),), ()], ids=["pod not seen ending", "no pod"])
-def test_a_complete_job_waits_a_moment_for_the_pods_last_words(pods: tuple[PodSeen, ...]) -> None:
-    seen: dict[str, Any] = {"job": complete_job(since=ago(10)), "pods": pods}
-    waiting, late = decided(**seen), decided(**seen, now=NOW + timedelta(seconds=21))
-    assert fact(waiting, "Succeeded")[0] == "Unknown"
-    assert waiting.look_again == timedelta(seconds=20)
-    assert fact(late, "Succeeded")[:2] == ("False", "OutputNotPublished")
+def test_a_complete_job_is_judged_only_once_its_pods_were_read(pods: tuple[PodSeen, ...]) -> None:
+    seen: dict[str, Any] = {"job": complete_job(since=ago(9999)), "pods": pods}
+    unread, read = decided(**seen), decided(**seen, pods_read=True)
+    assert fact(unread, "Succeeded")[0] == "Unknown"
+    assert unread.look_again == timedelta(seconds=2)
+    assert fact(read, "Succeeded")[:2] == ("False", "OutputNotPublished")
 
 
 def test_while_it_waits_for_last_words_the_state_is_publishing() -> None:
@@ -210,18 +210,18 @@ def test_after_several_attempts_the_message_counts_them() -> None:
 
 
 def test_a_job_that_failed_without_any_pod_left_keeps_the_controllers_reason() -> None:
-    decision = decided(job=failed_job(since=ago(31)), pods=())
+    decision = decided(job=failed_job(), pods=(), pods_read=True)
     assert fact(decision, "Succeeded") == ("False", "BackoffLimitExceeded", "the Job controller gave up")
 
 
 def test_a_failed_job_without_any_reason_is_called_jobfailed() -> None:
-    assert fact(decided(job=failed_job("", since=ago(31))), "Succeeded")[1] == "JobFailed"
+    assert fact(decided(job=failed_job(""), pods_read=True), "Succeeded")[1] == "JobFailed"
 
 
 def test_a_failed_job_waits_for_its_pods_exit_code() -> None:
     decision = decided(job=failed_job(), pods=(running_pod(),))
     assert fact(decision, "Succeeded")[0] == "Unknown"
-    assert decision.look_again == timedelta(seconds=30)
+    assert decision.look_again == timedelta(seconds=2)
 
 
 def test_an_active_deadline_is_named_with_its_field() -> None:
@@ -273,10 +273,17 @@ def test_without_change_of_progress_for_too_long_the_job_fails() -> None:
     assert DeleteJob("sunset-1", JOB_UID, "ProgressDeadlineExceeded") in decision.actions
 
 
-def test_the_progress_deadline_is_looked_at_in_time() -> None:
+def test_reports_that_stopped_coming_are_silence_and_no_standstill() -> None:
     seen = videojob(spec=spec(deadlines={"progressSeconds": 60}))
-    decision = decided(videojob=seen, pods=(running_pod(),), report=pushed(report(7), changed=ago(50)))
-    assert decision.look_again == timedelta(seconds=10)
+    lost = pushed(report(7), changed=ago(3600), received=ago(3541))
+    assert fact(decided(videojob=seen, pods=(running_pod(),), report=lost), "Succeeded")[0] == "Unknown"
+
+
+@pytest.mark.parametrize("state", [ProgressState.FINISHING, ProgressState.DONE])
+def test_a_finished_output_that_waits_for_its_store_does_not_stand_still(state: ProgressState) -> None:
+    seen = videojob(spec=spec(deadlines={"progressSeconds": 60}))
+    waits = pushed(report(7, state=state, percent=100), changed=ago(9000))
+    assert fact(decided(videojob=seen, pods=(running_pod(),), report=waits), "Succeeded")[0] == "Unknown"
 
 
 @pytest.mark.parametrize(

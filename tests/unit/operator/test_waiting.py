@@ -1,4 +1,4 @@
-"""What never starts: each kind of waiting has a name, a sentence and an end of patience."""
+"""What does not start: each kind of waiting has a name and a sentence, and only evidence or a deadline ends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from videojob_operator.domain.decision import DeleteJob
+from videojob_operator.domain.decision import Decision, DeleteJob
 from videojob_operator.domain.observed import PodSeen
 
 from tests.unit.operator.builders import (
@@ -23,6 +23,7 @@ from tests.unit.operator.builders import (
     job,
     pod,
     refusal,
+    refused,
     running_pod,
     runs,
     settings,
@@ -32,20 +33,28 @@ from tests.unit.operator.builders import (
     waits,
 )
 
-IMAGE = 'Back-off pulling image "nobody/nothing:1.0"'
+MISSING = 'Back-off pulling image "nobody/nothing:1.0": ErrImagePull: docker.io/nobody/nothing:1.0: not found'
+AWAY = 'Back-off pulling image "r.example/x:1": ErrImagePull: dial tcp 10.0.0.9:443: connect: connection refused'
 ROOT = "container has runAsNonRoot and image will run as root"
+FULL = "0/1 nodes are available: 1 Insufficient example.com/gpu."
+QUOTA = 'pods "sunset-1-x7k2p" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=4, limited: pods=4'
+SECURITY = 'pods "sunset-1-x7k2p" is forbidden: violates PodSecurity "restricted:latest": host namespaces'
 
 
-def at_turn(reason: str, message: str = "", *, after: float) -> PodSeen:
-    """A pod whose runner's turn came `after` seconds ago, and that is stuck with this reason."""
-    scheduled = holds("PodScheduled", since=ago(after))
-    containers = (runs("agent", since=ago(after)), waits("runner", reason, message))
-    return pod(created=ago(after), conditions=scheduled, containers=containers)
+def stuck(reason: str, message: str = "", *, failing: float, scheduled: float | None = None) -> PodSeen:
+    """A pod whose runner has been seen waiting for an error for `failing` seconds."""
+    conditions = holds("PodScheduled", since=ago(failing if scheduled is None else scheduled))
+    containers = (runs("agent"), ended("fetch"), waits("runner", reason, message, since=ago(failing)))
+    return pod(conditions=conditions, containers=containers)
+
+
+def unschedulable(message: str = FULL) -> PodSeen:
+    return pod(node=None, conditions=fails("PodScheduled", reason="Unschedulable", message=message))
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "CreateContainerConfigError", "CreateContainerError"])
-def test_a_container_that_cannot_be_made_is_a_verdict_after_a_minute(reason: str) -> None:
-    early, late = (decided(pods=(at_turn(reason, "no", after=seconds),)) for seconds in (59, 60))
+def test_a_container_that_cannot_be_created_is_a_verdict_after_a_minute_of_the_error(reason: str) -> None:
+    early, late = (decided(pods=(stuck(reason, "no", failing=seconds),)) for seconds in (59, 60))
     assert fact(early, "Running") == ("False", reason, "container runner: no")
     assert early.look_again == timedelta(seconds=1)
     assert fact(late, "Succeeded") == ("False", reason, "container runner: no")
@@ -53,54 +62,107 @@ def test_a_container_that_cannot_be_made_is_a_verdict_after_a_minute(reason: str
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
-def test_an_image_that_does_not_come_is_a_verdict_after_ten_minutes(reason: str) -> None:
-    early, late = (decided(pods=(at_turn(reason, IMAGE, after=seconds),)) for seconds in (599, 600))
-    assert fact(early, "Running") == ("False", "ImagePullFailed", f"container runner: {IMAGE}")
+def test_an_image_that_the_registry_refuses_is_a_verdict_after_ten_minutes_of_the_error(reason: str) -> None:
+    early, late = (decided(pods=(stuck(reason, MISSING, failing=seconds),)) for seconds in (599, 600))
+    assert fact(early, "Running") == ("False", "ImagePullFailed", f"container runner: {MISSING}")
     assert fact(early, "Succeeded")[0] == "Unknown"
-    assert fact(late, "Succeeded") == ("False", "ImagePullFailed", f"container runner: {IMAGE}")
+    assert fact(late, "Succeeded") == ("False", "ImagePullFailed", f"container runner: {MISSING}")
 
 
-def test_patience_is_a_setting() -> None:
+def test_a_pull_that_took_long_before_it_first_failed_gets_its_ten_minutes_all_the_same() -> None:
+    slow = stuck("ErrImagePull", MISSING, failing=5, scheduled=1500)
+    decision = decided(pods=(slow,))
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+    assert decision.look_again == timedelta(seconds=300)  # startSeconds: 1800 from scheduling
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("ImagePullBackOff", AWAY),
+        ("ErrImagePull", "failed to resolve reference: unexpected status from HEAD request: 503 Service Unavailable"),
+        ("CreateContainerError", "context deadline exceeded"),
+        ("RunContainerError", "rpc error: code = Unavailable desc = transport is closing"),
+    ],
+)
+def test_a_registry_or_runtime_that_does_not_answer_has_refused_nothing(reason: str, message: str) -> None:
+    early, late = (decided(pods=(stuck(reason, message, failing=3000, scheduled=seconds),)) for seconds in (1799, 1800))
+    assert message in fact(early, "Running")[2]
+    assert fact(early, "Succeeded")[0] == "Unknown"
+    assert "spec.deadlines.startSeconds" in fact(late, "Succeeded")[2]
+
+
+def test_an_error_that_this_operator_has_not_dated_yet_is_no_evidence() -> None:
+    undated = pod(containers=(runs("agent"), ended("fetch"), waits("runner", "InvalidImageName", "no")))
+    assert fact(decided(pods=(undated,)), "Succeeded")[0] == "Unknown"
+
+
+def test_how_long_an_error_must_stand_is_a_setting() -> None:
     short = settings(image_pull_wait=timedelta(seconds=20))
-    decision = decided(pods=(at_turn("ErrImagePull", after=21),), told=short)
-    assert fact(decision, "Succeeded")[1:] == ("ImagePullFailed", "container runner: ErrImagePull")
+    decision = decided(pods=(stuck("ErrImagePull", MISSING, failing=21),), told=short)
+    assert fact(decision, "Succeeded")[1] == "ImagePullFailed"
 
 
 def test_a_root_image_is_refused_with_the_remedy() -> None:
-    decision = decided(pods=(at_turn("CreateContainerConfigError", ROOT, after=60),))
+    decision = decided(pods=(stuck("CreateContainerConfigError", ROOT, failing=60),))
     assert "set spec.pod.runAsUser" in fact(decision, "Succeeded")[2]
 
 
-def test_patience_with_the_runners_image_counts_from_the_end_of_fetch() -> None:
-    long_ago = holds("PodScheduled", since=ago(3000))
-    containers = (runs("agent", since=ago(3000)), ended("fetch"), waits("runner", "ErrImagePull", IMAGE))
-    slow = pod(created=ago(3000), conditions=long_ago, containers=containers)
-    accepted = status(accepted=ago(3000))
-    lasting = videojob(status=accepted, spec=spec(deadlines={"startSeconds": 9000}))
-    decision = decided(videojob=lasting, pods=(slow,))
+def test_the_agents_own_image_is_judged_like_the_runners() -> None:
+    broken = pod(containers=(waits("agent", "InvalidImageName", since=ago(61)),))
+    assert fact(decided(pods=(broken,)), "Succeeded")[1] == "InvalidImageName"
+
+
+def test_a_full_cluster_is_waited_for_without_limit() -> None:
+    for_a_month = videojob(status=status(accepted=ago(30 * 86_400)))
+    decision = decided(pods=(unschedulable(),), videojob=for_a_month)
+    assert fact(decision, "Running") == ("False", "Unschedulable", FULL)
     assert fact(decision, "Succeeded")[0] == "Unknown"
-    assert decision.look_again == timedelta(seconds=595)
+    assert decision.status.state == "Pending"
+    assert decision.look_again is None
 
 
-def test_the_agents_own_image_is_waited_for_from_scheduling_on() -> None:
-    stuck = pod(
-        conditions=holds("PodScheduled", since=ago(61)),
-        created=ago(61),
-        containers=(waits("agent", "InvalidImageName"),),
+def test_only_pending_seconds_ends_the_wait_for_a_device() -> None:
+    limited = spec(deadlines={"pendingSeconds": 600})
+    early, late = (
+        decided(pods=(unschedulable(),), videojob=videojob(spec=limited, status=status(accepted=ago(seconds))))
+        for seconds in (599, 600)
     )
-    assert fact(decided(pods=(stuck,)), "Succeeded")[1] == "InvalidImageName"
+    assert early.look_again == timedelta(seconds=1)
+    assert fact(late, "Succeeded") == (
+        "False",
+        "PendingDeadlineExceeded",
+        f"no pod was scheduled within 600 s (spec.deadlines.pendingSeconds): Unschedulable: {FULL}",
+    )
 
 
-def test_no_room_in_the_cluster_is_named_but_only_the_start_deadline_ends_it() -> None:
-    message = "0/1 nodes are available: 1 Insufficient example.com/gpu."
-    full = pod(conditions=fails("PodScheduled", reason="Unschedulable", message=message))
-    early = decided(pods=(full,), videojob=videojob(status=status(accepted=ago(1799))))
-    late = decided(pods=(full,), videojob=videojob(status=status(accepted=ago(1800))))
-    assert fact(early, "Running") == ("False", "Unschedulable", message)
-    verdict = fact(late, "Succeeded")
-    assert verdict[1] == "StartDeadlineExceeded"
-    assert "1800 s (spec.deadlines.startSeconds)" in verdict[2]
-    assert "example.com/gpu" in verdict[2]
+def test_after_scheduling_pending_seconds_counts_no_more() -> None:
+    seen = videojob(spec=spec(deadlines={"pendingSeconds": 10}), status=status(accepted=ago(5000)))
+    fetching = pod(conditions=holds("PodScheduled", since=ago(30)), containers=(runs("agent"), runs("fetch")))
+    assert fact(decided(videojob=seen, pods=(fetching,)), "Succeeded")[0] == "Unknown"
+
+
+def test_start_seconds_counts_from_scheduling_and_not_from_acceptance() -> None:
+    old = videojob(status=status(accepted=ago(100_000)))
+    early, late = (
+        decided(videojob=old, pods=(pod(conditions=holds("PodScheduled", since=ago(seconds))),))
+        for seconds in (1799, 1800)
+    )
+    assert fact(early, "Succeeded")[0] == "Unknown"
+    assert early.look_again == timedelta(seconds=1)
+    assert fact(late, "Succeeded") == (
+        "False",
+        "StartDeadlineExceeded",
+        "the runner has not started within 1800 s of the pod's scheduling (spec.deadlines.startSeconds): "
+        "ContainersStarting: container agent is about to start",
+    )
+
+
+def test_a_pod_that_is_being_deleted_before_it_started_is_not_judged_by_start_seconds() -> None:
+    evicted = pod(conditions=holds("PodScheduled", since=ago(9000)), deleting=ago(10))
+    decision = decided(pods=(evicted,))
+    assert fact(decision, "Running")[:2] == ("False", "PodTerminating")
+    assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
 @pytest.mark.parametrize(
@@ -111,12 +173,21 @@ def test_no_room_in_the_cluster_is_named_but_only_the_start_deadline_ends_it() -
         "0/3 nodes are available: 3 node(s) had volume node affinity conflict.",
     ],
 )
-def test_a_missing_claim_is_volumes_not_ready_and_so_is_the_verdict(message: str) -> None:
-    stuck = pod(conditions=fails("PodScheduled", reason="Unschedulable", message=message))
-    seen = videojob(spec=spec(deadlines={"startSeconds": 20}), status=status(accepted=ago(20)))
-    decision = decided(videojob=seen, pods=(stuck,))
-    assert fact(decision, "Succeeded")[1] == "VolumesNotReady"
-    assert message in fact(decision, "Succeeded")[2]
+def test_a_missing_claim_is_volumes_not_ready(message: str) -> None:
+    decision = decided(pods=(unschedulable(message),))
+    assert fact(decision, "Running") == ("False", "VolumesNotReady", message)
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+def test_a_scheduling_gate_keeps_its_own_name() -> None:
+    gated = pod(node=None, conditions=fails("PodScheduled", reason="SchedulingGated", message="Scheduling is blocked"))
+    assert fact(decided(pods=(gated,)), "Running")[1] == "SchedulingGated"
+
+
+def test_a_pod_that_no_scheduler_has_looked_at_is_pending() -> None:
+    decision = decided(pods=(pod(node=None, conditions={}),), videojob=videojob(status=status(accepted=ago(99_999))))
+    assert fact(decision, "Running")[1] == "Unschedulable"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
 def test_a_pod_that_cannot_be_set_up_names_the_secrets_and_claims_to_look_for() -> None:
@@ -130,6 +201,11 @@ def test_a_pod_that_cannot_be_set_up_names_the_secrets_and_claims_to_look_for() 
         "VolumesNotReady",
         "node n1 cannot set the pod's volumes up yet; do these exist: Secret art-s3, claim seeds?",
     )
+
+
+def test_volumes_that_never_come_are_named_by_the_start_deadline() -> None:
+    conditions = holds("PodScheduled", since=ago(1800)) | fails("PodReadyToStartContainers")
+    assert fact(decided(pods=(pod(conditions=conditions),)), "Succeeded")[1] == "VolumesNotReady"
 
 
 def test_a_node_gets_a_moment_to_set_the_pod_up() -> None:
@@ -162,26 +238,103 @@ def test_the_way_to_the_runner_is_told_step_by_step(containers: Any, reason: str
     assert decision.status.state == state
 
 
-def test_a_brand_new_pod_is_about_to_start() -> None:
+def test_a_pod_with_a_node_is_about_to_start() -> None:
     assert fact(decided(pods=(pod(conditions={}),)), "Running")[2] == "container agent is about to start"
 
 
-def test_a_refused_pod_is_a_verdict_after_a_minute_in_the_clusters_words() -> None:
-    text = 'pods "sunset-1-a" is forbidden: exceeded quota: gpus'
-    young, old = job(active=0, started=ago(59)), job(active=0, started=ago(60))
-    fresh = videojob(status=status(accepted=ago(60)))
-    early, late = (decided(videojob=fresh, job=each, warnings=(text,)) for each in (young, old))
-    assert fact(early, "Running") == ("False", "PodRefused", f"no pod could be created: {text}")
-    assert early.look_again == timedelta(seconds=1)
-    assert fact(late, "Succeeded") == ("False", "PodRefused", f"no pod could be created: {text}")
+def test_a_pod_that_is_refused_for_a_minute_is_a_verdict_in_the_clusters_words() -> None:
+    once, steady = refused(SECURITY, first=70, last=11), refused(SECURITY, first=70, last=10)
+    early, late = (decided(job=job(active=0), refusals=(each,)) for each in (once, steady))
+    text = 'the API server refuses the pod: violates PodSecurity "restricted:latest": host namespaces'
+    assert fact(early, "Running") == ("False", "PodRefused", text)
+    assert early.look_again is None
+    assert fact(late, "Succeeded") == ("False", "PodRefused", text)
     assert DeleteJob("sunset-1", JOB_UID, "PodRefused") in late.actions
 
 
-def test_a_job_without_a_pod_is_looked_at_again_soon_because_only_events_tell_why() -> None:
-    fresh = videojob(status=status(accepted=ago(1)))
-    decision = decided(videojob=fresh, job=job(active=0, started=None, created=ago(1)))
+def test_refusals_of_differently_named_pods_are_one_refusal() -> None:
+    names = (SECURITY, SECURITY.replace("x7k2p", "b2b2b"))
+    events = tuple(refused(text, first=age, last=age) for text, age in zip(names, (61, 1), strict=True))
+    assert fact(decided(job=job(active=0), refusals=events), "Succeeded")[1] == "PodRefused"
+
+
+def test_one_refusal_long_ago_is_no_evidence_of_another() -> None:
+    decision = decided(job=job(active=0), refusals=(refused(SECURITY, first=3000, last=3000),))
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+def test_refusals_before_a_resumption_do_not_count() -> None:
+    resumed = videojob(status=status(conditions=[condition("Suspended", "False", ago(30))]))
+    decision = decided(videojob=resumed, job=job(active=0), refusals=(refused(SECURITY, first=500, last=20),))
+    assert fact(decision, "Running")[1] == "PodRefused"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+def test_a_used_up_quota_is_waited_for_without_limit() -> None:
+    decision = decided(job=job(active=0), refusals=(refused(QUOTA, first=590, last=1),))
+    assert fact(decision, "Running") == (
+        "False",
+        "QuotaExceeded",
+        "the API server refuses the pod: exceeded quota: gpus, requested: pods=1, limited: pods=4",
+    )
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+    assert decision.status.state == "Pending"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Internal error occurred: failed calling webhook "x.example": connect: connection refused',
+        "etcdserver: request timed out",
+        'pods "a" is forbidden: status unknown for quota: gpus, resources: pods',
+    ],
+)
+def test_an_api_server_that_could_not_judge_has_refused_nothing(message: str) -> None:
+    decision = decided(job=job(active=0), refusals=(refused(message, first=590, last=1),))
+    assert fact(decision, "Running")[1] == "PodCreationFailed"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+@pytest.mark.parametrize("age", [61, 3600, 40 * 86_400])
+def test_a_job_without_a_pod_and_without_a_refusal_is_never_a_verdict(age: float) -> None:
+    waiting = videojob(status=status(accepted=ago(age)))
+    bare = job(active=0, started=None, created=ago(age))
+    decision = decided(videojob=waiting, job=bare, warnings=("would violate PodSecurity",))
     assert fact(decision, "Running")[1] == "NoPod"
-    assert decision.look_again == timedelta(seconds=6)
+    assert "the API server warned: would violate PodSecurity" in fact(decision, "Running")[2]
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+def waiting_for_a_pod(age: float, *, newest_pod: float | None = None) -> Decision:
+    bare = job(active=0, started=None, created=ago(age))
+    newest = None if newest_pod is None else ago(newest_pod)
+    return decided(videojob=videojob(status=status(accepted=ago(age))), job=bare, newest_pod=newest)
+
+
+@pytest.mark.parametrize(
+    ("age", "text", "again"),
+    [
+        (1, "the Job controller has not created a pod yet", 59),
+        (59, "the Job controller has not created a pod yet", 1),
+        (61, "for 1 minute, nor one for any other VideoJob: check that kube-controller-manager runs", 239),
+        (1000, "for 15 minutes, nor one", 2600),
+        (3600, "for 1 hour, nor one", 10_800),
+        (90_000, "for 1 day, nor one", 82_800),
+        (260_000, "for 3 days, nor one", 85_600),
+    ],
+)
+def test_how_long_a_job_has_waited_is_said_in_steps(age: float, text: str, again: float) -> None:
+    decision = waiting_for_a_pod(age)
+    assert text in fact(decision, "Running")[2]
+    assert decision.look_again == timedelta(seconds=again)
+
+
+def test_a_controller_that_serves_other_jobs_meanwhile_is_said_to_be_behind() -> None:
+    text = "the Job controller has not created a pod for 5 minutes"
+    assert fact(waiting_for_a_pod(400, newest_pod=10), "Running")[2] == (
+        f"{text}; it serves other Jobs meanwhile, so it is behind"
+    )
+    assert "check that kube-controller-manager runs" in fact(waiting_for_a_pod(400, newest_pod=401), "Running")[2]
 
 
 @pytest.mark.parametrize(
@@ -206,25 +359,25 @@ def test_a_job_that_is_on_its_way_out_is_not_blamed_for_having_no_pod() -> None:
     assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
-def test_the_start_deadline_begins_anew_with_each_resume() -> None:
+def test_the_pending_deadline_begins_anew_with_each_resume() -> None:
     resumed = status(accepted=ago(9000), conditions=[condition("Suspended", "False", ago(100))])
-    full = pod(conditions=fails("PodScheduled", reason="Unschedulable", message="no room"))
-    decision = decided(videojob=videojob(status=resumed), pods=(full,))
+    seen = videojob(status=resumed, spec=spec(deadlines={"pendingSeconds": 1800}))
+    decision = decided(videojob=seen, pods=(unschedulable(),))
     assert fact(decision, "Succeeded")[0] == "Unknown"
     assert decision.look_again == timedelta(seconds=1700)
 
 
-def test_the_start_deadline_begins_anew_when_an_attempt_has_ended() -> None:
-    old = videojob(status=status(accepted=ago(9000)))
-    full = pod("b", conditions=fails("PodScheduled", reason="Unschedulable", message="no room"))
+def test_the_pending_deadline_begins_anew_when_an_attempt_has_ended() -> None:
+    old = videojob(status=status(accepted=ago(9000)), spec=spec(deadlines={"pendingSeconds": 1800}))
+    full = pod("b", node=None, conditions=fails("PodScheduled", reason="Unschedulable", message="no room"))
     decision = decided(videojob=old, pods=(failed_pod("a"), full))
     assert fact(decision, "Succeeded")[0] == "Unknown"
     assert decision.look_again == timedelta(seconds=1795)
 
 
-def test_the_start_deadline_does_not_run_while_suspended() -> None:
+def test_no_deadline_counts_while_suspended() -> None:
     paused = status(accepted=ago(9000), conditions=[condition("Suspended", "True", ago(8000))])
-    seen = videojob(status=paused, spec=spec(suspend=True))
+    seen = videojob(status=paused, spec=spec(suspend=True, deadlines={"pendingSeconds": 10, "startSeconds": 10}))
     decision = decided(videojob=seen, job=job(suspend=True, active=0))
     assert fact(decision, "Succeeded")[0] == "Unknown"
     assert decision.look_again is None
@@ -242,11 +395,21 @@ def test_a_job_that_cannot_be_created_says_why_and_is_tried_again() -> None:
     assert decision.look_again == timedelta(seconds=15)
 
 
-def test_a_job_that_could_not_be_created_for_too_long_is_a_verdict() -> None:
-    never = videojob(status=status(job_name=None, accepted=ago(1800)))
-    decision = decided(videojob=never, job=None, creation_problem=refusal())
-    assert fact(decision, "Succeeded")[1] == "StartDeadlineExceeded"
-    assert "CreateFailed: quota" in fact(decision, "Succeeded")[2]
+def test_a_job_that_cannot_be_created_is_tried_for_as_long_as_the_user_allows() -> None:
+    never = status(job_name=None, accepted=ago(1800))
+    unlimited, limited = (
+        decided(videojob=videojob(status=never, spec=each), job=None, creation_problem=refusal())
+        for each in (spec(), spec(deadlines={"pendingSeconds": 1800}))
+    )
+    assert fact(unlimited, "Succeeded")[0] == "Unknown"
+    assert fact(limited, "Succeeded")[1] == "PendingDeadlineExceeded"
+    assert "CreateFailed: quota" in fact(limited, "Succeeded")[2]
+
+
+def test_a_quota_on_jobs_is_named_like_one_on_pods() -> None:
+    problem = refusal(message='jobs.batch "sunset-1" is forbidden: exceeded quota: jobs')
+    decision = decided(videojob=videojob(status=status(job_name=None)), job=None, creation_problem=problem)
+    assert fact(decision, "Running")[1] == "QuotaExceeded"
 
 
 def test_a_pod_that_outlives_its_grace_period_is_on_a_lost_node() -> None:

@@ -1,0 +1,63 @@
+"""
+Errors that keep a container from starting, and which of them are evidence.
+
+A registry that answers "not found" has refused the image; one that does not answer has refused nothing, and the kubelet
+goes on trying. The same holds for the container runtime: a configuration that it cannot use stays unusable, a runtime
+that timed out is busy. Only refusals become a verdict by themselves; the others end with `deadlines.startSeconds`.
+
+The words are those of containerd 2.x and CRI-O behind the kubelet's ErrImagePull and Create/RunContainerError.
+"""
+
+from videojob_operator.domain.observed import ContainerSeen
+
+CONFIG_ERRORS = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+PULL_ERRORS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+IMAGE_REFUSALS = (
+    "authentication required",
+    "authorization failed",
+    "denied",
+    "forbidden",
+    "insufficient_scope",
+    "invalid reference",
+    "manifest unknown",
+    "name unknown",
+    "no match for platform",
+    "not found",
+    "repository does not exist",
+    "unauthorized",
+)
+RUNTIME_FAULTS = (
+    "broken pipe",
+    "connection refused",
+    "deadline exceeded",
+    "is reserved for",
+    "timed out",
+    "timeout",
+    "too many requests",
+    "transport is closing",
+    "unavailable",
+)
+
+
+def error_class(container: ContainerSeen) -> str:
+    """`pull`, `config`, or nothing where the container does not wait for an error."""
+    if container.waiting_reason in PULL_ERRORS:
+        return "pull"
+    return "config" if container.waiting_reason in CONFIG_ERRORS else ""
+
+
+def is_refusal(container: ContainerSeen) -> bool:
+    """Whether the error says No, rather than that nobody answered."""
+    text = container.waiting_message.lower()
+    if error_class(container) == "pull":
+        return any(word in text for word in IMAGE_REFUSALS)
+    return error_class(container) == "config" and not any(word in text for word in RUNTIME_FAULTS)
