@@ -13,20 +13,8 @@ WORDS = {
     "CreateFailed": "Accepted",
     "JobNameTaken": "Stalled",
     "NodeLost": "NodeLost",
-    **dict.fromkeys(
-        (
-            "NoPod",
-            "PodCreationFailed",
-            "PodRefused",
-            "PodTerminating",
-            "QuotaExceeded",
-            "SchedulingGated",
-            "Unschedulable",
-        ),
-        "Pending",
-    ),
 }
-"""Reasons of Running=False that have a word of their own; any other wait is `Starting`."""
+"""Reasons of Running=False that have a word of their own; any other wait is `Pending`, and `Starting` on a node."""
 
 
 def state(case: Case, facts: Mapping[str, Fact]) -> str:
@@ -38,4 +26,5 @@ def state(case: Case, facts: Mapping[str, Fact]) -> str:
         return "Suspended"
     if running.status == "True":
         return "Publishing" if case.progress and case.progress.state in AFTER_THE_WORK else "Running"
-    return WORDS.get(running.reason, "Starting")
+    scheduled = case.live_pod is not None and case.live_pod.node is not None
+    return WORDS.get(running.reason, "Starting" if scheduled else "Pending")

@@ -177,6 +177,7 @@ def test_a_missing_claim_is_volumes_not_ready(message: str) -> None:
     decision = decided(pods=(unschedulable(message),))
     assert fact(decision, "Running") == ("False", "VolumesNotReady", message)
     assert fact(decision, "Succeeded")[0] == "Unknown"
+    assert decision.status.state == "Pending"
 
 
 def test_a_scheduling_gate_keeps_its_own_name() -> None:
