@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+from botocore.parsers import ResponseParserError
 from videojob_api.storage import S3Location
 
 from videojob_agent.errors import (
@@ -36,8 +38,20 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
-_EXISTS = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
-_COME_BACK = frozenset({"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "Throttling", "ThrottlingException"})
+_EXISTS = frozenset({"PreconditionFailed", "412"})
+_COME_BACK = frozenset(
+    {
+        "409",
+        "ConditionalRequestConflict",  # two writes at once: says nothing of which one has won
+        "NoSuchUpload",  # forgotten in a restart, or completed by a request whose answer was lost
+        "OperationAborted",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
 _FORBIDDEN = frozenset(
     {
         "AccessDenied",
@@ -57,9 +71,12 @@ NOT_SUPPORTED = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
 class Patience:
     """How long one request may take and how often it is tried; seconds."""
 
-    attempts: int = 8
-    connect: float = 5
-    read: float = 30
+    attempts: int = 6
+    """With short pauses, for an answer that was lost; whoever asks tries again for as long as it makes sense."""
+    connect: float = 10
+    """Also what a send may stand still for."""
+    read: float = 60
+    """Many services put the parts of a large film together before they answer."""
 
 
 def s3_client(location: S3Location, *, credentials_root: Path | None, patience: Patience | None = None) -> S3Client:
@@ -123,7 +140,16 @@ def in_our_words(location: S3Location, key: str) -> Iterator[None]:
     except CredentialRetrievalError as error:
         raise CredentialsRefused(f"{where}: {error}") from error
     except BotoCoreError as error:
-        raise EndpointUnreachable(f"{where}: {error}") from error
+        raise EndpointUnreachable(f"{where}: {_without_path(error)}") from error
+    except ResponseParserError as error:  # a page of something that stands before the service
+        raise EndpointUnreachable(f"{where}: the answer is not S3's: {str(error)[:100]}") from error
+
+
+def _without_path(error: BotoCoreError) -> str:
+    """The error without its URL's path and query, which differ with each file and each part of one."""
+    url = str(error.kwargs.get("endpoint_url", ""))
+    parts = urlsplit(url)
+    return str(error).replace(url, f"{parts.scheme}://{parts.netloc}") if url else str(error)
 
 
 def translated(error: ClientError, where: str) -> AgentError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import Buffer
 from videojob_api.layout import MANIFEST
 from videojob_api.storage import S3Prefix
@@ -130,7 +130,7 @@ class S3Store:
 
     @contextmanager
     def _talk(self) -> Iterator[S3Client]:
-        """The client; forgotten when its keys are refused, so that the next call reads them anew."""
+        """The client; forgotten after an error, so that the next one has the keys, addresses and retries of its day."""
         with in_our_words(self._prefix, self._prefix.prefix):
             with self._lock:
                 client = self._client = self._client or s3_client(
@@ -138,7 +138,7 @@ class S3Store:
                 )
             try:
                 yield client
-            except ClientError:
+            except (BotoCoreError, ClientError):
                 self._client = None
                 raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import threading
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 ACCESS, SECRET = "tester", "tester-secret-key"
 SECRET_NAME = "art-s3"
 START_SECONDS = 30
+
+
+def swap_keys(root: Path, *, access: str = ACCESS, secret: str = SECRET) -> Path:
+    """The same as the kubelet does it: a new folder, and one link that is renamed over the old one; `root` itself."""
+    folder, new = root / SECRET_NAME, f"..{time.monotonic_ns()}"
+    (folder / new).mkdir(parents=True)
+    for name, value in (("AWS_ACCESS_KEY_ID", access), ("AWS_SECRET_ACCESS_KEY", secret)):
+        (folder / new / name).write_text(value)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..new").symlink_to(new)
+    (folder / "..new").rename(folder / "..data")
+    return root
 
 
 def write_keys(root: Path, *, access: str = ACCESS, secret: str = SECRET) -> Path:
@@ -71,19 +85,60 @@ class Server:
         return {item["Key"]: client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found}
 
 
+class Gateway:
+    """versitygw with its data in a folder; it can stop, stand still, and come back at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "data").mkdir()
+
+    @property
+    def server(self) -> Server:
+        """What clients need to know of it."""
+        return Server(f"http://127.0.0.1:{self._port}")
+
+    def start(self, *, secret: str = SECRET) -> None:
+        """Up, with the user's secret as given. Raises NotPossibleHere when versitygw is not built."""
+        command = [str(binary("versitygw")), "--port", f"127.0.0.1:{self._port}", "--quiet", "posix"]
+        environment = {"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": secret}
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([*command, self._folder / "data"], env=environment, stdout=log, stderr=log)
+        wait_for(self._port)
+
+    def kill(self) -> None:
+        """Away at once: connections are refused."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def pause(self) -> None:
+        """It takes connections and says nothing."""
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def s3_gateway(folder: Path) -> Iterator[Gateway]:
+    """A server of one's own, up. Raises NotPossibleHere when versitygw is not built."""
+    gateway = Gateway(folder)
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.kill()
+
+
 @contextmanager
 def s3_server(folder: Path) -> Iterator[Server]:
-    """A server with its data in `folder`. Raises NotPossibleHere when versitygw is not built."""
-    program, port = binary("versitygw"), free_port()
-    (folder / "data").mkdir()
-    environment = {"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": SECRET}
-    command: list[str | Path] = [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", folder / "data"]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as it:
-        try:
-            wait_for(port)
-            yield Server(f"http://127.0.0.1:{port}")
-        finally:
-            it.terminate()
+    """The same, for whoever leaves it alone."""
+    with s3_gateway(folder) as gateway:
+        yield gateway.server
 
 
 def free_port() -> int:
@@ -118,7 +173,7 @@ class Request:
 
 
 Reply = tuple[int, str]
-"""Status and S3's code of an error; any code is well with 200."""
+"""Status and S3's code of an error, or a whole page; any code is well with 200."""
 
 
 @contextmanager
@@ -137,7 +192,8 @@ def clone(answer: Callable[[Request], Reply]) -> Iterator[tuple[str, list[Reques
             request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             seen.append(request)
             status, code = answer(request)
-            text = b"" if status == 200 else f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+            error = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+            text = (code if code.startswith("<") else "" if status == 200 else error).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from videojob_agent.errors import AlreadyCommitted, BucketNotFound, CredentialsRefused, EndpointUnreachable
+from videojob_agent.errors import (
+    AgentError,
+    AlreadyCommitted,
+    BucketNotFound,
+    CredentialsRefused,
+    EndpointUnreachable,
+    StorageRefused,
+)
 from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store, Store
 from videojob_agent.stores.s3_store import SMALLEST_PART
@@ -118,6 +125,42 @@ def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path
         with pytest.raises(EndpointUnreachable, match="SlowDown"):
             store.put(io.BytesIO(b"x"), name="a.png", size=1)
     assert len(seen) == IMPATIENT.attempts
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ((404, "NoSuchBucket"), BucketNotFound),
+        ((403, "AccessDenied"), CredentialsRefused),
+        ((400, "ExpiredToken"), CredentialsRefused),
+        ((400, "QuotaExceeded"), StorageRefused),
+        ((409, "ConditionalRequestConflict"), EndpointUnreachable),
+        ((409, "OperationAborted"), EndpointUnreachable),
+        ((404, "NoSuchUpload"), EndpointUnreachable),
+        ((412, "PreconditionFailed"), AlreadyCommitted),
+        ((429, "TooManyRequests"), EndpointUnreachable),
+        ((507, "XMinioStorageFull"), EndpointUnreachable),
+        ((502, "<html>Bad gateway</html>"), EndpointUnreachable),
+        ((200, "<html>We are back soon"), EndpointUnreachable),
+    ],
+)
+def test_every_answer_has_its_word(tmp_path: Path, reply: Reply, error: type[AgentError]) -> None:
+    with clone(lambda request: reply) as (endpoint, _):
+        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), patience=Patience(attempts=1))
+        with pytest.raises(AgentError) as refusal:
+            store.probe()
+    assert type(refusal.value) is error
+
+
+def test_the_same_trouble_with_other_files_is_told_in_the_same_words(tmp_path: Path) -> None:
+    store = S3Store(place("http://127.0.0.1:9"), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+    told = set()
+    for name in ("frames/0.png", "v.mp4"):
+        with pytest.raises(EndpointUnreachable) as refusal:
+            store.put(io.BytesIO(b"x"), name=name, size=1)
+        told.add(str(refusal.value))
+    assert len(told) == 1
+    assert '"http://127.0.0.1:9"' in told.pop()
 
 
 def test_a_service_that_recovers_is_no_trouble(tmp_path: Path) -> None:
