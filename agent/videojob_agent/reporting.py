@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Protocol
 
 from videojob_agent.backoff import LONGEST, Backoff
@@ -28,6 +29,9 @@ IMPATIENT_SECONDS = 0.2
 LAST_TRIES = 3
 LAST_PAUSE_SECONDS = 2.0
 """Between the last tries the operator's Retry-After is heeded this long at most: a pod that is done should go."""
+UNKNOWN_SECONDS = 600.0
+"""How long nothing is sent after 404. The VideoJob is gone, most likely; or the answer was an operator's that has not
+heard of it yet, and the run goes on for hours."""
 SKIP = 1000
 """By how much the sequence jumps when the operator has already seen higher numbers of this pod."""
 
@@ -93,15 +97,13 @@ class Reporting:
 
     def step(self) -> float:
         """Sends a report if one is due; seconds until the next may be."""
-        if self._is_unwanted:
-            return math.inf
         if self._due() <= self._clock():
             self._send()
         return self._due() - self._clock()
 
     def _due(self) -> float:
         """When the next report may go out, as far as is known now."""
-        return math.inf if self._is_unwanted else max(self._not_before, self._last + self._pause())
+        return max(self._not_before, self._last + self._pause())
 
     def _pause(self) -> float:
         """Seconds after the last report that the board's content is worth another."""
@@ -125,13 +127,13 @@ class Reporting:
 
     def _heed(self, answer: Answer, known: Known) -> bool:
         """Does what the answer asks for; whether the report was taken."""
+        self._is_unwanted = answer.status == HTTPStatus.NOT_FOUND
         if answer.status in range(200, 300):
             self._delivered, self._not_before = known, -math.inf
             self._backoff.reset()
             return True
-        if answer.status == 404:
-            self._is_unwanted = True
-            self._events("reporting ends", status=404, message="the operator knows no such job")
+        if self._is_unwanted:
+            self._wait("HTTP 404: the operator knows no such job", seconds=UNKNOWN_SECONDS)
             return False
         if answer.status in (400, 413):  # the same report would be refused again
             self._delivered = known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,12 +165,25 @@ def test_a_standby_that_says_at_once_is_left_for_another_at_once_but_not_in_a_ho
     assert 3 <= len(it.after(1)) <= 6
 
 
-def test_404_ends_reporting_for_ever() -> None:
-    it = desk(Answer(404))
-    it.reporting.step()
+def test_an_operator_that_knows_no_such_job_is_asked_again_every_ten_minutes() -> None:
+    it = desk(Answer(404), Answer(404), Answer(204))
+    assert it.reporting.step() == 600
     it.board.saw(sight("FAILED uid-1"))
-    assert it.after(300) == []
-    assert it.reporting.step() == math.inf
+    assert it.after(599) == []
+    assert [body["state"] for body in it.after(2)] == ["failed"]
+    assert it.after(598) == []
+    assert [body["state"] for body in it.after(2)] == ["failed"]
+    assert it.reporting.step() == pytest.approx(30, abs=2)
+
+
+def test_an_operator_that_is_away_for_an_hour_gets_the_newest_state_when_it_is_back() -> None:
+    it = desk(*[AWAY] * 65, Answer(204))
+    for percent in range(60):
+        it.board.saw(working(percent))
+        it.after(60)
+    it.after(300)
+    assert it.endpoint.bodies[-1]["percent"] == 59
+    assert len(it.endpoint.bodies) < 80
 
 
 def test_an_older_sequence_jumps_over_what_an_earlier_agent_of_this_pod_has_sent() -> None:
