@@ -32,9 +32,11 @@ from videojob_agent.endpoint import HttpsEndpoint
 from videojob_agent.errors import AgentError
 from videojob_agent.events import Events
 from videojob_agent.fetch import fetch
+from videojob_agent.fetch_note import FetchNote
 from videojob_agent.last_words import LastWords
 from videojob_agent.stores import store_for
-from videojob_agent.watch import Watch, utc_now
+from videojob_agent.waiting import utc_now
+from videojob_agent.watch import Watch
 
 MESSAGE_VARIABLE = "VIDEOJOB_TERMINATION_LOG"
 MESSAGE_PATH = "/dev/termination-log"
@@ -64,7 +66,8 @@ def run_fetch(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, _interrupted)  # PID 1 would ignore it otherwise
     try:
         store = store_for(plan.output, credentials_root=_credentials_root(plan))
-        result, code = fetch(plan, store, events=events, sleep=time.sleep), ExitCode.DONE
+        say = FetchNote(plan.io_path, events=events).say
+        result, code = fetch(plan, store, events=events, sleep=time.sleep, say=say), ExitCode.DONE
     except AgentError as error:
         result, code = FetchResult(failure=error.failure), error.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user must find it in the pod's status

@@ -29,6 +29,8 @@ class Known:
     sight: Sight | None = None
     percent: int = 0
     published: Published = _NOTHING
+    fetch: str = ""
+    """Why fetch waits; gone when it does not, and with the runner's first word."""
     trouble: str = ""
     """Why publishing does not get on just now; gone when it does."""
     failure: Failure | None = None
@@ -70,7 +72,7 @@ class Known:
             frames_done=details.frames_done if details.frames_done is not None else self.published.frames or None,
             frames_total=details.frames_total,
             eta_seconds=line.eta_seconds if line else None,
-            message=(self.trouble or details.message)[:256],
+            message=(self.fetch or self.trouble or details.message)[:256],
             observed_time=time,
             published=self.published,
             failure=self._failure,
@@ -104,8 +106,14 @@ class Board:
     def saw(self, sight: Sight) -> None:
         """The runner's newest words."""
         percent = 100 if sight.line.word is StatusWord.COMPLETED else sight.line.percent
+        percent = self._known.percent if percent is None else percent
         with self._changed:
-            self._set(replace(self._known, sight=sight, percent=self._known.percent if percent is None else percent))
+            self._set(replace(self._known, sight=sight, percent=percent, fetch=""))
+
+    def fetching(self, words: str) -> None:
+        """Why fetch waits, before the runner's first word; nothing when it does not."""
+        with self._changed:
+            self._set(replace(self._known, fetch=words))
 
     def stored(self, published: Published) -> None:
         """What lies at the destination; clears the trouble."""

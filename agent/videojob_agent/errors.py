@@ -15,15 +15,16 @@ AgentError
 │   ├── ScratchFull
 │   ├── StorageRefused
 │   └── NoVideo
-├── Trouble              the world is away; tried again, then fetch ends with 70
+├── Trouble              a store or a disk is away; fetch tries again, and ends with 70 at the end of its time
 │   ├── EndpointUnreachable
+│   ├── CheckpointRefused
 │   └── ScratchFailed
 └── AlreadyCommitted     a manifest lies at the destination
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from videojob_api.exit_codes import ExitCode
 from videojob_api.report import Failure
@@ -33,9 +34,10 @@ MESSAGE_LIMIT = 1024
 
 
 class AgentError(Exception):
-    """Base of the tree. `exit_code` is what fetch ends with."""
+    """Base of the tree. `exit_code` is what fetch ends with; `remedy` is what people are asked for while it waits."""
 
     exit_code = ExitCode.INTERNAL
+    remedy: ClassVar[str] = "mend what the message names"
 
     @property
     def failure(self) -> Failure:
@@ -48,7 +50,7 @@ class AgentError(Exception):
 
 
 class Refused(AgentError):
-    """Trying again cannot help."""
+    """Trying again cannot help before somebody changes something."""
 
     exit_code = ExitCode.BAD_INPUT
 
@@ -80,9 +82,13 @@ class UnsafePath(Refused):
 class CredentialsRefused(Refused):
     """The store knows the caller and says no, or there are no credentials to show."""
 
+    remedy = "correct the Secret's keys or the rights behind them"
+
 
 class BucketNotFound(Refused):
     """There is no such bucket."""
+
+    remedy = "make the bucket"
 
 
 class OutputOccupied(Refused):
@@ -91,6 +97,8 @@ class OutputOccupied(Refused):
 
 class OutputNotWritable(Refused):
     """The destination takes no files: no right, no space, read-only."""
+
+    remedy = "make room on the volume, or make it writable"
 
 
 class OutputNotReadable(Refused):
@@ -104,6 +112,8 @@ class ScratchFull(Refused):
 class StorageRefused(Refused):
     """The service refuses a request for a reason of its own."""
 
+    remedy = "check the store's quota and limits"
+
 
 class NoVideo(Refused):
     """The runner says COMPLETED and has left no mp4."""
@@ -111,6 +121,14 @@ class NoVideo(Refused):
 
 class EndpointUnreachable(Trouble):
     """No answer, or only answers that ask to come back later."""
+
+    remedy = "bring the store back"
+
+
+class CheckpointRefused(Trouble):
+    """A checkpoint lies at the output, and the store does not give it out just now."""
+
+    remedy = "let the Secret's keys read the output"
 
 
 class ScratchFailed(Trouble):

@@ -4,14 +4,16 @@ What happens before the runner: the destination is tried, inputs and checkpoints
 The destination comes first, so that a job which could not be published never holds a device. Each input is checked
 while it streams and gets its name only when it is right; what an earlier attempt has left at the output is brought
 back; config.json comes last, so a runner that finds it finds everything.
+
+A store that is away is waited for (`Retrying`); whatever a person must change first fails at once, before any work.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import ValidationError
 from videojob_api.layout import CONFIG, INPUT
@@ -24,34 +26,39 @@ from videojob_agent.errors import (
     AgentError,
     DigestMismatch,
     OutputOccupied,
-    Trouble,
     UnsafePath,
 )
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
 from videojob_agent.names import safe_name
 from videojob_agent.restoring import Restoring
+from videojob_agent.retrying import Retrying, nobody
 from videojob_agent.scratch import writing_to_scratch
 from videojob_agent.sources import Stream, streams
 from videojob_agent.stores import Store
 from videojob_agent.verifying import verified
 
-Result = TypeVar("Result")
 
-PAUSES = (1.0, 5.0)
-"""Seconds between the tries of one input; each try has the S3 client's own retries inside."""
-
-
-def fetch(plan: Plan, store: Store, *, events: Events, sleep: Callable[[float], object]) -> FetchResult:
-    """Does everything, and says how much was brought. Raises AgentError."""
-    _retrying(partial(check_destination, plan, store), sleep=sleep)
+def fetch(
+    plan: Plan,
+    store: Store,
+    *,
+    events: Events,
+    sleep: Callable[[float], object],
+    clock: Callable[[], float] = time.monotonic,
+    say: Callable[[str], object] = nobody,
+) -> FetchResult:
+    """Does everything, and returns how much was brought; `say` is told why it waits. Raises AgentError."""
+    retrying = Retrying(limit=plan.fetch_seconds, events=events, sleep=sleep, clock=clock, say=say)
+    retrying(partial(check_destination, plan, store))
     with Folder.open(Path(plan.io_path), create=True) as io, io.below(INPUT, create=True) as folder:
+        say("")  # words that an earlier fetch in this pod has left
         sizes: list[int] = []
         for item in plan.inputs:
-            brought = _retrying(partial(bring, item, folder, root=_root(plan)), sleep=sleep)
+            brought = retrying(partial(bring, item, folder, root=_root(plan)))
             events("input brought", path=item.input.path, files=len(brought), bytes=sum(brought))
             sizes.extend(brought)
-        resumed = _retrying(Restoring(plan, store, io, events=events).run, sleep=sleep)
+        resumed = retrying(Restoring(plan, store, io, events=events).run)
         with writing_to_scratch(), io.replacing(CONFIG) as file:
             file.write(plan.config.encode())
     return FetchResult(files=len(sizes), bytes=sum(sizes), resumed_step=resumed)
@@ -112,13 +119,3 @@ def owner(manifest: bytes) -> str | None:
 
 def _root(plan: Plan) -> Path | None:
     return Path(plan.credentials_root) if plan.credentials_root else None
-
-
-def _retrying(action: Callable[[], Result], *, sleep: Callable[[float], object]) -> Result:
-    """The result of `action`, tried again after each of PAUSES while it meets Trouble."""
-    for pause in PAUSES:
-        try:
-            return action()
-        except Trouble:
-            sleep(pause)
-    return action()

@@ -3,7 +3,8 @@ Brings back what an earlier attempt has left at the output: a checkpoint, and th
 
 Everything is checked against the index while it streams, and lies aside until all of it is right; then the frames get
 their place, and the checkpoint last. The newest checkpoint wins that is whole, its frames included; where none is, the
-attempt begins anew and says so. Leftovers never fail a job: only a store that is away or a full disk does.
+attempt begins anew and says so. Leftovers never fail a job: only a store that is away or a full disk does. A store that
+refuses to give out what the index lists has not damaged it: keys that have run out in the middle are waited for.
 
 What turned out to be damaged leaves the index before anything gets its place. The agent, which starts earlier, reads
 the index only when it sees a frame, and takes what stands there for stored.
@@ -22,7 +23,7 @@ from videojob_api.manifest import ManifestFile
 from videojob_api.plan import Plan
 
 from videojob_agent.carried import Carried
-from videojob_agent.errors import Refused
+from videojob_agent.errors import BucketNotFound, CheckpointRefused, CredentialsRefused, Refused, StorageRefused
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
 from videojob_agent.scratch import writing_to_scratch
@@ -43,13 +44,15 @@ class Restoring:
         self._wanted = plan.carries_checkpoints
         self._io = io
         self._events = events
+        self._aside: set[str] | None = None
+        """What lies aside and is right; None when nothing is."""
 
     def run(self) -> int | None:
         """Does it; the step that the attempt goes on after, None when it begins anew. Raises AgentError."""
         if not self._wanted or not self._carried.index.checkpoints:
             return None
         with writing_to_scratch():
-            self._io.remove_tree(ASIDE)
+            self._begin()
             frames = self._carried.index.frames
             whole = self._bring_frames(frames)
             checkpoint = next(self._whole(whole), None)
@@ -62,6 +65,12 @@ class Restoring:
             return None
         self._events("going on", step=checkpoint.step, frames=checkpoint.frames)
         return checkpoint.step
+
+    def _begin(self) -> None:
+        """The first try begins with nothing; the next one, after a store was away, goes on with what has come."""
+        if self._aside is None:
+            self._io.remove_tree(ASIDE)
+            self._aside = set()
 
     def _bring_frames(self, frames: list[ManifestFile]) -> int:
         """Brings every frame that any checkpoint counts on; how many have come well, from the first on."""
@@ -88,12 +97,18 @@ class Restoring:
 
     def _brought(self, file: ManifestFile, name: str, *, to: str) -> Refused | None:
         """Brings one file aside; what is wrong with it. Raises Trouble, and OSError for the IO folder."""
+        aside = self._aside if self._aside is not None else set()
+        if to in aside:
+            return None
         try:
             with self._io.replacing(f"{ASIDE}/{to}") as target:
                 for chunk in verified(self._carried.store.read(name), size=file.size, sha256=file.sha256):
                     target.write(chunk)
+        except (BucketNotFound, CredentialsRefused, StorageRefused) as error:
+            raise CheckpointRefused(f"{name}: {error}") from error
         except Refused as error:
             return error
+        aside.add(to)
         return None
 
     def _correct(self, checkpoint: CarriedCheckpoint | None, frames: list[ManifestFile]) -> None:
@@ -105,6 +120,7 @@ class Restoring:
 
     def _place(self, checkpoint: CarriedCheckpoint, *, surplus: list[ManifestFile]) -> None:
         """Gives the frames and the checkpoint their places."""
+        self._aside = None
         for file in surplus:
             self._io.remove(f"{ASIDE}/{file.path}")
         if checkpoint.frames:

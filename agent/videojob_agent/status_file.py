@@ -21,7 +21,7 @@ from videojob_api.contract_status import (
     StatusWord,
     parse_status,
 )
-from videojob_api.layout import STATUS, STATUS_JSON
+from videojob_api.layout import FETCH_NOTE, STATUS, STATUS_JSON
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.folder import Folder
@@ -29,6 +29,8 @@ from videojob_agent.names import printable
 
 DETAILS_LIMIT = 32 * 1024
 """Bytes of STATUS.json that are looked at."""
+NOTE_LIMIT = 4 * 1024
+"""Bytes of fetch's note."""
 MESSAGE_CHARACTERS = 256
 FAILURE_CHARACTERS = 1024
 
@@ -65,6 +67,10 @@ class StatusReader:
             return None
         agrees = self._details and (self._details.uid, self._details.state) == (self._line.uid, self._line.word)
         return Sight(self._line, self._details if agrees else None)
+
+    def fetch_note(self) -> str:
+        """Why fetch waits, before there is a STATUS; nothing when it does not."""
+        return printable(_bounded(self._io, FETCH_NOTE, limit=NOTE_LIMIT) or "")[:MESSAGE_CHARACTERS]
 
 
 def _bounded(io: Folder, name: str, *, limit: int) -> str | None:

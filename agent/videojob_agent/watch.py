@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -29,17 +28,13 @@ from videojob_agent.publishing import Publishing
 from videojob_agent.reporting import Endpoint, Reporting
 from videojob_agent.status_file import StatusReader
 from videojob_agent.stores import Store
+from videojob_agent.waiting import utc_now
 
 POLL_SECONDS = 0.5
 _TOO_SLOW = (
     "publishing goes on {} s after the runner's end, and the pod may be killed; raise pod.terminationGracePeriodSeconds"
 )
 """Said before it happens: nothing can be said after."""
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +73,8 @@ class Watch:
             gone = self.gone.is_set()  # asked first: what is read after it is the runner's last word
             if sight := reader.look():
                 board.saw(sight)
+            else:
+                board.fetching(reader.fetch_note())
             if gone and not board.known.is_gone:
                 board.left()
                 late = time.monotonic() + self.plan.flush_seconds

@@ -61,5 +61,7 @@ class Plan(Document):
     """Whether checkpoints go to the output and come back from there: not where nothing makes or resumes them."""
     flush_seconds: Annotated[int, Field(ge=1)] = 60
     """How long publishing may go on after the runner has ended on deletion."""
+    fetch_seconds: Annotated[int, Field(ge=1)] = 1800
+    """How long fetch tries again while a store is away (`spec.deadlines.startSeconds`)."""
     publish_seconds: Annotated[int, Field(ge=1)] = 21_600
     """How long a finished output may wait for its store (`spec.deadlines.publishSeconds`)."""

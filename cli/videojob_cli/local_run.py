@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from videojob_agent.board import Known
 from videojob_agent.errors import AgentError
 from videojob_agent.events import Events
 from videojob_agent.fetch import fetch
 from videojob_agent.stores import Store, store_for
+from videojob_agent.waiting import utc_now
 from videojob_agent.watch import Watch
 from videojob_api.plan import Plan
 from videojob_api.report import ProgressState, Report
@@ -48,13 +51,18 @@ def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: str, show: Callable[[Re
         events = Events(plan.job, part="local", stream=stream)
         store = store_for(plan.output, credentials_root=None)
         try:
-            fetch(plan, store, events=events, sleep=time.sleep)
+            fetch(plan, store, events=events, sleep=time.sleep, say=partial(_show_wait, plan, show))
         except AgentError as error:
             raise CommandFailed(f"{error.failure.reason}: {error}", exit_code=error.exit_code) from error
         runner = RunnerProcess(spec, io, mode=mode)
         with _ending(runner):
             report, code = _watch(plan, store, runner, events=events, show=show)
     return Outcome(report, verdict(report, runner=code), runner.last_lines())
+
+
+def _show_wait(plan: Plan, show: Callable[[Report], object], words: str) -> None:
+    """Shows why fetch waits."""
+    show(Known(fetch=words).report(plan.job.uid, sequence=0, time=utc_now()))
 
 
 def verdict(report: Report, *, runner: int) -> int:

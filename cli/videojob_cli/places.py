@@ -17,6 +17,9 @@ from videojob_api.storage import Claim, Output
 from videojob_api.videojob import VideoJob
 from videojob_operator.domain.plan import Places, make_plan
 
+FETCH_SECONDS = 60
+"""How long a store that is away is waited for: somebody sits before the terminal."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalPlaces:
@@ -42,6 +45,7 @@ def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> Plan:
         output_mount=str((output or Path()).resolve()),
         credentials_root=None,
         has_next_attempt=False,
+        fetch_seconds=FETCH_SECONDS,
     )
     # Without a kubelet nothing is mounted, so Mount becomes Copy.
     inputs = [item.model_copy(update={"access": "Copy"}) for item in spec.inputs or []]

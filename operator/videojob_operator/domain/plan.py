@@ -35,6 +35,8 @@ class Places:
     """Absent: nobody listens."""
     has_next_attempt: bool = True
     """Whether somebody would start another attempt, which could go on from checkpoints at the output."""
+    fetch_seconds: int | None = None
+    """How long fetch waits for a store that is away; absent: as long as the job may take to start."""
 
 
 def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
@@ -50,6 +52,7 @@ def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
         foreign=spec.pipeline.custom is not None,
         carries_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
         flush_seconds=flush_seconds(grace_period(spec)),
+        fetch_seconds=places.fetch_seconds or spec.deadlines.start_seconds,
         publish_seconds=spec.deadlines.publish_seconds,
     )
 

@@ -7,11 +7,11 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from videojob_agent.errors import AgentError, AlreadyCommitted, InputNotFound
+from videojob_agent.errors import AgentError, AlreadyCommitted, EndpointUnreachable, InputNotFound
 from videojob_agent.events import Events
 from videojob_agent.reporting import Answer
 from videojob_agent.status_file import Sight
@@ -77,6 +77,14 @@ class ManualClock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += seconds
+
+    def wall(self) -> datetime:
+        """The wall clock: it began at noon."""
+        return NOON + timedelta(seconds=self.now - 1000)
+
 
 @dataclass
 class MemoryStore:
@@ -86,6 +94,11 @@ class MemoryStore:
     committed: bytes | None = None
     refusals: list[AgentError] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    clock: ManualClock = field(default_factory=ManualClock)
+    away_until: dict[str, float] = field(default_factory=dict)
+    """Until when it is away for a file of this name."""
+    seconds_for: dict[str, float] = field(default_factory=dict)
+    """How long it takes for a file of this name."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def probe(self) -> None:
@@ -93,6 +106,9 @@ class MemoryStore:
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
         self._refuse()
+        if self.clock.now < self.away_until.get(name, 0):
+            raise EndpointUnreachable(f"away for {name}")
+        self.clock.sleep(self.seconds_for.get(name, 0))
         content = source.read()
         with self._lock:
             self.files[name] = content

@@ -67,7 +67,13 @@ class Attempt:
 
     def fetch(self, *, naps: list[float] | None = None) -> FetchResult:
         """What happens before the runner starts."""
-        return fetch(self.orders, self.store, events=self.events, sleep=(naps if naps is not None else []).append)
+
+        def sleep(seconds: float) -> None:
+            self.clock.sleep(seconds)
+            if naps is not None:
+                naps.append(seconds)
+
+        return fetch(self.orders, self.store, events=self.events, sleep=sleep, clock=self.clock)
 
     def draws(self, *numbers: int) -> None:
         """The runner writes these frames."""

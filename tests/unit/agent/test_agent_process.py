@@ -64,6 +64,22 @@ def test_missing_keys_end_with_65_and_name_the_secret(tmp_path: Path) -> None:
     assert "secret 'art-s3' must hold AWS_ACCESS_KEY_ID" in failure["message"]
 
 
+def test_a_store_that_is_away_is_told_in_a_note_while_fetch_waits_and_then_with_its_end(tmp_path: Path) -> None:
+    s3 = {"bucket": "art", "endpoint": "http://127.0.0.1:9", "credentials": {"secretName": "art-s3"}}
+    output = OutputPlan.model_validate({"s3": s3, "url": "s3://art/"})
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        (tmp_path / "art-s3").mkdir(exist_ok=True)
+        (tmp_path / "art-s3" / name).write_text("key")
+    orders = plan(tmp_path / "io", output=output, credentials_root=str(tmp_path), fetch_seconds=1)
+    done = fetch(orders, tmp_path / "log")
+    assert done.returncode == 70
+    failure = message(tmp_path / "log")["failure"]
+    assert failure["reason"] == "EndpointUnreachable"
+    assert "tried for 1 second: s3://art/" in failure["message"]
+    assert "until" in (tmp_path / "io/.videojob/fetch").read_text()
+    assert json.loads(done.stdout.splitlines()[0])["event"] == "fetch waits"
+
+
 def test_an_error_nobody_expects_still_leaves_last_words(tmp_path: Path) -> None:
     done = fetch(plan(tmp_path / "io", output=OutputPlan(url="nowhere")), tmp_path / "log")
     assert done.returncode == 70

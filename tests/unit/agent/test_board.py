@@ -103,6 +103,22 @@ def test_a_foreign_runners_frames_are_counted_as_they_are_stored() -> None:
     assert report(board).frames_done == 4
 
 
+def test_why_fetch_waits_is_told_before_other_trouble_and_until_the_runner_speaks() -> None:
+    board = Board()
+    board.troubled("publishing waits: away")
+    board.fetching("fetch waits: away")
+    assert (report(board).state, report(board).message) == (ProgressState.STARTING, "fetch waits: away")
+    board.saw(sight("STARTING u"))
+    assert report(board).message == "publishing waits: away"
+
+
+def test_fetch_that_goes_on_is_no_news_any_more() -> None:
+    board = Board()
+    board.fetching("fetch waits: away")
+    board.fetching("")
+    assert report(board).message == ""
+
+
 def test_trouble_is_told_until_it_is_over() -> None:
     board = Board()
     board.troubled("publishing waits: " + "x" * 999)

@@ -20,6 +20,7 @@ def test_the_reasons_and_the_exit_codes_of_fetch_are_a_promise() -> None:
     assert {kind.__name__: int(kind.exit_code) for kind in below(AgentError)} == {
         "AlreadyCommitted": 70,
         "BucketNotFound": 65,
+        "CheckpointRefused": 70,
         "CredentialsRefused": 65,
         "DigestMismatch": 65,
         "EndpointUnreachable": 70,

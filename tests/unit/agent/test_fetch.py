@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_agent import fetch as module
 from videojob_agent.errors import (
     AgentError,
     BucketNotFound,
@@ -27,7 +27,7 @@ from videojob_api.plan import InputPlan, OutputPlan, Plan
 from videojob_api.report import FetchResult
 from videojob_api.storage import Claim, Input
 
-from tests.unit.agent.agent_fakes import JOB, MemoryStore, inline, names_in, plan, quiet
+from tests.unit.agent.agent_fakes import JOB, ManualClock, MemoryStore, inline, names_in, plan, quiet
 
 SHA256_OF_HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 MANIFEST_OF_ANOTHER = json.dumps(
@@ -46,9 +46,22 @@ def io(tmp_path: Path) -> Path:
     return tmp_path / "io"
 
 
-def run(orders: Plan, store: MemoryStore | None = None, *, naps: list[float] | None = None) -> FetchResult:
-    sleep = naps.append if naps is not None else lambda seconds: pytest.fail(f"slept {seconds} s")
-    return fetch(orders, store or MemoryStore(), events=quiet()[0], sleep=sleep)
+def run(orders: Plan, store: MemoryStore | None = None) -> FetchResult:
+    """Fetches, and does not wait for anything."""
+    return fetch(
+        orders, store or MemoryStore(), events=quiet()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
+    )
+
+
+def run_for(orders: Plan, store: MemoryStore, *, said: list[str] | None = None) -> float:
+    """Fetches, waiting where it must; the seconds of it."""
+    clock = ManualClock()
+    say = (said if said is not None else []).append
+    try:
+        fetch(orders, store, events=quiet()[0], sleep=clock.sleep, clock=clock, say=say)
+    finally:
+        seconds = clock.now - 1000
+    return seconds
 
 
 def mounted(claim: Path, path: str, *, sub_path: str | None = None, **more: Any) -> InputPlan:
@@ -205,18 +218,40 @@ def test_a_destination_that_refuses_ends_it_before_anything_is_brought(io: Path,
     assert not io.exists()
 
 
-def test_a_destination_that_is_away_is_tried_again(io: Path) -> None:
-    naps: list[float] = []
-    run(plan(io), MemoryStore(refusals=[EndpointUnreachable("away")]), naps=naps)
-    assert naps == [module.PAUSES[0]]
+def test_a_destination_that_is_away_is_waited_for_and_people_are_told_why(io: Path) -> None:
+    said: list[str] = []
+    store = MemoryStore(refusals=[EndpointUnreachable("s3://art/ is away")] * 20)
+    assert run_for(plan(io, fetch_seconds=1800), store, said=said) > 60
+    assert (io / "input/config.json").exists()
+    assert "s3://art/ is away" in said[0]
+    assert said[-1] == ""
+
+
+def test_an_input_that_is_away_is_waited_for_like_the_destination(io: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([EndpointUnreachable("away")] * 9)
+
+    def away(orders: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for error in tries:
+            raise error
+        yield "a", iter([b"hello"])
+
+    monkeypatch.setattr("videojob_agent.fetch.streams", away)
+    said: list[str] = []
+    run_for(plan(io, inputs=[inline("a")]), MemoryStore(), said=said)
+    assert (io / "input/a").read_text() == "hello"
+    assert "input 'a': away" in said[1]
 
 
 def test_a_destination_that_stays_away_ends_with_a_code_that_is_retried(io: Path) -> None:
-    naps: list[float] = []
-    with pytest.raises(EndpointUnreachable) as refusal:
-        run(plan(io), MemoryStore(refusals=[EndpointUnreachable("away")] * 9), naps=naps)
-    assert naps == list(module.PAUSES)
+    with pytest.raises(EndpointUnreachable, match="tried for 5 minutes: away") as refusal:
+        run_for(plan(io, fetch_seconds=300), MemoryStore(refusals=[EndpointUnreachable("away")] * 999))
     assert refusal.value.exit_code is ExitCode.INTERNAL
+
+
+def test_words_that_an_earlier_fetch_has_left_are_taken_back(io: Path) -> None:
+    said: list[str] = []
+    assert run_for(plan(io), MemoryStore(), said=said) == 0
+    assert said == [""]
 
 
 def flat(io: Path) -> Plan:

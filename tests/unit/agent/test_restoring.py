@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_agent.errors import AgentError, CredentialsRefused, EndpointUnreachable, OutputNotWritable, ScratchFull
+from videojob_agent.errors import (
+    AgentError,
+    BucketNotFound,
+    CheckpointRefused,
+    CredentialsRefused,
+    EndpointUnreachable,
+    OutputNotWritable,
+    ScratchFull,
+    StorageRefused,
+)
 from videojob_agent.folder import Folder
 from videojob_api.exit_codes import ExitCode
 from videojob_api.report import FetchResult
@@ -210,6 +220,70 @@ def test_a_store_that_is_away_for_a_moment_is_asked_again(second: Attempt, store
     store.away = {name: 1}  # type: ignore[attr-defined]
     assert second.fetch(naps=naps).resumed_step == 40
     assert (lying(second), len(naps)) == (after(40, frames=4), 1)
+
+
+class Counting(MemoryStore):
+    """Is away for each file at the first time, and counts how often each was sent whole."""
+
+    def __init__(self, like: MemoryStore) -> None:
+        super().__init__(files=like.files)
+        self.asked: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+
+    def read(self, name: str) -> Iterator[bytes]:
+        self.asked[name] += 1
+        if self.asked[name] == 1:
+            raise EndpointUnreachable(f"{name} is out of reach")
+        self.sent[name] += 1
+        yield from super().read(name)
+
+
+def test_a_store_that_comes_and_goes_sends_nothing_twice(tmp_path: Path, store: MemoryStore) -> None:
+    flaky = Counting(store)
+    second = Attempt.at(tmp_path / "second", flaky)
+    assert second.fetch().resumed_step == 40
+    assert lying(second) == after(40, frames=4)
+    assert set(flaky.sent.values()) == {1}
+    assert f"{BELOW}{folder_of(40)}/state" in flaky.sent
+
+
+class Expired(MemoryStore):
+    """Gives nothing out for a while: its keys have run out after some files."""
+
+    refusal: AgentError
+    reads: int
+    refused: range
+
+    def read(self, name: str) -> Iterator[bytes]:
+        self.reads += 1
+        if self.reads in self.refused:
+            raise self.refusal
+        return super().read(name)
+
+
+def expire(store: MemoryStore, refusal: AgentError, refused: range) -> None:
+    """From now on, these reads are refused."""
+    store.__class__ = Expired
+    store.refusal, store.reads, store.refused = refusal, 0, refused  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("refusal", [CredentialsRefused("ExpiredToken"), BucketNotFound("b"), StorageRefused("r")])
+def test_a_refusal_is_no_damage_and_is_waited_for(second: Attempt, store: MemoryStore, refusal: AgentError) -> None:
+    expire(store, refusal, range(3, 20))
+    naps: list[float] = []
+    assert second.fetch(naps=naps).resumed_step == 40
+    assert lying(second) == after(40, frames=4)
+    assert (steps(store), bool(naps)) == ([40, 20], True)
+
+
+def test_a_refusal_that_stays_leaves_the_checkpoints_for_the_next_attempt(second: Attempt, store: MemoryStore) -> None:
+    expire(store, CredentialsRefused("ExpiredToken"), range(3, 10_000))
+    second.orders = second.orders.model_copy(update={"fetch_seconds": 60})
+    with pytest.raises(CheckpointRefused, match="ExpiredToken") as refusal:
+        second.fetch()
+    assert refusal.value.exit_code is ExitCode.INTERNAL
+    store.__class__ = MemoryStore
+    assert steps(store) == [40, 20]
 
 
 def test_a_store_that_stays_away_ends_fetch_with_a_code_that_is_retried(second: Attempt, store: MemoryStore) -> None:

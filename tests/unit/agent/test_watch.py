@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from videojob_agent.errors import EndpointUnreachable
+from videojob_agent.fetch_note import FetchNote
 from videojob_agent.reporting import Answer
 from videojob_agent.watch import Watch
 from videojob_api.report import ProgressState, Report
@@ -97,6 +98,17 @@ def test_a_job_from_its_first_word_to_its_manifest(start: Start) -> None:
     assert job.store.committed is not None
     assert job.said[-1].published == last.published
     assert job.endpoint.bodies[-1]["state"] == "done"
+
+
+def test_why_fetch_waits_is_reported_until_it_goes_on(start: Start) -> None:
+    job = start()
+    note = FetchNote(str(job.io), events=quiet()[0])
+    note.say("fetch waits for its bucket")
+    job.until(lambda: any(body["message"] == "fetch waits for its bucket" for body in job.endpoint.bodies))
+    assert job.endpoint.bodies[-1]["state"] == "starting"
+    note.say("")
+    job.until(lambda: job.said[-1].message == "")
+    job.end()
 
 
 def test_last_words_are_left_before_anything_can_happen_to_the_pod(start: Start) -> None:

@@ -68,6 +68,10 @@ def test_nobody_would_start_another_attempt(tmp_path: Path) -> None:
     assert not plan(tmp_path).carries_checkpoints
 
 
+def test_a_store_that_is_away_at_the_start_is_waited_for_a_minute(tmp_path: Path) -> None:
+    assert plan(tmp_path, deadlines={"startSeconds": 7200}).fetch_seconds == 60
+
+
 def test_uids_sort_by_time_and_differ_within_a_second() -> None:
     uids = {local_uid(NOON) for _ in range(20)}
     assert len(uids) > 1

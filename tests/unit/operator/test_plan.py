@@ -113,6 +113,17 @@ def test_the_agent_may_publish_for_half_of_the_grace_period(grace: int, flush: i
     assert plan().flush_seconds == 60
 
 
+def test_fetch_may_wait_for_a_store_as_long_as_the_job_may_take_to_start() -> None:
+    assert plan().fetch_seconds == 1800
+    assert plan(deadlines={"startSeconds": 7200}).fetch_seconds == 7200
+    assert plan(Places(fetch_seconds=60), deadlines={"startSeconds": 7200}).fetch_seconds == 60
+
+
+def test_a_finished_output_waits_for_its_store_as_long_as_the_user_says() -> None:
+    assert plan().publish_seconds == 21_600
+    assert plan(deadlines={"publishSeconds": 600}).publish_seconds == 600
+
+
 def test_a_plan_that_was_written_can_be_read() -> None:
     told = plan(output={"s3": S3}, inputs=[{"path": "ä", "inline": "“$(HOME)” \n"}])
     assert Plan.model_validate_json(plan_json(told)) == told

@@ -1,0 +1,62 @@
+"""
+What people are told of a wait: for how long, until when, what to do, and why.
+
+Each change of these words is a write to the VideoJob's status. So the time that has passed is told in five steps, and
+a store that is away, in other words at each try, is quoted anew only with a step. A refusal is quoted as it comes:
+somebody may be at work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from videojob_agent.errors import AgentError, Trouble
+
+STEPS = (60, 600, 3600, 21_600, 86_400)
+"""Seconds: a minute, ten, an hour, six, a day."""
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Words:
+    """The words for one wait after the other; `now` is the wall clock."""
+
+    def __init__(self, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+        self._wait: tuple[float, int] | None = None
+        self._ends = ""
+        self._passed = ""
+        self._quoted: AgentError | None = None
+
+    def __call__(self, who: str, error: AgentError, *, began: float, waited: float, limit: int) -> str:
+        """One sentence. `began` tells waits apart; `waited` and `limit` are seconds since then."""
+        passed = so_far(waited)
+        if self._wait != (began, limit):
+            self._wait, self._quoted = (began, limit), None
+            self._ends = f"{self._now() + timedelta(seconds=limit - waited):%Y-%m-%d %H:%M} UTC"
+        if passed != self._passed or not _says_the_same(error, self._quoted):
+            self._passed, self._quoted = passed, error
+        why = self._quoted or error
+        reason = why.failure.reason
+        return f"{who} waits{passed}, until {self._ends} ({duration(limit)}): {why.remedy}. {reason}: {why}"
+
+
+def so_far(seconds: float) -> str:
+    """` for over 10 minutes`: the longest step that has passed; nothing during the first minute."""
+    passed = [step for step in STEPS if seconds >= step]
+    return f" for over {duration(passed[-1])}" if passed else ""
+
+
+def duration(seconds: int) -> str:
+    """`6 hours`, `90 minutes`: in the largest unit that leaves no rest."""
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+
+
+def _says_the_same(error: AgentError, quoted: AgentError | None) -> bool:
+    return type(error) is type(quoted) and (isinstance(error, Trouble) or str(error) == str(quoted))
