@@ -25,7 +25,7 @@ from videojob_api.manifest import Manifest, ManifestFile
 from videojob_api.plan import Plan
 from videojob_api.report import Published
 
-from videojob_agent.errors import AlreadyCommitted, OutputNotReadable, OutputOccupied, ScratchFailed
+from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, OutputNotReadable, OutputOccupied, ScratchFailed
 from videojob_agent.folder import Entry, Folder
 from videojob_agent.output_files import frame_files, is_frame, is_video, output_files
 from videojob_agent.stores import Store
@@ -130,7 +130,8 @@ class Publisher:
             self.store.commit(manifest)
         except AlreadyCommitted as error:  # another job, or ourselves: an answer that was lost, an earlier pod
             if not self.adopt():
-                raise OutputOccupied(f"{self._plan.output.url} holds a manifest that cannot be read") from error
+                url = self._plan.output.url
+                raise CredentialsRefused(f"{url} holds a manifest that may not be read; allow s3:GetObject") from error
         else:
             self._digest = sha256_of(manifest)
 

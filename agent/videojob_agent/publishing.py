@@ -6,12 +6,15 @@ When to publish what, from the first frame to the acknowledgement.
     FAILED               the newest checkpoint with its frames, everything, no manifest
     gone without either  the newest checkpoint with its frames, then the other frames, once
 
-Our own runner stays until it is acknowledged, so trouble after COMPLETED may take minutes; once the runner is gone, the
-grace period counts. Refusals that a person can mend at once (keys) get a short while, all others none.
+Our own runner stays until it is acknowledged, so a finished output waits `publishSeconds` for its store, whatever the
+store says: somebody may bring it back, make room, put keys right. What no waiting mends ends it at once. A foreign
+runner, or one that has failed, ends when it likes; nothing is given up before, and after it half of the grace period
+counts.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,23 +23,20 @@ from pathlib import Path
 from videojob_api.contract_status import StatusWord
 from videojob_api.layout import ACKNOWLEDGEMENT
 from videojob_api.plan import Plan
-from videojob_api.report import Acknowledgement, Failure
+from videojob_api.report import Acknowledgement, Failure, Published
 
 from videojob_agent.backoff import Backoff
 from videojob_agent.board import Board, Known
 from videojob_agent.carrying import Carrier
-from videojob_agent.errors import AgentError, CredentialsRefused, NoVideo, Trouble
+from videojob_agent.errors import AgentError, NoVideo, OutputNotReadable, OutputOccupied, Trouble, UnsafePath
 from videojob_agent.events import Events
 from videojob_agent.folder import Folder
 from videojob_agent.publisher import Publisher
+from videojob_agent.waiting import Words, duration
 
 POLL_SECONDS = 1.0
-TROUBLE_SECONDS = 600.0
-"""How long a finished video waits for a store that is away, while our runner holds the pod."""
-KEYS_SECONDS = 120.0
-"""How long for keys to be put right: the kubelet brings a changed Secret within about 90 s."""
-
-_FINAL = (StatusWord.COMPLETED, StatusWord.FAILED)
+FINAL_ERRORS = (NoVideo, OutputNotReadable, OutputOccupied, UnsafePath)
+"""No waiting mends these: the runner's own files, and another job's manifest."""
 
 
 class Publishing:
@@ -51,6 +51,8 @@ class Publishing:
         *,
         events: Events,
         clock: Callable[[], float] = time.monotonic,
+        words: Words | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self.over = threading.Event()
         self._plan = plan
@@ -59,10 +61,13 @@ class Publishing:
         self._carrier = carrier
         self._events = events
         self._clock = clock
-        self._backoff = Backoff()
+        self._words = words or Words()
+        self._backoff = backoff or Backoff()
         self._looked = False
         self._since: dict[str, float] = {}
-        """When it was first noticed that the runner is done, that it is gone, that there is trouble."""
+        """When it was first noticed that the runner has COMPLETED, that it is gone, that there is trouble."""
+        self._stored = Published()
+        """What was stored when there was trouble last."""
 
     def run(self) -> None:
         """Steps until it is over or the board is closed; for a thread of its own."""
@@ -85,7 +90,7 @@ class Publishing:
         known = self._board.known
         if known.is_gone:
             self._since.setdefault("gone", began)
-        if known.word in _FINAL:
+        if known.word is StatusWord.COMPLETED:
             self._since.setdefault("done", began)
         try:
             self._publish(known)
@@ -136,31 +141,45 @@ class Publishing:
             raise NoVideo("the runner says COMPLETED, but there is no mp4 with anything in it in output/")
 
     def _finish(self) -> None:
-        """All is published: nothing will be gone on from."""
-        self._carrier.drop()
+        """All is published, and nothing will be gone on from; the runner need not wait for that to be removed."""
         self._end(None)
+        self._carrier.drop()
 
     def _after(self, error: AgentError) -> float:
         """What an error means now: give up, or seconds to wait."""
-        self._since.setdefault("trouble", self._clock())
+        now, stored = self._clock(), self._publisher.published
+        if stored != self._stored:  # the store took something in between: another wait begins
+            self._since["trouble"], self._stored = now, stored
         self._events("publishing failed", reason=error.failure.reason, message=str(error))
-        if self._is_hopeless(error):
+        began, limit = self._wait(error, self._since.setdefault("trouble", now))
+        if limit == 0:
             self._end(error.failure)
-            return 0
-        self._board.troubled(f"publishing waits: {error}")
-        return self._backoff.failed()
+        elif now - began >= limit:
+            self._end(error.about(f"{self._subject} waited for {duration(int(limit))}").failure)
+        else:
+            self._board.troubled(self._told(error, began=began, limit=limit))
+            return min(self._backoff.failed(), began + limit - now)
+        return 0
 
-    def _is_hopeless(self, error: AgentError) -> bool:
-        """Whether there is no use in trying again, or nobody left to try for."""
-        now, word = self._clock(), self._board.known.word
+    def _wait(self, error: AgentError, trouble: float) -> tuple[float, float]:
+        """When the wait for an error to be mended has begun, and how many seconds it may last; 0: nobody can."""
+        is_final = isinstance(error, FINAL_ERRORS)
         if "gone" in self._since:
-            flushing = now - self._since["gone"] < self._plan.flush_seconds
-            return word is not StatusWord.COMPLETED or not flushing or not isinstance(error, Trouble)
-        if "done" not in self._since:
-            return False
-        tried = now - max(self._since["done"], self._since["trouble"])
-        longest = TROUBLE_SECONDS if isinstance(error, Trouble) else KEYS_SECONDS
-        return tried >= longest or not isinstance(error, Trouble | CredentialsRefused)
+            is_worth_it = isinstance(error, Trouble) or self._board.known.word is StatusWord.COMPLETED
+            return self._since["gone"], self._plan.flush_seconds if is_worth_it and not is_final else 0
+        if "done" not in self._since or self._plan.foreign:
+            return trouble, math.inf
+        return max(self._since["done"], trouble), 0 if is_final else self._plan.publish_seconds
+
+    def _told(self, error: AgentError, *, began: float, limit: float) -> str:
+        if math.isinf(limit):
+            return f"publishing waits: {error}"
+        waited = self._clock() - began
+        return self._words(self._subject, error, began=began, waited=waited, limit=int(limit))
+
+    @property
+    def _subject(self) -> str:
+        return "the finished output" if self._board.known.word is StatusWord.COMPLETED else "the output"
 
     def _end(self, failure: Failure | None) -> None:
         """The last thing that happens: the board and a waiting runner are told."""

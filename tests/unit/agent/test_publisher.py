@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from videojob_agent.errors import AlreadyCommitted, EndpointUnreachable, OutputOccupied, ScratchFailed, UnsafePath
+from videojob_agent.errors import (
+    AlreadyCommitted,
+    CredentialsRefused,
+    EndpointUnreachable,
+    OutputOccupied,
+    ScratchFailed,
+    UnsafePath,
+)
 from videojob_agent.publisher import Publisher
 from videojob_api.manifest import Manifest
 
@@ -176,6 +183,32 @@ def test_what_was_stored_before_trouble_stays_stored(io: Path, publisher: Publis
         publisher.sync_frames(settled=False)
     publisher.sync_frames(settled=False)
     assert len(store.order) == 4
+
+
+class Hidden(MemoryStore):
+    """Rights that reach to write a manifest and not to see it."""
+
+    readable = False
+
+    def manifest(self) -> bytes | None:
+        return super().manifest() if self.readable else None
+
+
+def test_a_manifest_that_lies_there_and_may_not_be_read_waits_for_the_right_to_read_it(
+    io: Path, clock: ManualClock
+) -> None:
+    store = Hidden()
+    publisher = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
+    write(io, "v.mp4")
+    publisher.sync_all(settled=False)
+    publisher.commit({})  # and its answer is lost
+    again = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
+    again.sync_all(settled=False)
+    with pytest.raises(CredentialsRefused, match="allow s3:GetObject"):
+        again.commit({})
+    store.readable = True
+    again.commit({})
+    assert again.published.manifest_digest == publisher.published.manifest_digest
 
 
 def test_a_runner_that_has_made_no_folder_yet_has_no_output(tmp_path: Path, store: MemoryStore) -> None:
