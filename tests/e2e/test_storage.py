@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from devcluster.kubectl import KubectlFailed
+from devcluster.node import Node
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.lab import Lab
 from tests.e2e.manifests import s3_output, s3_secret, videojob
@@ -55,3 +58,36 @@ def test_the_operator_may_not_read_the_secret(finished: Manifest, kube: Kube) ->
         with pytest.raises(KubectlFailed):  # `can-i` says no with its exit code
             kube.run("auth", "can-i", verb, "secrets/bucket-keys", f"--as={OPERATOR}", "--quiet")
         kube.run("auth", "can-i", verb, "pods", f"--as={OPERATOR}", "--quiet")
+
+
+@contextmanager
+def away(node: Node, bucket: str) -> Iterator[None]:
+    """The bucket is no more, and then back with all that was in it."""
+    data = node.s3.folder / "data"
+    (data / bucket).rename(node.s3.folder / bucket)
+    try:
+        yield
+    finally:
+        (node.s3.folder / bucket).rename(data / bucket)
+
+
+def test_a_finished_film_waits_for_a_bucket_that_is_away_and_is_not_made_again(
+    lab: Lab, kube: Kube, node: Node
+) -> None:
+    user = node.s3.user("carol", secret="carol-secret-key", bucket="late")
+    kube.apply(s3_secret("late-keys", access=user.access_key, secret=user.secret_key))
+    output = s3_output(lab.s3 | {"bucket": user.bucket}, secret="late-keys")
+    kube.apply(videojob("held", output=output, test={"durationSeconds": 5}, deadlines={"publishSeconds": 600}))
+    kube.until("vj", "held", lambda job: condition(job, "Running").get("status") == "True", timeout=60)
+    with away(node, user.bucket):
+        waiting = kube.until("vj", "held", lambda job: "output waits" in progress(job)["message"], timeout=60)
+    end = lab.end_of("held", timeout=90)
+    assert progress(waiting)["state"] == "finishing"
+    assert "(10 minutes): make the bucket. BucketNotFound" in progress(waiting)["message"]
+    assert has_succeeded(end), end["status"]
+    assert len(kube.items("pods", selector="videojobs.dev/name=held")) == 1
+
+
+def progress(job: Manifest) -> Manifest:
+    """The newest report in a job's status."""
+    return {"message": "", **job.get("status", {}).get("progress", {})}
