@@ -161,7 +161,7 @@ def _in_pod(case: Case, pod: PodSeen) -> Wait:
     for name in (AGENT, FETCH, RUNNER):
         if wait := _container(case, pod, pod.container(name)):
             return wait
-    return _scheduling(pod) or _sandbox(case, pod) or _starting(pod)
+    return _scheduling(pod) or _sandbox(case, pod) or _starting(case, pod)
 
 
 def _container(case: Case, pod: PodSeen, container: ContainerSeen) -> Wait | None:
@@ -219,10 +219,11 @@ def _sandbox(case: Case, pod: PodSeen) -> Wait | None:
     return Wait("VolumesNotReady", text, scheduled=scheduled.since)
 
 
-def _starting(pod: PodSeen) -> Wait:
+def _starting(case: Case, pod: PodSeen) -> Wait:
     fetch, scheduled = pod.container(FETCH), _scheduled_at(pod) or pod.created
     if fetch.started and not fetch.exit:
-        return Wait("FetchingInputs", "fetch is bringing the inputs", scheduled=scheduled)
+        why = case.report.report.message if case.report else ""
+        return Wait("FetchingInputs", why or "fetch is bringing the inputs", scheduled=scheduled)
     waits = next((pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started), None)
     text = f"container {waits.name} is about to start" if waits else "about to start"
     return Wait("ContainersStarting", text, scheduled=scheduled)

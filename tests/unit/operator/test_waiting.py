@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from videojob_api.report import ProgressState
 from videojob_operator.domain.decision import Decision, DeleteJob
 from videojob_operator.domain.observed import PodSeen
 
@@ -22,8 +23,10 @@ from tests.unit.operator.builders import (
     holds,
     job,
     pod,
+    pushed,
     refusal,
     refused,
+    report,
     running_pod,
     runs,
     settings,
@@ -237,6 +240,22 @@ def test_the_way_to_the_runner_is_told_step_by_step(containers: Any, reason: str
     decision = decided(pods=(pod(containers=containers, conditions=ready),))
     assert fact(decision, "Running")[:2] == ("False", reason)
     assert decision.status.state == state
+
+
+def test_what_fetch_waits_for_is_said_by_the_condition_and_by_the_verdict() -> None:
+    text = "fetch waits for the output: EndpointUnreachable: connection refused"
+    told = pushed(report(1, state=ProgressState.STARTING, message=text))
+    early, late = (
+        decided(
+            pods=(
+                pod(conditions=holds("PodScheduled", since=ago(seconds)), containers=(runs("agent"), runs("fetch"))),
+            ),
+            report=told,
+        )
+        for seconds in (10, 1800)
+    )
+    assert fact(early, "Running") == ("False", "FetchingInputs", text)
+    assert text in fact(late, "Succeeded")[2]
 
 
 def test_a_pod_with_a_node_is_about_to_start() -> None:
