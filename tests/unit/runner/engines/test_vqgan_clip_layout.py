@@ -124,7 +124,8 @@ def test_a_transfer_of_the_layout_ends_nearer_to_it_than_one_without(world: Worl
         source[..., 4:9] = torch.tensor([200, 20, 20]).view(3, 1, 1) / 255
         return difference(shown, source)
 
-    assert far(sourceLayoutWeight=20) < far() - 0.03, "of which the fake, pale as it is, can make no more"
+    # A weight so large that rounding, which differs between CPUs (AVX2, AVX-512), does not choose another code.
+    assert far(sourceLayoutWeight=100) < far() - 0.03, "of which the fake, pale as it is, can make no more"
 
 
 def test_a_start_of_its_own_takes_nothing_from_the_source(world: Worlds) -> None:
