@@ -60,6 +60,8 @@ def waiting(case: Case) -> Wait | None:
 
 def overdue(case: Case, wait: Wait) -> Verdict | timedelta | None:
     """The verdict if a refusal or a deadline has ended the wait, else when to look again; None: nothing will end it."""
+    if case.spec.suspend:  # asked for, and about to be done: nobody waits any more
+        return wait.again
     ends = [*_refusal(wait), *_pending_deadline(case, wait), *_start_deadline(case, wait)]
     past = [(moment, verdict) for moment, verdict in ends if moment <= case.now]
     if past:
@@ -74,7 +76,8 @@ def _refusal(wait: Wait) -> list[tuple[datetime, Verdict]]:
 
 def _pending_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
     limit = case.spec.deadlines.pending_seconds
-    if wait.scheduled or limit is None:
+    has_node = case.live_pod is not None and case.live_pod.node is not None  # also one that is being deleted
+    if wait.scheduled or has_node or limit is None:
         return []
     text = f"no pod was scheduled within {limit} s (spec.deadlines.pendingSeconds): {wait.reason}: {wait.message}"
     return [(pending_since(case) + timedelta(seconds=limit), Verdict(False, "PendingDeadlineExceeded", text))]
@@ -96,7 +99,9 @@ def pending_since(case: Case) -> datetime:
     """When the wait for a pod began: at acceptance, at the last resumption, or at the end of the last attempt."""
     accepted = since(case.status, "Accepted", "True") or case.now
     resumed = since(case.status, "Suspended", "False") or case.now
-    return max(accepted, resumed, case.history.last_end or accepted)
+    # The Job controller makes the next pod when all of the last one has ended, its agent included.
+    ends = [each.exit.finished for pod in case.pods if pod.ended for each in pod.containers.values() if each.exit]
+    return max(accepted, resumed, case.history.last_end or accepted, *(end for end in ends if end))
 
 
 def lost(case: Case) -> Fact | None:

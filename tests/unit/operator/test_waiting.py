@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from videojob_api.report import ProgressState
-from videojob_operator.domain.decision import Decision, DeleteJob
+from videojob_operator.domain.decision import Decision, DeleteJob, SetSuspend
 from videojob_operator.domain.observed import PodSeen
 
 from tests.unit.operator.builders import (
@@ -424,6 +424,38 @@ def test_a_job_that_cannot_be_created_is_tried_for_as_long_as_the_user_allows() 
     assert fact(unlimited, "Succeeded")[0] == "Unknown"
     assert fact(limited, "Succeeded")[1] == "PendingDeadlineExceeded"
     assert "CreateFailed: quota" in fact(limited, "Succeeded")[2]
+
+
+def test_the_next_pod_is_waited_for_from_the_end_of_all_that_ran_in_the_last_one() -> None:
+    """A runner that is evicted may use its grace period, and the agent publishes after it."""
+    disrupted = holds("DisruptionTarget", reason="EvictionByEvictionAPI", since=ago(150))
+    runner, agent = ended("runner", 75, at=ago(90)), ended("agent", at=ago(5))
+    last = pod(phase="Failed", conditions=disrupted, containers=(runner, ended("fetch", at=ago(300)), agent))
+    limited = videojob(spec=spec(deadlines={"pendingSeconds": 60}))
+    early, late = (
+        decided(videojob=limited, job=job(active=0), pods=(last,), now=NOW + timedelta(seconds=more))
+        for more in (0, 55)
+    )
+    assert early.look_again == timedelta(seconds=55)
+    assert fact(late, "Succeeded")[1] == "PendingDeadlineExceeded"
+
+
+def test_a_scheduled_pod_that_is_taken_away_before_its_start_is_not_pending() -> None:
+    taken = pod(
+        created=ago(900), conditions=holds("PodScheduled", since=ago(100)), deleting=NOW + timedelta(seconds=100)
+    )
+    decision = decided(videojob=videojob(spec=spec(deadlines={"pendingSeconds": 60})), pods=(taken,))
+    assert fact(decision, "Running")[1] == "PodTerminating"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+@pytest.mark.parametrize("pods", [(), (pod(conditions=holds("PodScheduled", since=ago(5000))),)])
+def test_a_suspension_that_is_asked_for_goes_before_a_deadline(pods: tuple[PodSeen, ...]) -> None:
+    """The operator may have been away when either came."""
+    limits = {"pendingSeconds": 60, "startSeconds": 60}
+    decision = decided(videojob=videojob(spec=spec(suspend=True, deadlines=limits)), pods=pods)
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+    assert SetSuspend("sunset-1", JOB_UID, suspend=True) in decision.actions
 
 
 def test_a_quota_on_jobs_is_named_like_one_on_pods() -> None:
