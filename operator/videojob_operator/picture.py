@@ -16,6 +16,7 @@ from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.kinds import PODS
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.cluster.videojobs import VideoJobs
+from videojob_operator.domain.conditions import is_over
 from videojob_operator.domain.names import UID_LABEL, job_name
 from videojob_operator.domain.observed import AGENT, JobSeen, Observed, PodRefusal, PodSeen, VideoJobSeen
 from videojob_operator.reports.slots import Slots
@@ -37,7 +38,8 @@ class Picture:
     async def observe(self, videojob: VideoJobSeen) -> Observed:
         """Everything known about one VideoJob now. Raises ClusterError when an ended Job's pods cannot be read."""
         job, note = self._job(videojob), self.notes.of(videojob.uid)
-        if job is not None and job.finished and note.read != job.uid and not self._has_last_words(job):
+        is_open = job is not None and job.finished and not is_over(videojob.status)
+        if job is not None and is_open and note.read != job.uid and not self._has_last_words(job):
             await self._read_pods(videojob)
             note.read = job.uid
         return Observed(

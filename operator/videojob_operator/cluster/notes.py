@@ -63,10 +63,10 @@ class Notes:
         note.said, note.problem = warnings, None
 
     def refused(self, uid: str, problem: CreationProblem) -> bool:
-        """The creation did not work; False when this was known."""
+        """The creation did not work; False when this was known, if only in other words: they may differ each time."""
         note = self.of(uid)
-        known, note.problem = note.problem == problem, problem
-        return not known
+        before, note.problem = note.problem, problem
+        return before is None or (before.reason, before.permanent) != (problem.reason, problem.permanent)
 
     def forget(self, uid: str) -> None:
         """The VideoJob is gone."""

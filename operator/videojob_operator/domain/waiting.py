@@ -132,7 +132,7 @@ def _no_job(case: Case) -> Wait:
     if problem is None:
         return Wait("CreatingJob", "the Job is being created")
     quota = pod_creation.classify(problem.message) == "quota"
-    return Wait("QuotaExceeded" if quota else problem.reason, problem.message)
+    return Wait("QuotaExceeded" if quota else problem.reason, pod_creation.stable(problem.message))
 
 
 def _no_pod(case: Case, job: JobSeen) -> Wait:

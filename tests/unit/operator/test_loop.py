@@ -244,6 +244,19 @@ async def test_the_pods_of_an_ended_job_are_read_once_before_their_silence_count
     assert [kind for verb, kind, _ in works.api.calls if verb == "list"] == [PODS]
 
 
+async def test_of_a_videojob_that_is_over_no_pods_are_read() -> None:
+    works = Works()
+    await works.settle()
+    uid = works.api.objects[JOBS, "art", "sunset-1"]["metadata"]["uid"]
+    works.jobs.put(raw_job(uid=uid, version="900", status={"conditions": [{"type": "Complete", "status": "True"}]}))
+    await works.settle()
+    assert works.status()["state"] == "Failed"
+    calls = len(works.api.calls)
+    for _ in range(2):
+        await works.loop.look(SUNSET)
+    assert len(works.api.calls) == calls
+
+
 async def test_where_an_ended_jobs_pods_cannot_be_read_nothing_is_decided() -> None:
     works = Works()
     await works.settle()

@@ -105,6 +105,8 @@ def test_a_refusal_is_news_once_and_a_creation_clears_it() -> None:
     problem = CreationProblem("CreateFailed", "quota")
     assert notes.refused("uid-1", problem)
     assert not notes.refused("uid-1", problem)
+    assert not notes.refused("uid-1", CreationProblem("CreateFailed", "quota, request 18"))
+    assert notes.of("uid-1").problem == CreationProblem("CreateFailed", "quota, request 18")
     notes.created("uid-1", warnings=("careful",))
     assert (notes.of("uid-1").problem, notes.of("uid-1").warnings) == (None, ("careful",))
 
