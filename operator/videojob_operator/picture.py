@@ -47,7 +47,7 @@ class Picture:
             job=job,
             pods=tuple(note.dated(pod, now=self.now()) for pod in self._pods(job)),
             warnings=note.warnings,
-            refusals=self.refusals.store.living(job.uid) if job else (),
+            refusals=tuple(map(note.dated_refusal, self.refusals.store.living(job.uid) if job else ())),
             newest_pod=self.pods.store.newest,
             pods_read=job is not None and note.read == job.uid,
             creation_problem=note.problem,

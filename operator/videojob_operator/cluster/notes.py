@@ -1,7 +1,7 @@
 """
 What only the operator has seen of a VideoJob and no object holds: the API server's words about the Job's creation,
-since when containers wait for an error, and whether an ended Job's pods were read. Kept until the VideoJob is gone or
-over.
+since when containers and pods are refused, and whether an ended Job's pods were read. Kept until the VideoJob is gone
+or over.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from videojob_operator.domain.container_errors import error_class
-from videojob_operator.domain.observed import ContainerSeen, CreationProblem, PodSeen
+from videojob_operator.domain.container_errors import error_class, is_refusal, repeats
+from videojob_operator.domain.observed import ContainerSeen, CreationProblem, PodRefusal, PodSeen
+from videojob_operator.domain.pod_creation import classify
 
 MOST_WARNINGS = 5
 
@@ -25,7 +26,9 @@ class Note:
     read: str = ""
     """Uid of the ended Job whose pods were read from the API server."""
     failing: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
-    """By pod and container: the class of error that it waits for, and since when."""
+    """By pod and container: the class of error with which it is refused, and since when."""
+    refusing: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """By combined event: the kind of its words, and since when they are of this kind."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -39,12 +42,21 @@ class Note:
 
     def _dated(self, pod: str, container: ContainerSeen, *, now: datetime) -> ContainerSeen:
         key, kind = (pod, container.name), error_class(container)
-        if not kind:
+        if is_refusal(container):
+            if self.failing.get(key, ("",))[0] != kind:
+                self.failing[key] = kind, now
+        elif not repeats(container):
             self.failing.pop(key, None)
-            return container
-        if self.failing.get(key, ("",))[0] != kind:
-            self.failing[key] = kind, now
-        return replace(container, failing_since=self.failing[key][1])
+        return replace(container, failing_since=self.failing[key][1]) if key in self.failing else container
+
+    def dated_refusal(self, refusal: PodRefusal) -> PodRefusal:
+        """The refusal, `created` when words of its kind were first seen: a combined event is older than its words."""
+        if not refusal.combined:
+            return refusal
+        kind = classify(refusal.message)
+        if self.refusing.get(refusal.uid, ("",))[0] != kind:
+            self.refusing[refusal.uid] = kind, refusal.last
+        return replace(refusal, created=self.refusing[refusal.uid][1])
 
 
 class Notes:

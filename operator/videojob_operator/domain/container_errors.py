@@ -8,7 +8,10 @@ that timed out is busy. Only refusals become a verdict by themselves; the others
 The words are those of containerd 2.x and CRI-O behind the kubelet's ErrImagePull and Create/RunContainerError.
 """
 
+import re
+
 from videojob_operator.domain.observed import ContainerSeen
+from videojob_operator.domain.silence import says_nothing
 
 CONFIG_ERRORS = frozenset(
     {
@@ -36,16 +39,12 @@ IMAGE_REFUSALS = (
     "unauthorized",
 )
 RUNTIME_FAULTS = (
-    "broken pipe",
-    "connection refused",
-    "deadline exceeded",
+    "cannot construct envvars",  # a kubelet that has just started and not heard of any service
     "is reserved for",
-    "timed out",
-    "timeout",
-    "too many requests",
-    "transport is closing",
-    "unavailable",
+    "no space left on device",
 )
+_REFERENCE = re.compile(r"\S*/\S*")
+"""A name of an image or a URL: its words say nothing."""
 
 
 def error_class(container: ContainerSeen) -> str:
@@ -59,5 +58,12 @@ def is_refusal(container: ContainerSeen) -> bool:
     """Whether the error says No, rather than that nobody answered."""
     text = container.waiting_message.lower()
     if error_class(container) == "pull":
-        return any(word in text for word in IMAGE_REFUSALS)
-    return error_class(container) == "config" and not any(word in text for word in RUNTIME_FAULTS)
+        bare = _REFERENCE.sub("", text)
+        return any(word in bare for word in IMAGE_REFUSALS)
+    is_fault = says_nothing(text) or any(word in text for word in RUNTIME_FAULTS)
+    return error_class(container) == "config" and not is_fault
+
+
+def repeats(container: ContainerSeen) -> bool:
+    """Whether it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
+    return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

@@ -52,7 +52,7 @@ class ContainerSeen:
     waiting_reason: str = ""
     waiting_message: str = ""
     failing_since: datetime | None = None
-    """When this operator first saw it wait for an error (`container_errors`); None: not seen, so no evidence yet."""
+    """Since when this operator sees it refused, again and again (`container_errors`); None: no evidence."""
     started: datetime | None = None
     """When it began to run; kept after its end."""
     exit: Exit | None = None
@@ -139,9 +139,14 @@ class PodRefusal:
     job_uid: str
     message: str
     created: datetime
-    """When the pod was first refused with these words, by the Job controller's clock."""
+    """When the pod was first refused with these words (Job controller's clock); a combined event is older."""
     last: datetime
     """When it was last refused so."""
+
+    @property
+    def combined(self) -> bool:
+        """Whether it stands for many, which began with other words: recorders combine after ten in ten minutes."""
+        return self.message.startswith("(combined from similar events)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,21 +12,18 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from videojob_operator.domain.observed import PodRefusal
+from videojob_operator.domain.silence import says_nothing
 
 QUOTA_WORDS = ("exceeded quota", "insufficient quota")
 TRANSIENT_WORDS = (
-    "connection refused",
-    "deadline exceeded",
-    "etcdserver",
     "failed calling webhook",
     "failed to call webhook",
     "internal error occurred",
     "object has been modified",
     "status unknown for quota",
     "the server is currently unable",
-    "timed out",
-    "timeout",
-    "too many requests",
+    "unauthorized",  # the Job controller itself
+    "x509: ",
 )
 """Of an API server or webhook that could not judge: kube-apiserver 1.34's quota, webhook and storage errors."""
 STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
@@ -35,14 +32,16 @@ DAY = STEPS[-1]
 PAUSE_AFTER_FAILURE = timedelta(minutes=10)
 """The longest back-off of the Job controller between two pods of a Job (Kubernetes 1.34)."""
 _VARIABLE = re.compile(
-    r"^\(combined from similar events\): |Error creating: |pods \"[^\"]*\" is forbidden: |, used: .*?(?=, limited:)"
+    r"^\(combined from similar events\): |Error creating: |pods? \"[^\"]*\" is (forbidden|invalid): "
+    r"|, used: .*?(?=, limited:)",
+    re.IGNORECASE,
 )
 """Parts of a FailedCreate message that differ from one refusal to the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """What a Job's FailedCreate events amount to. `steady` is how long the newest words have been repeated."""
+    """What a Job's FailedCreate events amount to. `steady`: how long nothing but their newest kind was said."""
 
     kind: Literal["refused", "quota", "transient"]
     message: str
@@ -51,10 +50,10 @@ class Refusals:
 
 def classify(message: str) -> Literal["refused", "quota", "transient"]:
     """Whether a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
-    text = message.lower()
+    text = stable(message).lower()
     if any(words in text for words in QUOTA_WORDS):
         return "quota"
-    return "transient" if any(words in text for words in TRANSIENT_WORDS) else "refused"
+    return "transient" if says_nothing(text) or any(words in text for words in TRANSIENT_WORDS) else "refused"
 
 
 def current(refusals: Iterable[PodRefusal], *, since: datetime) -> Refusals | None:
@@ -62,9 +61,10 @@ def current(refusals: Iterable[PodRefusal], *, since: datetime) -> Refusals | No
     recent = sorted((each for each in refusals if each.last >= since), key=lambda each: (each.last, each.created))
     if not recent:
         return None
-    newest = recent[-1]
-    first = min(max(each.created, since) for each in recent if classify(each.message) == classify(newest.message))
-    return Refusals(classify(newest.message), stable(newest.message), newest.last - first)
+    newest, kind = recent[-1], classify(recent[-1].message)
+    first = min(each.created for each in recent if classify(each.message) == kind)
+    others = max((each.last for each in recent if classify(each.message) != kind), default=since)
+    return Refusals(kind, stable(newest.message), newest.last - max(first, others, since))
 
 
 def stable(message: str) -> str:

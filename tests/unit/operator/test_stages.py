@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -11,12 +12,23 @@ from videojob_operator.domain.observed import CreationProblem, Observed, VideoJo
 from videojob_operator.queue import Key
 from videojob_operator.stages import MOST_REASONS, Stages
 
-from tests.unit.operator.builders import pod, runs, waits
+from tests.unit.operator.builders import ago, pod, refused, runs, waits
 from tests.unit.operator.fakes import counted, metrics
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SUNSET = Key("art", "sunset")
-REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImagePull")
+NO, AWAY = "r.example/x:1: not found", 'Head "https://r.example/v2/x/manifests/1": dial tcp 10.0.0.9:443: i/o timeout'
+TRIES = (
+    ("ErrImagePull", AWAY, None),
+    ("ErrImagePull", NO, 1),
+    ("ImagePullBackOff", 'Back-off pulling image "r.example/x:1"', 1),
+    ("ImagePullBackOff", f'Back-off pulling image "r.example/x:1": ErrImagePull: {NO}', 1),
+    ("InvalidImageName", "no", 4),
+    ("ErrImagePull", NO, 5),
+    ("ErrImagePull", AWAY, None),
+    ("ErrImagePull", NO, 7),
+)
+"""What a container waits for, minute by minute, and since which minute it counts as refused."""
 
 
 class Count:
@@ -111,19 +123,35 @@ def test_a_refusal_is_news_once_and_a_creation_clears_it() -> None:
     assert (notes.of("uid-1").problem, notes.of("uid-1").warnings) == (None, ("careful",))
 
 
-def test_an_error_of_a_container_is_dated_from_when_it_was_first_seen() -> None:
+def test_a_refusal_of_a_container_is_dated_from_the_first_in_a_row_without_a_silence() -> None:
     note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
-    minutes = [noon + timedelta(minutes=count) for count in range(4)]
-    seen = [
-        note.dated(pod(containers=(waits("runner", reason),)), now=now).container("runner").failing_since
-        for reason, now in zip(REASONS, minutes, strict=True)
+    for minute, (reason, message, since) in enumerate(TRIES):
+        waiting = pod(containers=(waits("runner", reason, message),))
+        seen = note.dated(waiting, now=noon + timedelta(minutes=minute)).container("runner").failing_since
+        assert seen == (None if since is None else noon + timedelta(minutes=since)), minute
+
+
+def test_a_combined_event_is_dated_from_when_its_words_were_first_seen() -> None:
+    """The recorder writes the newest words over the old ones and leaves the time of the first."""
+    note, combined = Notes().of("uid-1"), "(combined from similar events): Error creating: "
+    told = [
+        (300, "exceeded quota: gpus"),
+        (120, "exceeded quota: gpus"),
+        (60, "violates PodSecurity"),
+        (1, "violates it"),
     ]
-    assert seen == [noon, noon, minutes[2], minutes[3]]
+    seen = [
+        note.dated_refusal(replace(refused("", first=900, last=last), message=combined + words)).created
+        for last, words in told
+    ]
+    assert seen == [ago(300), ago(300), ago(60), ago(60)]
+    alone = refused("violates PodSecurity", first=900, last=1)
+    assert note.dated_refusal(alone) == alone
 
 
 def test_a_container_that_recovered_begins_anew_when_it_fails_again() -> None:
     note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
-    failing, well = pod(containers=(waits("runner", "ErrImagePull"),)), pod(containers=(runs("runner"),))
+    failing, well = pod(containers=(waits("runner", "ErrImagePull", NO),)), pod(containers=(runs("runner"),))
     note.dated(failing, now=noon)
     assert note.dated(well, now=noon).container("runner").failing_since is None
     later = noon + timedelta(hours=1)

@@ -84,7 +84,13 @@ def test_a_pull_that_took_long_before_it_first_failed_gets_its_ten_minutes_all_t
     [
         ("ImagePullBackOff", AWAY),
         ("ErrImagePull", "failed to resolve reference: unexpected status from HEAD request: 503 Service Unavailable"),
+        (
+            "ErrImagePull",
+            'Head "https://r.example/v2/forbidden-planet/manifests/1": dial tcp 10.0.0.9:443: i/o timeout',
+        ),
+        ("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"),
         ("CreateContainerError", "context deadline exceeded"),
+        ("CreateContainerError", "mkdir /run/containerd/io/x: no space left on device"),
         ("RunContainerError", "rpc error: code = Unavailable desc = transport is closing"),
     ],
 )
@@ -278,6 +284,18 @@ def test_refusals_of_differently_named_pods_are_one_refusal() -> None:
     assert fact(decided(job=job(active=0), refusals=events), "Succeeded")[1] == "PodRefused"
 
 
+def test_a_wait_in_between_ends_a_row_of_refusals() -> None:
+    account = 'pods "a" is forbidden: error looking up service account art/default: serviceaccount "default" not found'
+    events = (
+        refused(account, first=400, last=390),
+        refused(QUOTA, first=380, last=30),
+        refused(SECURITY, first=1, last=1),
+    )
+    decision = decided(job=job(active=0), refusals=events)
+    assert fact(decision, "Running")[1] == "PodRefused"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
 def test_one_refusal_long_ago_is_no_evidence_of_another() -> None:
     decision = decided(job=job(active=0), refusals=(refused(SECURITY, first=3000, last=3000),))
     assert fact(decision, "Succeeded")[0] == "Unknown"
@@ -288,6 +306,13 @@ def test_refusals_before_a_resumption_do_not_count() -> None:
     decision = decided(videojob=resumed, job=job(active=0), refusals=(refused(SECURITY, first=500, last=20),))
     assert fact(decision, "Running")[1] == "PodRefused"
     assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
+def test_the_name_of_a_pod_says_nothing_of_its_refusal() -> None:
+    named = 'Pod "timeout-1-x7k2p" is invalid: spec.containers[0].image: Required value'
+    decision = decided(job=job(active=0), refusals=(refused(named, first=70, last=1),))
+    text = "the API server refuses the pod: spec.containers[0].image: Required value"
+    assert fact(decision, "Succeeded") == ("False", "PodRefused", text)
 
 
 def test_a_used_up_quota_is_waited_for_without_limit() -> None:
@@ -307,6 +332,11 @@ def test_a_used_up_quota_is_waited_for_without_limit() -> None:
         'Internal error occurred: failed calling webhook "x.example": connect: connection refused',
         "etcdserver: request timed out",
         'pods "a" is forbidden: status unknown for quota: gpus, resources: pods',
+        'pods "a" is forbidden: not yet ready to handle request',
+        'Post "https://10.96.0.1/api/v1/namespaces/art/pods": EOF',
+        'Post "https://10.96.0.1/api/v1/namespaces/art/pods": read tcp 10.0.0.1:5->10.96.0.1:443: connection reset',
+        'an error on the server ("") has prevented the request from succeeding (post pods)',
+        "Unauthorized",
     ],
 )
 def test_an_api_server_that_could_not_judge_has_refused_nothing(message: str) -> None:
@@ -395,37 +425,6 @@ def test_the_pending_deadline_begins_anew_when_an_attempt_has_ended() -> None:
     assert decision.look_again == timedelta(seconds=1795)
 
 
-def test_no_deadline_counts_while_suspended() -> None:
-    paused = status(accepted=ago(9000), conditions=[condition("Suspended", "True", ago(8000))])
-    seen = videojob(status=paused, spec=spec(suspend=True, deadlines={"pendingSeconds": 10, "startSeconds": 10}))
-    decision = decided(videojob=seen, job=job(suspend=True, active=0))
-    assert fact(decision, "Succeeded")[0] == "Unknown"
-    assert decision.look_again is None
-
-
-def test_a_running_runner_waits_for_nothing() -> None:
-    decision = decided(pods=(running_pod(since=ago(5)),), videojob=videojob(status=status(accepted=ago(99_999))))
-    assert fact(decision, "Running") == ("True", "RunnerStarted", "pod sunset-1-a on node n1")
-
-
-def test_a_job_that_cannot_be_created_says_why_and_is_tried_again() -> None:
-    decision = decided(videojob=videojob(status=status(job_name=None)), job=None, creation_problem=refusal())
-    assert fact(decision, "Running") == ("False", "CreateFailed", "quota")
-    assert fact(decision, "Reconciling") == ("True", "CreateFailed", "quota")
-    assert decision.look_again == timedelta(seconds=15)
-
-
-def test_a_job_that_cannot_be_created_is_tried_for_as_long_as_the_user_allows() -> None:
-    never = status(job_name=None, accepted=ago(1800))
-    unlimited, limited = (
-        decided(videojob=videojob(status=never, spec=each), job=None, creation_problem=refusal())
-        for each in (spec(), spec(deadlines={"pendingSeconds": 1800}))
-    )
-    assert fact(unlimited, "Succeeded")[0] == "Unknown"
-    assert fact(limited, "Succeeded")[1] == "PendingDeadlineExceeded"
-    assert "CreateFailed: quota" in fact(limited, "Succeeded")[2]
-
-
 def test_the_next_pod_is_waited_for_from_the_end_of_all_that_ran_in_the_last_one() -> None:
     """A runner that is evicted may use its grace period, and the agent publishes after it."""
     disrupted = holds("DisruptionTarget", reason="EvictionByEvictionAPI", since=ago(150))
@@ -456,6 +455,37 @@ def test_a_suspension_that_is_asked_for_goes_before_a_deadline(pods: tuple[PodSe
     decision = decided(videojob=videojob(spec=spec(suspend=True, deadlines=limits)), pods=pods)
     assert fact(decision, "Succeeded")[0] == "Unknown"
     assert SetSuspend("sunset-1", JOB_UID, suspend=True) in decision.actions
+
+
+def test_no_deadline_counts_while_suspended() -> None:
+    paused = status(accepted=ago(9000), conditions=[condition("Suspended", "True", ago(8000))])
+    seen = videojob(status=paused, spec=spec(suspend=True, deadlines={"pendingSeconds": 10, "startSeconds": 10}))
+    decision = decided(videojob=seen, job=job(suspend=True, active=0))
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+    assert decision.look_again is None
+
+
+def test_a_running_runner_waits_for_nothing() -> None:
+    decision = decided(pods=(running_pod(since=ago(5)),), videojob=videojob(status=status(accepted=ago(99_999))))
+    assert fact(decision, "Running") == ("True", "RunnerStarted", "pod sunset-1-a on node n1")
+
+
+def test_a_job_that_cannot_be_created_says_why_and_is_tried_again() -> None:
+    decision = decided(videojob=videojob(status=status(job_name=None)), job=None, creation_problem=refusal())
+    assert fact(decision, "Running") == ("False", "CreateFailed", "quota")
+    assert fact(decision, "Reconciling") == ("True", "CreateFailed", "quota")
+    assert decision.look_again == timedelta(seconds=15)
+
+
+def test_a_job_that_cannot_be_created_is_tried_for_as_long_as_the_user_allows() -> None:
+    never = status(job_name=None, accepted=ago(1800))
+    unlimited, limited = (
+        decided(videojob=videojob(status=never, spec=each), job=None, creation_problem=refusal())
+        for each in (spec(), spec(deadlines={"pendingSeconds": 1800}))
+    )
+    assert fact(unlimited, "Succeeded")[0] == "Unknown"
+    assert fact(limited, "Succeeded")[1] == "PendingDeadlineExceeded"
+    assert "CreateFailed: quota" in fact(limited, "Succeeded")[2]
 
 
 def test_a_quota_on_jobs_is_named_like_one_on_pods() -> None:

@@ -1,0 +1,37 @@
+"""
+Words that say that nobody has answered: of Go's network stack, gRPC, etcd, and an API server that is starting or gone.
+
+Wherever they stand in an error, nothing was judged, so nothing was refused.
+"""
+
+NO_ANSWER = (
+    ": eof",
+    "broken pipe",
+    "client connection lost",
+    "connection refused",
+    "connection reset",
+    "deadline exceeded",
+    "etcdserver",
+    "goaway",
+    "has prevented the request from succeeding",
+    "network is unreachable",
+    "no route to host",
+    "no such host",
+    "not yet ready",
+    "shutting down",
+    "storage is (re)initializing",
+    "time allotted",
+    "timed out",
+    "timeout",
+    "too many requests",
+    "transport is closing",
+    "try again",
+    "unavailable",
+    "unexpected eof",
+)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether an error tells of somebody who did not answer."""
+    lower = text.lower()
+    return any(words in lower for words in NO_ANSWER)
