@@ -109,6 +109,10 @@ def _keys(folder: Path) -> dict[str, str]:
             if required:
                 message = f"secret {folder.name!r} must hold {name}: {error.strerror}"
                 raise CredentialsRefused(message) from error
+        except UnicodeDecodeError:
+            keys[name] = "\0"
+        if not keys.get(name, "").isprintable():  # would stand in a header, and in an error's text
+            raise CredentialsRefused(f"secret {folder.name!r}: {name} must be one line of text; is it encoded twice?")
     return keys
 
 
@@ -141,7 +145,7 @@ def in_our_words(location: S3Location, key: str) -> Iterator[None]:
         raise CredentialsRefused(f"{where}: {error}") from error
     except BotoCoreError as error:
         raise EndpointUnreachable(f"{where}: {_without_path(error)}") from error
-    except ResponseParserError as error:  # a page of something that stands before the service
+    except (ResponseParserError, KeyError) as error:  # a page of something that stands before the service
         raise EndpointUnreachable(f"{where}: the answer is not S3's: {str(error)[:100]}") from error
 
 

@@ -130,6 +130,7 @@ def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
+        ((200, ""), EndpointUnreachable),
         ((404, "NoSuchBucket"), BucketNotFound),
         ((403, "AccessDenied"), CredentialsRefused),
         ((400, "ExpiredToken"), CredentialsRefused),
