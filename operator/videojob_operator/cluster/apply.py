@@ -32,6 +32,8 @@ from videojob_operator.metrics import Metrics
 log = logging.getLogger(__name__)
 
 CONTROLLER_MANAGER, PROGRESS_MANAGER = "videojobs.dev-controller", "videojobs.dev-progress"
+DENIED = ("denied the request", "denied request")
+"""Answers of an admission webhook (400 by default) or policy (422), which may be another one later."""
 TOLD_BY_PODS = frozenset({"progress", "output"})
 """Fields of status that the progress manager owns."""
 
@@ -101,7 +103,7 @@ class Hand:
         except ClusterError as error:
             if not error.status:
                 raise
-            permanent = isinstance(error, SchemaRejected)
+            permanent = isinstance(error, SchemaRejected) and not any(words in str(error) for words in DENIED)
             self._refused(seen, "InvalidJob" if permanent else "CreateFailed", error, permanent=permanent)
         else:
             log.info("created Job %s in %s", action.manifest["metadata"]["name"], seen.namespace)

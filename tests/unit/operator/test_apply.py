@@ -164,6 +164,8 @@ async def test_somebody_elses_job_of_that_name_is_a_problem() -> None:
     ("error", "reason", "permanent"),
     [
         (SchemaRejected("spec.template: too long", status=422), "InvalidJob", True),
+        (SchemaRejected('admission webhook "w" denied the request: not now', status=400), "CreateFailed", False),
+        (SchemaRejected("ValidatingAdmissionPolicy 'p' denied request: no", status=422), "CreateFailed", False),
         (Forbidden("exceeded quota", status=403), "CreateFailed", False),
         (NotFound("no such namespace", status=404), "CreateFailed", False),
         (Unreachable("webhook down", status=500), "CreateFailed", False),
