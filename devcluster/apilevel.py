@@ -11,7 +11,7 @@ import fcntl
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class ApiServer:
         name = user.replace(":", "-")
         return self._plane().login(name, user=user, groups=groups)
 
-    def start(self, *, controllers: bool = False) -> None:
+    def start(self, *, controllers: bool = False, controller_flags: Sequence[str] = ()) -> None:
         """Starts the cluster, again on its old data if there is any, and waits until it answers."""
         for name in ("etcd", "kube-apiserver", "kubectl", *(["kube-controller-manager"] if controllers else [])):
             binary(name)
@@ -71,7 +71,11 @@ class ApiServer:
         plane.wait(port=plane.api_port)
         plane.login("admin", user="admin", groups=["system:masters"])
         if controllers:
-            plane.start_controllers()
+            self.start_controllers(*controller_flags)
+
+    def start_controllers(self, *flags: str) -> None:
+        """Starts the controller manager on the running cluster; it ends with `daemons.stop("controllers")`."""
+        self._plane().start_controllers(*flags)
 
     def down(self, *, patience: float = 20.0) -> None:
         """Stops every process of this cluster and keeps its data."""
@@ -104,15 +108,15 @@ def named(name: str) -> ApiServer:
 
 
 @contextmanager
-def api_server(*, controllers: bool = False) -> Iterator[ApiServer]:
-    """A new, empty cluster for the length of a `with` block."""
+def api_server(*, controllers: bool = False, controller_flags: Sequence[str] = ()) -> Iterator[ApiServer]:
+    """A new, empty cluster for the length of a `with` block; the flags are more ones for kube-controller-manager."""
     sweep()
     cluster = ApiServer(paths.clusters() / f"{PASSING}{secrets.token_hex(4)}")
     cluster.folder.mkdir()
     with _owner_file(cluster.folder).open("w") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX)
         try:
-            cluster.start(controllers=controllers)
+            cluster.start(controllers=controllers, controller_flags=controller_flags)
             yield cluster
         finally:
             cluster.purge()

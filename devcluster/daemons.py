@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,17 @@ class Daemons:
                 self._gone(name, within=5.0)
         self._pid_file(name).unlink(missing_ok=True)
 
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Stops daemon `name` by SIGSTOP for the length of a `with` block: it keeps its connections and is silent."""
+        pid = self.require(name)
+        _signal(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if self.pid(name) == pid:
+                _signal(pid, signal.SIGCONT)
+
     def names(self) -> list[str]:
         """Every daemon that was started and not stopped, whether or not it still lives."""
         return sorted(path.stem for path in (self.folder / "run").glob("*.pid"))
@@ -109,10 +121,12 @@ class Daemons:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return "\n".join([f"the end of {log}:", *lines[-LOG_LINES_SHOWN:]])
 
-    def require(self, name: str) -> None:
-        """Raises StartFailed, with the end of its log, when daemon `name` has ended."""
-        if not self.running(name):
+    def require(self, name: str) -> int:
+        """The pid of daemon `name`; raises StartFailed, with the end of its log, when it has ended."""
+        pid = self.pid(name)
+        if pid is None:
             raise StartFailed(f"{name} ended\n{self.last_words(name)}")
+        return pid
 
     def _gone(self, name: str, *, within: float) -> bool:
         deadline = time.monotonic() + within

@@ -97,6 +97,19 @@ def test_the_controller_manager_comes_on_demand(own: ApiServer) -> None:
     own.kubectl("wait", "--for=create", "serviceaccount/default", "-n", "default", "--timeout=30s")
 
 
+def test_the_controller_manager_takes_flags_of_its_own_and_comes_back_after_a_stop(own: ApiServer) -> None:
+    own.start(controllers=True, controller_flags=["--kube-api-qps=10"])
+    assert "--kube-api-qps=10" in command_of(own, "controllers")
+    own.daemons.stop("controllers")
+    own.start_controllers("--kube-api-qps=20")
+    assert "--kube-api-qps=20" in command_of(own, "controllers")
+
+
+def command_of(cluster: ApiServer, daemon: str) -> list[str]:
+    """With what a daemon was started."""
+    return Path(f"/proc/{cluster.daemons.pid(daemon)}/cmdline").read_text().split("\0")
+
+
 def test_a_cluster_whose_owner_was_killed_is_swept_away_by_the_next(api_server: ApiServer) -> None:
     program = (
         "import devcluster, signal\nwith devcluster.api_server() as c: print(c.folder, flush=True); signal.pause()"

@@ -130,6 +130,32 @@ def test_terminate_reaches_the_daemon_as_terminate(daemons: Daemons) -> None:
     assert daemons.log("polite").read_text() == "up\nasked\n"
 
 
+def test_a_paused_daemon_lives_and_goes_on_after_the_block(daemons: Daemons) -> None:
+    pid = daemons.start("sleeper", FOREVER)
+    with pytest.raises(KeyError), daemons.paused("sleeper"):
+        wait_for("the pause", lambda: state_of(pid) == "T", seconds=20)
+        assert daemons.running("sleeper")
+        raise KeyError
+    wait_for("the end of the pause", lambda: state_of(pid) == "S", seconds=20)
+
+
+def test_a_daemon_that_ends_while_it_is_paused_stays_ended(daemons: Daemons) -> None:
+    daemons.start("sleeper", FOREVER)
+    with daemons.paused("sleeper"):
+        daemons.stop("sleeper", patience=0)
+    assert not daemons.running("sleeper")
+
+
+def test_what_does_not_run_cannot_be_paused(daemons: Daemons) -> None:
+    with pytest.raises(StartFailed, match="nobody ended"), daemons.paused("nobody"):
+        raise AssertionError("never reached")
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for a process: S sleeps, T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 def test_the_start_time_of_a_living_process_stays_the_same() -> None:
     assert start_time(os.getpid()) == start_time(os.getpid()) is not None
 
