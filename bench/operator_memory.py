@@ -16,26 +16,12 @@ import time
 from pathlib import Path
 
 import devcluster
+from bench.process import cpu_seconds, megabytes
 from tests.apiserver.operator.agent import Tokens, audience
 from tests.apiserver.operator.kubelet import FakeKubelet
 from tests.apiserver.operator.plant import Plant, installed, running
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
-
-
-def megabytes(plant: Plant) -> dict[str, float]:
-    """Resident now and at its peak."""
-    assert plant.process is not None
-    status = Path(f"/proc/{plant.process.pid}/status").read_text()
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    return {name: round(int(fields[key].split()[0]) / 1024, 1) for name, key in (("now", "VmRSS"), ("peak", "VmHWM"))}
-
-
-def cpu_seconds(plant: Plant) -> float:
-    """Processor time the operator has used."""
-    assert plant.process is not None
-    fields = Path(f"/proc/{plant.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def run_jobs(plant: Plant, kube: Kube, count: int) -> float:
@@ -72,12 +58,14 @@ def main() -> None:
         installed(cluster)
         with running(cluster, Path(folder) / "log", {}) as plant, cluster.kubectl.namespace() as namespace:
             time.sleep(5)
-            idle, before = megabytes(plant), cpu_seconds(plant)
+            assert plant.process is not None
+            operator = plant.process.pid
+            idle, before = megabytes(operator), cpu_seconds(operator)
             kube = Kube(cluster.kubectl, namespace)
             kube.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
             seconds = run_jobs(plant, kube, jobs)
-            busy = {"jobs": jobs, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds(plant) - before, 1)}
-            print(json.dumps({"idle_mb": idle, "with_jobs_mb": megabytes(plant), **busy}))
+            busy = {"jobs": jobs, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds(operator) - before, 1)}
+            print(json.dumps({"idle_mb": idle, "with_jobs_mb": megabytes(operator), **busy}))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from devcluster.build import binary
 from devcluster.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
-CHART = ROOT / "helm" / "videojob"
 SYSTEM = "videojob-system"
 RELEASE = "videojob"
 """Name of the release, and of everything it makes."""
@@ -38,9 +37,10 @@ class Timeout(AssertionError):
     """Something did not become true in time; the text says what was there instead."""
 
 
-def rendered(*options: str, release: str = RELEASE) -> list[Manifest]:
-    """The chart's objects."""
-    command = [str(binary("helm")), "template", release, str(CHART), "--namespace", SYSTEM, "--kube-version", "1.34.4"]
+def rendered(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[Manifest]:
+    """The objects of the chart in the repository at `root`."""
+    chart, where = str(root / "helm" / "videojob"), ("--namespace", SYSTEM, "--kube-version", "1.34.4")
+    command = [str(binary("helm")), "template", release, chart, *where]
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
 
@@ -63,13 +63,15 @@ class Plant:
     metrics_port: int
     log: Path
     environment: dict[str, str]
+    root: Path = ROOT
+    """The repository whose operator runs."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Starts the operator and waits until it is ready."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "videojob_operator"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=ROOT)
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.root)
         self.until(lambda: self.probe("readyz")[0] == 200, what="the operator is ready", seconds=60)
 
     def stop(self) -> int:
@@ -146,10 +148,10 @@ def _opener(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirec
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
 
-def installed(cluster: devcluster.ApiServer, *options: str) -> None:
+def installed(cluster: devcluster.ApiServer, *options: str, root: Path = ROOT) -> None:
     """Applies what the chart renders, as `helm install` would."""
     cluster.kubectl("create", "namespace", SYSTEM)
-    documents = rendered(*options)
+    documents = rendered(*options, root=root)
     crds = [each for each in documents if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crds[0]))
     cluster.kubectl.until_established("videojobs.videojobs.dev")
@@ -174,6 +176,7 @@ def running(
     *,
     through: int | None = None,
     name: str = RELEASE,
+    root: Path = ROOT,
 ) -> Iterator[Plant]:
     """The operator called `name` under the account its chart makes, until the block ends; `through`: a relay's port."""
     account = cluster.login(f"system:serviceaccount:{SYSTEM}:{name}")
@@ -182,7 +185,7 @@ def running(
     status_port, metrics_port = free_ports(2)
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("api", "operator")),
+        "PYTHONPATH": os.pathsep.join(str(root / part) for part in ("api", "operator")),
         "KUBECONFIG": str(account),
         "VIDEOJOB_NAMESPACE": SYSTEM,
         "VIDEOJOB_SERVICE": name,
@@ -193,7 +196,7 @@ def running(
         "VIDEOJOB_STATUS_PORT": str(status_port),
         "VIDEOJOB_METRICS_PORT": str(metrics_port),
     } | {f"VIDEOJOB_{name.upper()}": value for name, value in settings.items()}
-    plant = Plant(cluster, status_port, metrics_port, log, environment)
+    plant = Plant(cluster, status_port, metrics_port, log, environment, root)
     plant.start()
     try:
         yield plant
