@@ -48,6 +48,7 @@ class Picture:
             pods=tuple(note.dated(pod, now=self.now()) for pod in self._pods(job)),
             warnings=note.warnings,
             refusals=tuple(map(note.dated_refusal, self.refusals.store.living(job.uid) if job else ())),
+            refusals_hidden=self.refusals.is_shut_out,
             newest_pod=self.pods.store.newest,
             pods_read=job is not None and note.read == job.uid,
             creation_problem=note.problem,

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 LEAST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
 """Between two watches, seconds: a server that ends every stream at once must not spin us."""
+SHUT_OUT = 5
+"""Failures in a row, with pauses of 1, 2, 4, 8 and 16 s between them."""
 
 
 class Projection(Protocol):
@@ -170,6 +172,11 @@ class Informer(Generic[T]):
     def synced(self) -> bool:
         """Whether every namespace has been listed once."""
         return all(stream.synced for stream in self._streams.values())
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether it has failed for half a minute: a missing right, or an API server that is away."""
+        return any(stream.failures >= SHUT_OUT for stream in self._streams.values())
 
     def age(self) -> float:
         """Seconds since the last line, answer or failed try of the stream that has been silent longest."""

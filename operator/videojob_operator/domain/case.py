@@ -49,6 +49,7 @@ class Case:
     """There was a Job, and somebody deleted it."""
     warnings: tuple[str, ...] = ()
     refusals: tuple[PodRefusal, ...] = ()
+    refusals_hidden: bool = False
     newest_pod: datetime | None = None
     pods_read: bool = False
     creation_problem: CreationProblem | None = None
@@ -106,6 +107,7 @@ def examine(observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: 
         lost_job=status.job_name is not None and observed.job is None,
         warnings=observed.warnings,
         refusals=observed.refusals,
+        refusals_hidden=observed.refusals_hidden,
         newest_pod=observed.newest_pod,
         pods_read=observed.pods_read,
         creation_problem=observed.creation_problem,

@@ -207,6 +207,8 @@ class Observed:
     """`Warning` headers of the Job's creation. A hint for people, never evidence: a warning refuses nothing."""
     refusals: tuple[PodRefusal, ...] = ()
     """The Job's FailedCreate events, in any order."""
+    refusals_hidden: bool = False
+    """Whether FailedCreate events cannot be read, so that `refusals` may lack some."""
     newest_pod: datetime | None = None
     """When the youngest pod of any VideoJob was created: whether the Job controller serves others meanwhile."""
     pods_read: bool = False

@@ -22,6 +22,8 @@ SANDBOX_PATIENCE = timedelta(seconds=10)
 """A node may take this long to set a pod up before volumes are named as the likely reason."""
 LOST_AFTER = timedelta(seconds=30)
 """A pod that outlives its grace period by this much is on a node that does not answer."""
+HIDDEN_FOR = timedelta(minutes=1)
+"""How often it is asked whether FailedCreate events can be read again."""
 OWN_WORDS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
 """Reasons that say more than "the start deadline has passed"."""
 
@@ -157,6 +159,11 @@ def _not_served(case: Case, job: JobSeen) -> Wait:
     others = case.newest_pod is not None and case.newest_pod > began
     text = pod_creation.without_pod(waited, following=following, others_served=others)
     hint = f"; when the Job was created the API server warned: {'; '.join(case.warnings)}" if case.warnings else ""
+    if case.refusals_hidden:
+        hint += (
+            "; if the pod is refused, this operator does not see it: it cannot list and watch events (events.k8s.io)"
+        )
+        return Wait("NoPod", text + hint, again=HIDDEN_FOR)
     return Wait("NoPod", text + hint, again=pod_creation.until_next_step(waited))
 
 

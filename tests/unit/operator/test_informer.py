@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_operator.cluster.errors import ClusterError, Expired, Unreachable
-from videojob_operator.cluster.informer import Informer, Kept, Watching
+from videojob_operator.cluster.errors import ClusterError, Expired, Forbidden, Unreachable
+from videojob_operator.cluster.informer import SHUT_OUT, Informer, Kept, Watching
 from videojob_operator.cluster.kinds import PODS
 from videojob_operator.domain.observed import PodSeen
 from videojob_operator.domain.projection import project_pod
@@ -156,6 +156,17 @@ async def test_a_failed_try_shows_that_the_reflector_works_and_ends_the_time_wit
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_an_informer_that_fails_again_and_again_is_shut_out() -> None:
+    case = looking()
+    case.api.fail["list", PODS] = Forbidden("may not list", status=403)
+    task = asyncio.create_task(case.pods.run())
+    while not case.pods.is_shut_out:
+        await asyncio.sleep(0)
+        case.api.fail["list", PODS] = Forbidden("may not list", status=403)
+    task.cancel()
+    assert counted(case.metrics, "informer_relists_total", kind="Pod", cause="start") == SHUT_OUT
 
 
 async def test_the_youngest_object_is_remembered_after_it_is_gone() -> None:

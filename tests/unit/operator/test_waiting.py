@@ -355,6 +355,12 @@ def test_a_job_without_a_pod_and_without_a_refusal_is_never_a_verdict(age: float
     assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
+def test_an_operator_that_may_not_read_events_says_so_where_they_would_tell() -> None:
+    decision = decided(job=job(active=0, started=ago(30), created=ago(30)), refusals_hidden=True)
+    assert "this operator does not see it: it cannot list and watch events" in fact(decision, "Running")[2]
+    assert decision.look_again == timedelta(minutes=1)
+
+
 def waiting_for_a_pod(age: float, *, newest_pod: float | None = None) -> Decision:
     bare = job(active=0, started=None, created=ago(age))
     newest = None if newest_pod is None else ago(newest_pod)
