@@ -56,15 +56,15 @@ def classify(message: str) -> Literal["refused", "quota", "transient"]:
     return "transient" if says_nothing(text) or any(words in text for words in TRANSIENT_WORDS) else "refused"
 
 
-def current(refusals: Iterable[PodRefusal], *, since: datetime) -> Refusals | None:
-    """The refusals since the present wait began, summed up; None when there was none."""
+def current(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> Refusals | None:
+    """The refusals since the present wait began, summed up; None when there was none. Their clock may be ahead."""
     recent = sorted((each for each in refusals if each.last >= since), key=lambda each: (each.last, each.created))
     if not recent:
         return None
     newest, kind = recent[-1], classify(recent[-1].message)
     first = min(each.created for each in recent if classify(each.message) == kind)
     others = max((each.last for each in recent if classify(each.message) != kind), default=since)
-    return Refusals(kind, stable(newest.message), newest.last - max(first, others, since))
+    return Refusals(kind, stable(newest.message), min(newest.last, now) - max(first, others, since))
 
 
 def stable(message: str) -> str:

@@ -139,7 +139,7 @@ def _no_job(case: Case) -> Wait:
 
 def _no_pod(case: Case, job: JobSeen) -> Wait:
     """Pod Security and quotas refuse pods without a trace in the Job: only its FailedCreate events tell."""
-    refused = pod_creation.current(case.refusals, since=pending_since(case))
+    refused = pod_creation.current(case.refusals, since=pending_since(case), now=case.now)
     if refused is None:
         return _not_served(case, job)
     text = f"the API server refuses the pod: {refused.message}"

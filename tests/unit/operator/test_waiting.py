@@ -296,6 +296,13 @@ def test_a_wait_in_between_ends_a_row_of_refusals() -> None:
     assert fact(decision, "Succeeded")[0] == "Unknown"
 
 
+def test_a_clock_that_is_ahead_makes_no_refusal_older_than_the_wait() -> None:
+    resumed = videojob(status=status(conditions=[condition("Suspended", "False", ago(30))]))
+    decision = decided(videojob=resumed, job=job(active=0), refusals=(refused(SECURITY, first=20, last=-90),))
+    assert fact(decision, "Running")[1] == "PodRefused"
+    assert fact(decision, "Succeeded")[0] == "Unknown"
+
+
 def test_one_refusal_long_ago_is_no_evidence_of_another() -> None:
     decision = decided(job=job(active=0), refusals=(refused(SECURITY, first=3000, last=3000),))
     assert fact(decision, "Succeeded")[0] == "Unknown"
