@@ -16,6 +16,7 @@ from videojob_operator.domain.silence import says_nothing
 
 QUOTA_WORDS = ("exceeded quota", "insufficient quota")
 TRANSIENT_WORDS = (
+    "error looking up service account",  # a new namespace's own account may be late
     "failed calling webhook",
     "failed to call webhook",
     "internal error occurred",

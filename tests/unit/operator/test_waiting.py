@@ -339,6 +339,7 @@ def test_a_used_up_quota_is_waited_for_without_limit() -> None:
         'Internal error occurred: failed calling webhook "x.example": connect: connection refused',
         "etcdserver: request timed out",
         'pods "a" is forbidden: status unknown for quota: gpus, resources: pods',
+        'pods "a" is forbidden: error looking up service account art/default: serviceaccount "default" not found',
         'pods "a" is forbidden: not yet ready to handle request',
         'Post "https://10.96.0.1/api/v1/namespaces/art/pods": EOF',
         'Post "https://10.96.0.1/api/v1/namespaces/art/pods": read tcp 10.0.0.1:5->10.96.0.1:443: connection reset',
