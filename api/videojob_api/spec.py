@@ -11,7 +11,7 @@ from videojob_api.pipelines.custom import EnvVar
 from videojob_api.post import Post
 from videojob_api.post_rules import InterpolatesUpwards, PostIsOurs, SoundAmongInputs, UpscalerHasWork
 from videojob_api.quantity import Quantity
-from videojob_api.rules import EachAmong, Rule, UniqueBy
+from videojob_api.rules import Rule
 from videojob_api.spec_rules import (
     KnownRoles,
     NamesAccelerator,
@@ -20,6 +20,7 @@ from videojob_api.spec_rules import (
     SourceAmongInputs,
 )
 from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
+from videojob_api.value_rules import EachAmong, UniqueBy
 
 BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip", "shapes-upscaler")
 """The packs that ship in the runner's image; a runner by itself takes any that it finds."""

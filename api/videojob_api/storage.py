@@ -6,7 +6,8 @@ from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
 from videojob_api.object_rules import ExactlyOne, OnlyWith
-from videojob_api.rules import Refuses, Rule, TotalBytes, UniqueBy
+from videojob_api.rules import Rule
+from videojob_api.value_rules import Refuses, TotalBytes, UniqueBy
 
 INLINE_LIMIT = 32 * 1024
 """Bytes of all inline inputs together: they travel in the pod's environment."""

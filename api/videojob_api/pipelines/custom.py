@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
-from videojob_api.rules import UniqueBy
+from videojob_api.value_rules import UniqueBy
 
 
 class EnvVar(Document):
