@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from videojob_api.rules import VALIDATIONS, Rule, report
+from videojob_api.value_rules import Refuses
 
 GROUP = "videojobs.dev"
 VERSION = "v1alpha1"
@@ -18,6 +19,18 @@ KIND = "VideoJob"
 PLURAL = "videojobs"
 SCHEMA_REVISION = 2
 """Rises with every change of the CustomResourceDefinition; the operator refuses to work with an older one."""
+
+CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
+"""Control characters, and those that turn the direction of text: never in a name (VJ-72).
+
+The latter stand in the pattern as themselves: Python and RE2 escape them differently."""
+
+SAFE_PATH = Refuses(
+    rf"(^|/)\.{{0,2}}(/|$)|{CONTROL}",
+    "must be a relative path without empty parts, '.', '..' or control characters, like 'seeds/init.png'",
+)
+RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
+"""Slash-separated names below a root: no absolute path, no `..`, no control character (VJ-72)."""
 
 
 def without_nulls(data: Any) -> Any:

@@ -13,14 +13,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
-from videojob_api.base import Document, OpenDocument
+from videojob_api.base import CONTROL, Document, OpenDocument, RelativePath
 from videojob_api.pipelines import Pipeline
 from videojob_api.post import Post
 from videojob_api.post_rules import InterpolatesUpwards
 from videojob_api.problems import BadDocument, Problem, problems
 from videojob_api.rules import Rule
 from videojob_api.spec import Checkpoint, Encoding, Models
-from videojob_api.storage import CONTROL, RelativePath
 from videojob_api.value_rules import Refuses
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"

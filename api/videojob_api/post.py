@@ -4,11 +4,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from videojob_api.base import Document
+from videojob_api.base import Document, RelativePath
 from videojob_api.object_rules import ExactlyOne
 from videojob_api.post_rules import AtMostOnce
 from videojob_api.rules import Rule
-from videojob_api.storage import RelativePath
 
 
 class Upscale(Document):

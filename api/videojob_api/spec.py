@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from videojob_api.base import Document, without_nulls
+from videojob_api.base import Document, RelativePath, without_nulls
 from videojob_api.object_rules import ExactlyOne, Immutable, Requires
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.custom import EnvVar
@@ -19,7 +19,7 @@ from videojob_api.spec_rules import (
     PictureAmongInputs,
     SourceAmongInputs,
 )
-from videojob_api.storage import Inputs, ObjectName, Output, RelativePath, Sha256
+from videojob_api.storage import Inputs, ObjectName, Output, Sha256
 from videojob_api.value_rules import EachAmong, UniqueBy
 
 BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip", "shapes-upscaler")

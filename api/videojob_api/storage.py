@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from videojob_api.base import Document
+from videojob_api.base import CONTROL, SAFE_PATH, Document, RelativePath
 from videojob_api.object_rules import ExactlyOne, OnlyWith
 from videojob_api.rules import Rule
 from videojob_api.value_rules import Refuses, TotalBytes, UniqueBy
@@ -12,15 +12,6 @@ from videojob_api.value_rules import Refuses, TotalBytes, UniqueBy
 INLINE_LIMIT = 32 * 1024
 """Bytes of all inline inputs together: they travel in the pod's environment."""
 
-CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
-"""Control characters, and those that turn the direction of text: never in a name (VJ-72).
-
-The latter stand in the pattern as themselves: Python and RE2 escape them differently."""
-
-SAFE_PATH = Refuses(
-    rf"(^|/)\.{{0,2}}(/|$)|{CONTROL}",
-    "must be a relative path without empty parts, '.', '..' or control characters, like 'seeds/init.png'",
-)
 SAFE_PREFIX = Refuses(
     rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL}",
     "must be a relative prefix without empty parts, '.', '..' or control characters, like 'videos/'",
@@ -30,8 +21,6 @@ NOT_CONFIG = Refuses(r"^config\.json(/|$)", "config.json is written by the opera
 Sha256 = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{64}$", max_length=71)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._:\[\]-]+$", max_length=253)]
-RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
-"""Slash-separated names below a root: no absolute path, no `..`, no control character (VJ-72)."""
 
 
 class SecretRef(Document):

@@ -4,10 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from videojob_api.base import Document
+from videojob_api.base import Document, RelativePath
 from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires, Rising, Without
 from videojob_api.rules import Rule
-from videojob_api.storage import RelativePath
 from videojob_api.value_rules import Odd
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
