@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from videojob_api import config as documents
+from videojob_api import legacy
 from videojob_api.config import FlatConfig, RunnerConfig, read_config
 from videojob_api.post import PostStep
 from videojob_api.problems import problems
 from videojob_api.spec import Checkpoint, ModelSource
 
-from videojob_runner.contract import flat
 from videojob_runner.contract.errors import BadConfig
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -83,11 +83,11 @@ def read_job(text: bytes) -> Job:
     """The job that config.json describes. Raises BadConfig with the field, the value and what would be right."""
     try:
         config = read_config(text)
+        question = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
+        digest = hashlib.sha256(question.encode()).hexdigest()
+        return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
     except documents.BadConfig as error:
         raise BadConfig(str(error)) from None
-    question = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
-    digest = hashlib.sha256(question.encode()).hexdigest()
-    return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
 
 
 def _fits_into_status(uid: str) -> bool:
@@ -130,11 +130,11 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
 
 
 def _flat(config: FlatConfig, digest: str) -> Job:
-    options = flat.engine_options(config)
+    options = legacy.engine_options(config)
     return Job(
         uid=config.unique_id,
         video=video_name(config.unique_id),
-        arm=flat.ARM,
+        arm=legacy.ARM,
         options=options,
         frames=frames_of(options),
         test_frames=config.num_frames,

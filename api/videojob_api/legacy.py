@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.config import FlatConfig
-
-from videojob_runner.contract.errors import BadConfig
+from videojob_api.config import BadConfig, FlatConfig
+from videojob_api.problems import Problem
 
 ARM = "vqganClip"
 CUTS = 64
@@ -24,7 +23,7 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
     """The engine's configuration, as a document. Raises BadConfig when there is nothing to steer towards."""
     steering = {"prompts": items(flat.prompt), "imagePrompts": items(flat.target_images)}
     if not any(steering.values()):
-        raise BadConfig("holds no prompt, and there are no target_images either: write at least one", field="prompt")
+        raise BadConfig(Problem("prompt", "holds no prompt, and there are no target_images either: write at least one"))
     return {
         "width": flat.width,
         "height": flat.height,
