@@ -18,7 +18,7 @@ import torch
 from videojob_api.layout import ACCELERATOR_VARIABLE
 
 from videojob_runner.contract.errors import NoDevice
-from videojob_runner.contract.world import Device
+from videojob_runner.engine.device import Device
 
 log = logging.getLogger(__name__)
 

@@ -87,6 +87,9 @@ class Stop(Protocol):
     def is_set(self) -> bool:
         """True from the first SIGTERM on. `Checkpoints.visit` looks at it by itself."""
 
+    def wait(self, seconds: float) -> None:
+        """Sleeps for `seconds`, or until the run shall end."""
+
 
 class Checkpoints(Protocol):
     """Two generations of complete checkpoints of this very job."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NoReturn
 
+from videojob_api.launch import RunMode
 from videojob_api.layout import MODE_VARIABLE
 
 from videojob_runner.contract.errors import BadConfig
@@ -22,20 +22,11 @@ from videojob_runner.contract.errors import BadConfig
 TEST_SECONDS = 10
 
 
-class Mode(StrEnum):
-    """What to do; the words of `--mode` in any case."""
-
-    PROD = "PROD"
-    TEST = "TEST"
-    TEST_FAIL = "TEST_FAIL"
-    SETUP = "SETUP"
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """The parsed command line; `test_duration` in seconds, ≥ 0."""
 
-    mode: Mode = Mode.TEST
+    mode: RunMode = RunMode.TEST
     test_duration: int = TEST_SECONDS
 
 
@@ -49,7 +40,9 @@ class _Parser(argparse.ArgumentParser):
 def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     """The options, by default VIDEOJOB_MODE or TEST, and 10 s. Raises BadConfig, and SystemExit for --help."""
     parser = _Parser(prog="exec.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-m", "--mode", default=environment.get(MODE_VARIABLE, Mode.TEST), help="default %(default)s")
+    parser.add_argument(
+        "-m", "--mode", default=environment.get(MODE_VARIABLE, RunMode.TEST), help="default %(default)s"
+    )
     parser.add_argument(
         *("-d", "--test_duration", "--test-duration"), type=_seconds, default=TEST_SECONDS, help="default %(default)s s"
     )
@@ -57,11 +50,11 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> O
     return Options(mode=parse_mode(parsed.mode), test_duration=parsed.test_duration)
 
 
-def parse_mode(word: str) -> Mode:
+def parse_mode(word: str) -> RunMode:
     """The mode that `word` names, in any case. Raises BadConfig with the choices."""
-    if word.upper() not in Mode.__members__:
-        raise BadConfig(f"{word!r} is no mode; choose one of {', '.join(Mode)}", field="--mode")
-    return Mode(word.upper())
+    if word.upper() not in RunMode.__members__:
+        raise BadConfig(f"{word!r} is no mode; choose one of {', '.join(RunMode)}", field="--mode")
+    return RunMode(word.upper())
 
 
 def _seconds(word: str) -> int:

@@ -9,20 +9,26 @@ same sentence in the log, and an exit code; this is the one place that catches e
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 from videojob_api.exit_codes import ExitCode
+from videojob_api.launch import RunMode
 from videojob_api.layout import AWAIT_VARIABLE
 
+from videojob_runner.contract.engines import load_engine
 from videojob_runner.contract.errors import BadConfig, Interrupted, NotPublished, RunnerError
 from videojob_runner.contract.failures import explain
 from videojob_runner.contract.folders import IoFolder
-from videojob_runner.contract.modes import Mode, Options, parse_options
+from videojob_runner.contract.modes import Options, parse_options
 from videojob_runner.contract.publish_wait import await_published
+from videojob_runner.contract.signals import StopFlag
 from videojob_runner.contract.status import StatusWriter
 from videojob_runner.contract.work import set_up, work
 from videojob_runner.contract.world import World
+from videojob_runner.engine.device import Device
 
 log = logging.getLogger(__name__)
 
@@ -30,26 +36,40 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; returns the exit code. Takes over SIGTERM and SIGINT."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
-    world = World()
+    environment, stop = dict(os.environ), StopFlag()
     try:
-        options = parse_options(sys.argv[1:] if arguments is None else arguments, world.environment)
+        options = parse_options(sys.argv[1:] if arguments is None else arguments, environment)
     except BadConfig as error:
         log.error("%s", error)
         return error.exit_code
-    world.stop.install()
+    stop.install()
+    world = World(
+        environment=environment,
+        stop=stop,
+        clock=time.monotonic,
+        sleep=time.sleep,
+        engine=load_engine,
+        device=_choose_device,
+    )
     return run(options, world)
+
+
+def _choose_device(environment: Mapping[str, str]) -> Device:
+    from videojob_runner.contract.device import choose_device  # noqa: PLC0415 - imports torch, which TEST must not
+
+    return choose_device(environment)
 
 
 def run(options: Options, world: World) -> int:
     """One run in one mode; returns the exit code and raises nothing that is ours."""
     status = None
     try:
-        if options.mode is Mode.SETUP:
+        if options.mode is RunMode.SETUP:
             set_up(world)
             return ExitCode.DONE
         folder = IoFolder.of(world.environment)
         status = StatusWriter(folder.root, clock=world.clock)
-        work(options, world, folder, status)
+        work(options.mode, world, folder, status, test_seconds=options.test_duration)
     except Interrupted as error:
         log.warning("%s", error)
         return error.exit_code
@@ -72,7 +92,7 @@ def _failed(status: StatusWriter | None, error: Exception) -> int:
 
 def _after_the_end(options: Options, world: World, *, folder: IoFolder, uid: str) -> int:
     """STATUS is final; where an agent publishes, stay until it has."""
-    if options.mode is Mode.TEST_FAIL or world.environment.get(AWAIT_VARIABLE) != "1":
+    if options.mode is RunMode.TEST_FAIL or world.environment.get(AWAIT_VARIABLE) != "1":
         return ExitCode.DONE
     try:
         log.info("done; waiting for the agent to publish")

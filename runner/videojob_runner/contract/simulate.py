@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from videojob_runner.contract.engine import Progress
+from videojob_runner.contract.engine import Progress, Stop
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.contract.job import Job
-from videojob_runner.contract.signals import StopFlag
 from videojob_runner.media.cards import simulated_frame
 from videojob_runner.media.frames import FrameWriter
 
@@ -18,7 +17,7 @@ def frames_to_simulate(job: Job, *, seconds: int) -> int:
 
 
 def simulate(
-    job: Job, frames: FrameWriter, progress: Progress, *, seconds: int, stop: StopFlag, clock: Callable[[], float]
+    job: Job, frames: FrameWriter, progress: Progress, *, seconds: int, stop: Stop, clock: Callable[[], float]
 ) -> int:
     """
     Makes the frames within `seconds` of wall time and returns how many; sleeps by `stop.wait`.

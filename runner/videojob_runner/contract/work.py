@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from videojob_api.launch import RunMode
 from videojob_api.report import Failure
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
@@ -23,7 +24,6 @@ from videojob_runner.contract.finishing import Kept, SharedProgress, Step, prepa
 from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.job import Job, about, checked, load_text, peek_uid, read_job
 from videojob_runner.contract.metrics_log import MetricsLog, recorded
-from videojob_runner.contract.modes import Mode, Options
 from videojob_runner.contract.packs import PackFolders, built_in_folder
 from videojob_runner.contract.preview import PreviewFile
 from videojob_runner.contract.simulate import frames_to_simulate, simulate
@@ -45,22 +45,26 @@ MOST_FRAMES = 100_000
 """Where only the engine knows how many there will be."""
 
 
-def work(options: Options, world: World, folder: IoFolder, status: StatusWriter) -> None:
-    """One run of PROD, TEST or TEST_FAIL up to its final STATUS. Raises RunnerError, Interrupted, and surprises."""
+def work(mode: RunMode, world: World, folder: IoFolder, status: StatusWriter, *, test_seconds: int) -> None:
+    """
+    One run of PROD, TEST or TEST_FAIL up to its final STATUS; `test_seconds`: how long the latter two take.
+
+    Raises RunnerError, Interrupted, and surprises.
+    """
     text = load_text(folder.config)
     folder.forget_acknowledgement()
     status.starting(peek_uid(text) or NO_UID)
     status.versions.update(program_versions(world.environment))
     job = read_job(text)
-    if options.mode is Mode.PROD:
+    if mode is RunMode.PROD:
         made = _generate(job, world, folder, status)
     else:
-        made = _simulate(job, world, folder, status, seconds=options.test_duration)
-    if options.mode is Mode.TEST_FAIL:
+        made = _simulate(job, world, folder, status, seconds=test_seconds)
+    if mode is RunMode.TEST_FAIL:
         status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
     else:
         _encode(job, folder, status, made)
-        if options.mode is Mode.PROD:
+        if mode is RunMode.PROD:
             _summarise(job, folder)
         status.completed(job.video)
 

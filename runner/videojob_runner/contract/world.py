@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from videojob_runner.contract.engine import Engine
-from videojob_runner.contract.engines import load_engine
-from videojob_runner.contract.signals import StopFlag
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A torch device by name, and what to write down about it."""
-
-    name: str
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-
-def _choose_device(environment: Mapping[str, str]) -> Device:
-    from videojob_runner.contract.device import choose_device  # noqa: PLC0415 - imports torch, which TEST must not
-
-    return choose_device(environment)
+from videojob_runner.contract.engine import Engine, Stop
+from videojob_runner.engine.device import Device
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What a run takes from its process; tests hand in their own."""
+    """What a run takes from its process; `run.main` and the tests fill it in."""
 
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    stop: StopFlag = field(default_factory=StopFlag)
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-    engine: Callable[[str], Engine[Any]] = load_engine
-    device: Callable[[Mapping[str, str]], Device] = _choose_device
+    environment: Mapping[str, str]
+    stop: Stop
+    clock: Callable[[], float]
+    """Seconds that never go back."""
+    sleep: Callable[[float], object]
+    engine: Callable[[str], Engine[Any]]
+    """The engine by its pipeline's name. Raises BadConfig."""
+    device: Callable[[Mapping[str, str]], Device]
+    """The device that the environment asks for. Raises NoDevice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from videojob_api.contract_status import StatusDetails
+from videojob_api.launch import RunMode
 from videojob_runner.contract.engine import Engine, Film, Outcome, RunContext
-from videojob_runner.contract.modes import Mode, Options
+from videojob_runner.contract.modes import Options
 from videojob_runner.contract.run import run
 from videojob_runner.contract.signals import StopFlag
-from videojob_runner.contract.world import Device, World
+from videojob_runner.contract.world import World
+from videojob_runner.engine.device import Device
 
 FLAT: dict[str, Any] = {"prompt": "a red circle", "unique_id": "a b", "num_frames": 3, "width": 32, "height": 32}
 OURS: dict[str, Any] = {
@@ -100,6 +103,18 @@ class ManualStop(StopFlag):
         self._clock.now += seconds
 
 
+def outside(environment: Mapping[str, str], *, engine: Engine[Any]) -> World:
+    """A world with the system's own time, and one engine."""
+    return World(
+        environment=environment,
+        stop=StopFlag(),
+        clock=time.monotonic,
+        sleep=time.sleep,
+        engine=lambda _name: engine,
+        device=lambda _environment: Device("cpu"),
+    )
+
+
 class Bench:
     """One IO folder and everything to run on it."""
 
@@ -123,7 +138,7 @@ class Bench:
             raise AssertionError("it waits for a word that never comes")
         self.on_sleep()
 
-    def run(self, mode: Mode = Mode.TEST, *, seconds: int = 9, engine: Engine[Any] | None = None) -> int:
+    def run(self, mode: RunMode = RunMode.TEST, *, seconds: int = 9, engine: Engine[Any] | None = None) -> int:
         """The exit code of one run."""
         world = World(
             environment=self.environment,

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from videojob_api.contract_status import parse_status
+from videojob_api.launch import RunMode
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadConfig
-from videojob_runner.contract.modes import Mode, parse_options
+from videojob_runner.contract.modes import parse_options
 from videojob_runner.contract.run import main
 from videojob_runner.media.frames import FrameWriter, Pixels
 
@@ -26,14 +27,14 @@ def failing(error: Exception) -> FakeEngine:
 @pytest.mark.parametrize("image", ["", "None"])
 def test_row_1_without_a_seed_image_the_work_ends_with_a_video(tmp_path: Path, image: str) -> None:
     bench = Bench(tmp_path, FLAT | {"init_image": image})
-    assert bench.run(Mode.PROD) == 0
+    assert bench.run(RunMode.PROD) == 0
     assert (bench.status, bench.videos) == ("COMPLETED a b a_b.mp4", ["a_b.mp4"])
 
 
 @pytest.mark.parametrize("config", [FLAT, FLAT | {"init_image": None}])
 def test_row_2_a_missing_or_null_init_image_means_none(tmp_path: Path, config: dict[str, Any]) -> None:
     engine, bench = FakeEngine(), Bench(tmp_path, config)
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert not hasattr(engine.configs[0], "initImage")
 
 
@@ -43,7 +44,7 @@ def test_row_3_a_seed_image_that_is_not_there_fails_at_once(tmp_path: Path) -> N
     def open_image(context: RunContext) -> None:
         context.input_file("no.jpg", field="init_image")
 
-    assert bench.run(Mode.PROD, engine=FakeEngine(before=open_image)) == 65
+    assert bench.run(RunMode.PROD, engine=FakeEngine(before=open_image)) == 65
     assert bench.status == "FAILED a b"
     assert "no.jpg" in bench.failure[1]
 
@@ -54,20 +55,20 @@ def test_row_3_a_target_image_fails_at_once_too(tmp_path: Path) -> None:
     def open_picture(context: RunContext) -> None:
         context.input_file("no.jpg", field="imagePrompts")
 
-    assert bench.run(Mode.PROD, engine=FakeEngine(before=open_picture)) == 65
+    assert bench.run(RunMode.PROD, engine=FakeEngine(before=open_picture)) == 65
     assert bench.status == "FAILED a b"
     assert "no.jpg" in bench.failure[1]
 
 
 def test_row_4_a_prompt_the_engine_cannot_read_fails_at_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"prompt": "note:: a cat"})
-    assert bench.run(Mode.PROD, engine=failing(BadConfig("cannot be read", field="prompts"))) == 64
+    assert bench.run(RunMode.PROD, engine=failing(BadConfig("cannot be read", field="prompts"))) == 64
     assert (bench.status, bench.failure) == ("FAILED a b", ("BadConfig", "prompts: cannot be read"))
 
 
 def test_row_6_memory_that_ends_while_models_load_is_a_failure_with_a_remedy(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.PROD, engine=failing(MemoryError())) == 70
+    assert bench.run(RunMode.PROD, engine=failing(MemoryError())) == 70
     assert bench.status == "FAILED a b"
     assert "smaller picture" in bench.failure[1]
 
@@ -75,20 +76,20 @@ def test_row_6_memory_that_ends_while_models_load_is_a_failure_with_a_remedy(tmp
 @pytest.mark.parametrize("prompt", ["", "  ", " | "])
 def test_row_7_an_empty_prompt_fails_before_anything_starts(tmp_path: Path, prompt: str) -> None:
     engine, bench = FakeEngine(), Bench(tmp_path, FLAT | {"prompt": prompt})
-    assert bench.run(Mode.PROD, engine=engine) == 64
+    assert bench.run(RunMode.PROD, engine=engine) == 64
     assert (bench.status, engine.contexts) == ("FAILED a b", [])
 
 
 def test_row_8_test_mode_leaves_the_video_it_speaks_of(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
-    bench.run(Mode.TEST)
+    bench.run(RunMode.TEST)
     video = tmp_path / "output" / str(parse_status(bench.status).video)
     assert video.stat().st_size > 500
 
 
 def test_row_9_odd_sizes_make_a_video(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"width": 33, "height": 31})
-    assert bench.run(Mode.TEST) == 0
+    assert bench.run(RunMode.TEST) == 0
     assert (tmp_path / "output" / "a_b.mp4").stat().st_size > 500
 
 
@@ -97,13 +98,13 @@ def test_row_9_an_encoder_that_fails_is_not_called_completed(tmp_path: Path) -> 
         context.frames.write(index, np.zeros((8 + index, 8, 3), np.uint8))
 
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.PROD, engine=FakeEngine(after_each=another_size)) == 70
+    assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=another_size)) == 70
     assert (bench.status, bench.videos, bench.failure[0]) == ("FAILED a b", [], "EncodingFailed")
 
 
 @pytest.mark.parametrize("frames", [0, -1])
-@pytest.mark.parametrize("mode", [Mode.TEST, Mode.PROD])
-def test_row_10_no_or_fewer_frames_are_a_bad_configuration(tmp_path: Path, mode: Mode, frames: int) -> None:
+@pytest.mark.parametrize("mode", [RunMode.TEST, RunMode.PROD])
+def test_row_10_no_or_fewer_frames_are_a_bad_configuration(tmp_path: Path, mode: RunMode, frames: int) -> None:
     bench = Bench(tmp_path, FLAT | {"num_frames": frames})
     assert bench.run(mode) == 64
     assert bench.status == "FAILED a b"
@@ -121,7 +122,7 @@ def test_row_11_names_sort_like_frames_however_many_there_are(tmp_path: Path, to
 
 @pytest.mark.parametrize("word", ["test", "Test", "tEsT"])
 def test_row_12_a_mode_means_the_same_in_any_case(word: str) -> None:
-    assert parse_options([f"--mode={word}"], {}).mode is Mode.TEST
+    assert parse_options([f"--mode={word}"], {}).mode is RunMode.TEST
 
 
 def with_old_frames(tmp_path: Path) -> Path:
@@ -153,7 +154,7 @@ def test_row_13_neither_does_a_word_that_is_no_mode(tmp_path: Path, monkeypatch:
 def test_row_13_neither_does_a_bad_configuration(tmp_path: Path) -> None:
     frame = with_old_frames(tmp_path)
     bench = Bench(tmp_path, FLAT | {"num_frames": 0})
-    assert bench.run(Mode.PROD) == 64
+    assert bench.run(RunMode.PROD) == 64
     assert frame.exists()
 
 
@@ -161,7 +162,7 @@ def test_row_13_a_good_configuration_clears_the_frames_of_another_job(tmp_path: 
     frame = with_old_frames(tmp_path)
     (tmp_path / "output" / "frames" / "00777.png").write_bytes(b"x")
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.TEST) == 0
+    assert bench.run(RunMode.TEST) == 0
     assert bench.frames == ["00000.png", "00001.png", "00002.png"]
     assert frame.read_bytes() != b"the frame of yesterday"
 
@@ -170,21 +171,21 @@ def test_row_14_the_word_of_yesterday_is_gone_before_anything_else(tmp_path: Pat
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
     bench = Bench(tmp_path, OURS)
     word_at_load: list[str] = []
-    bench.run(Mode.PROD, engine=FakeEngine(before=lambda context: word_at_load.append(bench.status)))
+    bench.run(RunMode.PROD, engine=FakeEngine(before=lambda context: word_at_load.append(bench.status)))
     assert word_at_load == ["STARTING 4711"]
 
 
 def test_row_14_it_is_gone_even_when_there_is_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
     bench = Bench(tmp_path)
-    assert bench.run(Mode.PROD) == 64
+    assert bench.run(RunMode.PROD) == 64
     assert bench.status == "FAILED unknown"
     assert "there is no" in bench.failure[1]
 
 
 def test_row_15_a_first_prompt_of_spaces_only_is_skipped(tmp_path: Path) -> None:
     engine, bench = FakeEngine(), Bench(tmp_path, FLAT | {"prompt": "  | a cat:2"})
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert engine.configs[0].timelapse["prompts"] == "a cat:2"
 
 
@@ -206,7 +207,7 @@ def test_row_16_writing_a_frame_does_not_hold_up_the_engine(tmp_path: Path) -> N
 
 def test_row_17_a_surprise_says_what_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.PROD, engine=failing(KeyError("colour"))) == 70
+    assert bench.run(RunMode.PROD, engine=failing(KeyError("colour"))) == 70
     assert bench.failure == ("InternalError", "KeyError: 'colour'")
     assert "Traceback" in caplog.text
     assert "KeyError: 'colour'" in caplog.text

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videojob_api.contract_status import StatusWord, parse_status, read_details
+from videojob_api.launch import RunMode
 from videojob_api.layout import IO_PATH
 from videojob_runner.contract.engine import Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.contract.folders import IoFolder
 from videojob_runner.contract.job import peek_uid, read_job, video_name
-from videojob_runner.contract.modes import Mode
 from videojob_runner.contract.status import Pace, StatusWriter
 
 from tests.unit.runner.fakes import OURS, AnyConfig, Bench
@@ -116,7 +116,7 @@ def painted(root: Path, *, stops: set[int]) -> tuple[dict[str, bytes], int]:
     starts, left = 1, set(stops)
     while True:
         bench = Bench(root, config)
-        code = bench.run(Mode.PROD, engine=Painter(bench=bench, stops=left))
+        code = bench.run(RunMode.PROD, engine=Painter(bench=bench, stops=left))
         if code == 0:
             break
         assert code == 75

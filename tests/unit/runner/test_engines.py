@@ -29,9 +29,9 @@ def test_an_unknown_engine_is_told_which_there_are() -> None:
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
     engine, bench = FakeEngine(), Bench(tmp_path, {"prompt": "x", "unique_id": "u", "num_frames": 3})
-    from videojob_runner.contract.modes import Mode
+    from videojob_api.launch import RunMode
 
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     return engine.contexts[0]
 
 

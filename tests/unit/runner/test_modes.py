@@ -1,19 +1,20 @@
 """The command line: what it takes, what it refuses, and its defaults."""
 
 import pytest
+from videojob_api.launch import RunMode
 from videojob_runner.contract.errors import BadConfig
-from videojob_runner.contract.modes import Mode, Options, parse_options
+from videojob_runner.contract.modes import Options, parse_options
 
 
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
-        ([], Options(Mode.TEST, 10)),
-        (["--mode=PROD"], Options(Mode.PROD, 10)),
-        (["-m", "test_fail", "-d", "3"], Options(Mode.TEST_FAIL, 3)),
-        (["--mode", "Setup"], Options(Mode.SETUP, 10)),
-        (["--test_duration=0"], Options(Mode.TEST, 0)),
-        (["--test-duration", "600"], Options(Mode.TEST, 600)),
+        ([], Options(RunMode.TEST, 10)),
+        (["--mode=PROD"], Options(RunMode.PROD, 10)),
+        (["-m", "test_fail", "-d", "3"], Options(RunMode.TEST_FAIL, 3)),
+        (["--mode", "Setup"], Options(RunMode.SETUP, 10)),
+        (["--test_duration=0"], Options(RunMode.TEST, 0)),
+        (["--test-duration", "600"], Options(RunMode.TEST, 600)),
     ],
 )
 def test_the_contracts_flags_are_understood_in_any_case(arguments: list[str], options: Options) -> None:
@@ -21,8 +22,8 @@ def test_the_contracts_flags_are_understood_in_any_case(arguments: list[str], op
 
 
 def test_the_environment_names_the_mode_when_the_command_line_does_not() -> None:
-    assert parse_options([], {"VIDEOJOB_MODE": "PROD"}).mode is Mode.PROD
-    assert parse_options(["--mode=TEST"], {"VIDEOJOB_MODE": "PROD"}).mode is Mode.TEST
+    assert parse_options([], {"VIDEOJOB_MODE": "PROD"}).mode is RunMode.PROD
+    assert parse_options(["--mode=TEST"], {"VIDEOJOB_MODE": "PROD"}).mode is RunMode.TEST
 
 
 @pytest.mark.parametrize(

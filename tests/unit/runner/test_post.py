@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 from spandrel.architectures.ESRGAN import ESRGAN
+from videojob_api.launch import RunMode
 from videojob_runner.contract.engine import RunContext
-from videojob_runner.contract.modes import Mode
 from videojob_runner.media.frames import Pixels, frame_files, read_frame
 from videojob_runner.media.metadata import read_metadata
 
@@ -61,7 +61,7 @@ SOUND = {"audio": {"input": "song.mp3"}}
 def test_the_steps_are_done_in_their_order_and_the_engine_s_frames_stay(tmp_path: Path, packs: Path) -> None:
     studio = Studio(tmp_path, packs, UPSCALE, SMOOTHER, SOUND)
     tone(tmp_path / "input" / "song.mp3", seconds=1, codec="libmp3lame")
-    assert studio.run(Mode.PROD) == 0, studio.failure
+    assert studio.run(RunMode.PROD) == 0, studio.failure
     assert studio.status == "COMPLETED 4711 4711.mp4"
     assert studio.shown() == (6, (96, 96), 48, True)
     assert [read_frame(path).shape for path in studio.large] == [(96, 96, 3)] * 3
@@ -78,13 +78,13 @@ def test_a_large_frame_says_what_the_small_one_says(tmp_path: Path, packs: Path)
             return outcome
 
     studio = Studio(tmp_path, packs, UPSCALE)
-    assert studio.run(Mode.PROD, engine=Saying()) == 0
+    assert studio.run(RunMode.PROD, engine=Saying()) == 0
     assert [read_metadata(path) for path in studio.large] == [{"seed": "0"}, {"seed": "1"}, {"seed": "2"}]
 
 
 def test_the_pack_that_enlarged_is_written_down(tmp_path: Path, packs: Path) -> None:
     studio = Studio(tmp_path, packs, UPSCALE)
-    studio.run(Mode.PROD)
+    studio.run(RunMode.PROD)
     assert studio.details.versions["upscaler"].startswith("shapes-upscaler@sha256:")
 
 
@@ -92,7 +92,7 @@ def test_a_pack_among_the_inputs_enlarges_too(tmp_path: Path, packs: Path) -> No
     studio = Studio(tmp_path, packs, {"upscale": {}}, models=[{"role": "upscaler", "input": "mine"}])
     (packs / "shapes-upscaler").rename(tmp_path / "input" / "mine")
     try:
-        assert studio.run(Mode.PROD) == 0, studio.failure
+        assert studio.run(RunMode.PROD) == 0, studio.failure
         assert studio.shown()[1] == (128, 128)
     finally:
         (tmp_path / "input" / "mine").rename(packs / "shapes-upscaler")
@@ -108,7 +108,7 @@ def test_the_progress_counts_the_frames_of_the_steps_and_never_goes_back(tmp_pat
             seen.append((int(line[2][:-1]), studio.details.message))
 
     studio.clock.on_look = look
-    studio.run(Mode.PROD)
+    studio.run(RunMode.PROD)
     percents = [percent for percent, _ in seen]
     assert percents == sorted(percents)
     assert {0, 16, 33, 50, 66, 83} >= set(percents) >= {16, 50, 66}, "three frames made, three enlarged"
@@ -119,7 +119,7 @@ def test_where_only_the_engine_knows_how_many_frames_there_will_be_the_steps_are
     tmp_path: Path, packs: Path
 ) -> None:
     studio = Studio(tmp_path, packs, UPSCALE, pipeline={"custom": {"config": {"x": 1}}})
-    assert studio.run(Mode.PROD) == 0, studio.failure
+    assert studio.run(RunMode.PROD) == 0, studio.failure
     assert studio.shown()[:2] == (3, (96, 96))
 
 
@@ -128,7 +128,7 @@ def test_frames_that_only_the_engine_can_count_are_counted_among_the_steps_once_
 ) -> None:
     studio = Studio(tmp_path, packs, UPSCALE, pipeline={"custom": {"config": {"x": 1}}})
     engine = FakeEngine(before=lambda context: context.expect_frames(3))
-    assert studio.run(Mode.PROD, engine=engine) == 0, studio.failure
+    assert studio.run(RunMode.PROD, engine=engine) == 0, studio.failure
     percents = [line.split()[2] for line in studio.clock.lines if "IN_PROGRESS" in line]
     assert {"0%", "16%", "33%", "50%"} <= set(percents), "three frames made, three enlarged"
 
@@ -142,17 +142,17 @@ def test_a_run_that_is_stopped_among_the_steps_keeps_what_is_large_already(tmp_p
             studio.stop.receive(signal.SIGTERM)
 
     studio.clock.on_look = stop_at_the_second
-    assert studio.run(Mode.PROD) == 75
+    assert studio.run(RunMode.PROD) == 75
     assert 1 <= len(studio.large) < 3
     assert studio.videos == []
 
 
 def test_what_an_earlier_job_left_does_not_count(tmp_path: Path, packs: Path) -> None:
     first = Studio(tmp_path, packs, UPSCALE, {"upscale": {"scale": 2}})
-    assert first.run(Mode.PROD) == 0
+    assert first.run(RunMode.PROD) == 0
     assert sorted(path.name for path in (tmp_path / "output" / "post").iterdir()) == ["1-upscale", "2-upscale"]
     second = Studio(tmp_path, packs, {"upscale": {"scale": 2}})
-    assert second.run(Mode.PROD) == 0
+    assert second.run(RunMode.PROD) == 0
     assert [path.name for path in (tmp_path / "output" / "post").iterdir()] == ["1-upscale"]
     assert read_frame(second.large[0]).shape == (64, 64, 3)
 
@@ -163,21 +163,21 @@ def test_what_a_film_shows_goes_through_the_steps_too(tmp_path: Path, packs: Pat
     def there_and_back(count: int, read: Callable[[int], Pixels]) -> Iterator[Pixels]:
         return map(read, [*range(count), *reversed(range(count))])
 
-    assert studio.run(Mode.PROD, engine=FakeEngine(film=there_and_back)) == 0, studio.failure
+    assert studio.run(RunMode.PROD, engine=FakeEngine(film=there_and_back)) == 0, studio.failure
     assert studio.shown()[:2] == (6, (96, 96))
     assert len(studio.large) == 6
 
 
 def test_a_test_leaves_the_steps_out(tmp_path: Path) -> None:
     studio = Studio(tmp_path, tmp_path / "no packs", UPSCALE, SMOOTHER, SOUND)
-    assert studio.run(Mode.TEST) == 0
+    assert studio.run(RunMode.TEST) == 0
     assert studio.shown() == (3, (32, 32), 24, False)
 
 
 class TestRefusalsBeforeTheEngineWorks:
     def refused(self, studio: Studio) -> tuple[int, str]:
         engine = FakeEngine()
-        code = studio.run(Mode.PROD, engine=engine)
+        code = studio.run(RunMode.PROD, engine=engine)
         assert engine.contexts == [], "the engine must not have worked for nothing"
         return code, studio.failure[1]
 
@@ -211,5 +211,5 @@ class TestRefusalsBeforeTheEngineWorks:
 def test_the_configuration_repeats_the_steps(tmp_path: Path, packs: Path) -> None:
     studio = Studio(tmp_path, packs, SMOOTHER)
     assert json.loads((tmp_path / "input" / "config.json").read_text())["post"] == [SMOOTHER]
-    assert studio.run(Mode.PROD) == 0
+    assert studio.run(RunMode.PROD) == 0
     assert studio.shown()[0] == 6

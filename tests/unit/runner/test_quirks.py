@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from videojob_api.contract_status import parse_status
+from videojob_api.launch import RunMode
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.contract.job import video_name
-from videojob_runner.contract.modes import Mode, parse_options
+from videojob_runner.contract.modes import parse_options
 from videojob_runner.contract.run import main
 
 from tests.unit.runner.fakes import FLAT, Bench, FakeEngine
@@ -19,17 +20,17 @@ from tests.unit.runner.fakes import FLAT, Bench, FakeEngine
 
 def test_q_01_without_a_seed_image_there_is_a_video_and_without_any_prompt_nothing_starts(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.PROD) == 0
+    assert bench.run(RunMode.PROD) == 0
     assert bench.videos == ["a_b.mp4"]
     engine = FakeEngine()
     bench.configure(FLAT | {"prompt": " | "})
-    assert bench.run(Mode.PROD, engine=engine) == 64
+    assert bench.run(RunMode.PROD, engine=engine) == 64
     assert (bench.status, engine.contexts) == ("FAILED a b", [])
 
 
 def test_q_02_a_missing_or_null_init_image_is_none(tmp_path: Path) -> None:
     for config in (FLAT, FLAT | {"init_image": None}):
-        assert Bench(tmp_path, config).run(Mode.PROD) == 0
+        assert Bench(tmp_path, config).run(RunMode.PROD) == 0
 
 
 def test_q_03_a_failure_before_the_first_iteration_is_a_failure(tmp_path: Path) -> None:
@@ -37,14 +38,14 @@ def test_q_03_a_failure_before_the_first_iteration_is_a_failure(tmp_path: Path) 
         raise BadInput("models.generator: there is no pack")
 
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.PROD, engine=FakeEngine(before=load)) == 65
+    assert bench.run(RunMode.PROD, engine=FakeEngine(before=load)) == 65
     assert (bench.status, bench.failure) == ("FAILED a b", ("BadInput", "models.generator: there is no pack"))
 
 
 @pytest.mark.parametrize("size", [{}, {"width": 33, "height": 31}])
 def test_q_04_completed_means_that_the_video_is_there(tmp_path: Path, size: dict[str, int]) -> None:
     bench = Bench(tmp_path, FLAT | size)
-    assert bench.run(Mode.TEST) == 0
+    assert bench.run(RunMode.TEST) == 0
     assert (tmp_path / "output" / str(parse_status(bench.status).video)).stat().st_size > 500
 
 
@@ -56,34 +57,34 @@ def test_q_05_target_images_lie_below_the_input_folder(tmp_path: Path, monkeypat
     bench, found = Bench(tmp_path, FLAT | {"target_images": "red.png:0.5"}), list[Path]()
     (tmp_path / "input" / "red.png").write_bytes(b"this one")
     engine = FakeEngine(before=lambda context: found.append(context.input_file("red.png", field="imagePrompts")))
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert engine.configs[0].timelapse["imagePrompts"] == "red.png:0.5"
     assert found[0].read_bytes() == b"this one"
 
 
 @pytest.mark.parametrize("word", ["test_fail", "Test_Fail", "TEST_FAIL"])
 def test_q_06_the_case_of_a_mode_does_not_matter(word: str) -> None:
-    assert parse_options([f"--mode={word}"], {}).mode is Mode.TEST_FAIL
+    assert parse_options([f"--mode={word}"], {}).mode is RunMode.TEST_FAIL
 
 
 def test_q_07_yesterday_s_status_is_gone_first(tmp_path: Path) -> None:
     """That no reader ever sees half a line is tested beside the writer."""
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
     bench, seen = Bench(tmp_path, FLAT), list[str]()
-    bench.run(Mode.PROD, engine=FakeEngine(before=lambda context: seen.append(bench.status)))
+    bench.run(RunMode.PROD, engine=FakeEngine(before=lambda context: seen.append(bench.status)))
     assert seen == ["STARTING a b"]
 
 
 def test_q_08_an_id_with_spaces_is_read_from_the_right_and_never_becomes_a_path_or_an_option(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"unique_id": "10% b.mp4 c"})
-    assert bench.run(Mode.TEST) == 0
+    assert bench.run(RunMode.TEST) == 0
     read = parse_status(bench.status)
     assert (read.uid, read.video) == ("10% b.mp4 c", "10%_b.mp4_c.mp4")
     for name in ("../../etc/passwd", "-y", "a/b", "..", "\\\\host"):
         assert Path(video_name(name)).name == video_name(name)
         assert not video_name(name).startswith(("-", "."))
     bench.configure(FLAT | {"unique_id": "two\nlines"})
-    assert bench.run(Mode.TEST) == 64
+    assert bench.run(RunMode.TEST) == 64
 
 
 def test_q_09_a_relative_io_path_works_and_the_working_folder_stays(
@@ -92,14 +93,14 @@ def test_q_09_a_relative_io_path_works_and_the_working_folder_stays(
     bench = Bench(tmp_path, FLAT)
     monkeypatch.chdir(tmp_path.parent)
     bench.environment["VIDEO_IO_PATH"] = tmp_path.name
-    assert bench.run(Mode.TEST) == 0
+    assert bench.run(RunMode.TEST) == 0
     assert bench.videos == ["a_b.mp4"]
     assert Path.cwd() == tmp_path.parent
 
 
 def test_q_10_percent_is_whole_numbers_no_time_left_is_negative_and_100_comes_with_the_video(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"num_frames": 100})
-    assert bench.run(Mode.TEST, seconds=100) == 0
+    assert bench.run(RunMode.TEST, seconds=100) == 0
     lines = [parse_status(line) for line in bench.clock.lines if "IN_PROGRESS" in line]
     percents = [line.percent for line in lines if line.percent is not None]
     assert percents == sorted(percents)
@@ -119,7 +120,7 @@ def test_q_13_only_a_valid_configuration_clears_frames(tmp_path: Path, monkeypat
     monkeypatch.setitem(os.environ, "VIDEO_IO_PATH", str(tmp_path))
     assert main(["--mode=NONSENSE"]) == 64
     bad: dict[str, Any] = FLAT | {"num_frames": 0}
-    assert Bench(tmp_path, bad).run(Mode.PROD) == 64
+    assert Bench(tmp_path, bad).run(RunMode.PROD) == 64
     assert frame.read_bytes() == b"yesterday"
-    assert Bench(tmp_path, FLAT).run(Mode.TEST) == 0
+    assert Bench(tmp_path, FLAT).run(RunMode.TEST) == 0
     assert frame.read_bytes() != b"yesterday"

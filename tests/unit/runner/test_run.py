@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 from videojob_api.contract_status import StatusWord
+from videojob_api.launch import RunMode
 from videojob_api.report import Acknowledgement, Failure
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadInput, UnsafeCheckpoint
-from videojob_runner.contract.modes import Mode, Options
+from videojob_runner.contract.modes import Options
 from videojob_runner.contract.run import run
-from videojob_runner.contract.world import Device, World
 from videojob_runner.media.frames import Pixels, read_frame
 from videojob_runner.media.plot import COLOURS, MARK
 
-from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
+from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine, outside
 
 
 def test_test_mode_says_exactly_what_the_contract_says(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.TEST, seconds=9) == 0
+    assert bench.run(RunMode.TEST, seconds=9) == 0
     assert bench.clock.lines == [
         "STARTING a b",
         "IN_PROGRESS a b 0% unknown",
@@ -45,21 +45,21 @@ def test_test_mode_keeps_its_duration_though_drawing_takes_time(tmp_path: Path) 
         bench.clock.now += 0.05
 
     bench.clock.on_look = drawing_takes_time
-    assert bench.run(Mode.TEST, seconds=9) == 0
+    assert bench.run(RunMode.TEST, seconds=9) == 0
     looks_outside_the_frames = 8 * 0.05
     assert bench.clock.now == pytest.approx(9.0, abs=looks_outside_the_frames)
 
 
 def test_test_fail_makes_the_same_frames_and_ends_with_failed_and_0(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
-    assert bench.run(Mode.TEST_FAIL, seconds=9) == 0
+    assert bench.run(RunMode.TEST_FAIL, seconds=9) == 0
     assert bench.clock.lines[-2:] == ["IN_PROGRESS a b 66% 0s", "FAILED a b"]
     assert (len(bench.frames), bench.videos, bench.failure[0]) == (3, [], "TestFail")
 
 
 def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS | {"encoding": {"fps": 6}})
-    assert bench.run(Mode.TEST, seconds=0) == 0
+    assert bench.run(RunMode.TEST, seconds=0) == 0
     assert bench.frames == ["00000.png", "00001.png", "00002.png"]
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 3
@@ -71,7 +71,7 @@ def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
         yield from map(read, (*range(count), *reversed(range(count))))
 
     bench, engine = Bench(tmp_path, OURS | {"encoding": {"fps": 6}}), FakeEngine(film=there_and_back)
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert engine.contexts[0].fps == 6
     assert len(bench.frames) == 3
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
@@ -80,7 +80,7 @@ def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
 
 def test_where_only_the_engine_knows_test_makes_as_many_frames_as_the_seconds_take(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS | {"pipeline": {"custom": {"config": {"x": 1}}}, "encoding": {"fps": 2}})
-    assert bench.run(Mode.TEST, seconds=3) == 0
+    assert bench.run(RunMode.TEST, seconds=3) == 0
     assert len(bench.frames) == 6
     assert read_frame(tmp_path / "output" / "frames" / "00000.png").shape == (480, 480, 3)
 
@@ -94,7 +94,7 @@ def test_status_stays_in_progress_while_encoding_and_completed_comes_with_the_fi
             seen.append((bench.status.split()[0], bench.details.phase, bool(bench.videos)))
 
     bench.clock.on_look = look
-    bench.run(Mode.TEST)
+    bench.run(RunMode.TEST)
     assert ("IN_PROGRESS", "encoding", False) in seen
     assert {video for word, _, video in seen if word == "COMPLETED"} == {True}
 
@@ -104,7 +104,7 @@ def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Pat
     config = json.loads(json.dumps(OURS))
     config["pipeline"]["vqganClip"]["seed"] = 11
     bench.configure(config)
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     [context] = engine.contexts
     assert engine.configs[0].video["frames"] == 3
     assert (context.seed, context.device, context.inputs) == (11, "cpu", tmp_path / "input")
@@ -118,7 +118,7 @@ def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Pat
 
 def test_the_video_says_how_to_make_it_again(tmp_path: Path) -> None:
     engine, bench = FakeEngine(), Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
         title, comment = video.metadata["title"], json.loads(video.metadata["comment"])
     assert title == comment["text_prompts"] == OURS["pipeline"]["vqganClip"]["video"]["prompts"]
@@ -131,7 +131,7 @@ def test_a_seed_that_nobody_named_is_drawn_and_recorded(tmp_path: Path) -> None:
     seeds = set()
     for _ in range(3):
         engine, bench = FakeEngine(), Bench(tmp_path, OURS)
-        bench.run(Mode.PROD, engine=engine)
+        bench.run(RunMode.PROD, engine=engine)
         assert bench.details.versions["seed"] == str(engine.contexts[0].seed)
         seeds.add(engine.contexts[0].seed)
     assert len(seeds) == 3
@@ -165,7 +165,7 @@ def test_every_failure_of_an_engine_becomes_failed_with_a_reason_and_a_remedy(
     tmp_path: Path, error: Exception, code: int, reason: str, says: str
 ) -> None:
     bench = Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=raising(error)) == code
+    assert bench.run(RunMode.PROD, engine=raising(error)) == code
     assert bench.status == "FAILED 4711"
     assert bench.failure[0] == reason
     assert says in bench.failure[1]
@@ -174,7 +174,7 @@ def test_every_failure_of_an_engine_becomes_failed_with_a_reason_and_a_remedy(
 
 def test_an_engine_that_miscounts_its_frames_does_not_complete(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=FakeEngine(said=4)) == 70
+    assert bench.run(RunMode.PROD, engine=FakeEngine(said=4)) == 70
     assert (bench.status, bench.videos) == ("FAILED 4711", [])
     assert "3 frames on disk, but 4" in bench.failure[1]
 
@@ -184,7 +184,7 @@ def test_a_frame_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
         context.frames.write(0, np.zeros((4, 4), np.uint8))
 
     bench = Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=FakeEngine(before=wrong_shape)) == 70
+    assert bench.run(RunMode.PROD, engine=FakeEngine(before=wrong_shape)) == 70
     assert "H×W×3" in bench.failure[1]
 
 
@@ -195,7 +195,7 @@ def test_a_sigterm_saves_leaves_in_progress_and_ends_with_75(tmp_path: Path) -> 
         if index == 1:
             bench.stop.receive(signal.SIGTERM)
 
-    assert bench.run(Mode.PROD, engine=FakeEngine(after_each=stop_after_the_second)) == 75
+    assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=stop_after_the_second)) == 75
     assert bench.status.startswith("IN_PROGRESS 4711 33% ")
     assert bench.details.phase == "checkpointing"
     assert bench.frames == ["00000.png", "00001.png"]
@@ -212,14 +212,14 @@ def test_the_total_that_only_the_engine_knows_stands_in_status_while_frames_are_
         seen.append((bench.details.frames_done, bench.details.frames_total))
 
     engine = FakeEngine(frames=4, before=lambda context: context.expect_frames(4), after_each=look)
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def interrupted_after(tmp_path: Path, index: int, config: dict[str, Any]) -> FakeEngine:
     bench = Bench(tmp_path, config)
     engine = FakeEngine(after_each=lambda _c, i: bench.stop.receive(signal.SIGTERM) if i == index else None)
-    assert bench.run(Mode.PROD, engine=engine) == 75
+    assert bench.run(RunMode.PROD, engine=engine) == 75
     return engine
 
 
@@ -227,7 +227,7 @@ def test_the_next_run_of_the_same_job_goes_on_where_the_last_one_saved(tmp_path:
     first = interrupted_after(tmp_path, 1, OURS)
     before = (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns
     bench, second = Bench(tmp_path, OURS), FakeEngine()
-    assert bench.run(Mode.PROD, engine=second) == 0
+    assert bench.run(RunMode.PROD, engine=second) == 0
     assert second.contexts[0].seed == first.contexts[0].seed, "a drawn seed is drawn once"
     assert (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
     assert bench.clock.lines[:2] == ["STARTING 4711", "IN_PROGRESS 4711 66% unknown"]
@@ -259,10 +259,10 @@ def test_the_next_run_may_have_another_disk(tmp_path: Path) -> None:
     interrupted_after(tmp_path / "first", 1, config)
     other, second = carried(tmp_path / "first", tmp_path / "second"), FakeEngine()
     before = (other / "output" / "frames" / "00000.png").stat().st_mtime_ns
-    assert Bench(other, config).run(Mode.PROD, engine=second) == 0
+    assert Bench(other, config).run(RunMode.PROD, engine=second) == 0
     assert len(second.contexts) == 1
     assert (other / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
-    assert Bench(tmp_path / "straight", config).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert Bench(tmp_path / "straight", config).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert made(other) == made(tmp_path / "straight")
 
 
@@ -275,7 +275,7 @@ def test_a_run_that_goes_on_elsewhere_says_why_its_frames_may_differ(
     for marker in (tmp_path / "checkpoints").glob("*/complete"):
         told = json.loads(marker.read_text())
         marker.write_text(json.dumps(told | {"versions": told["versions"] | {"torch": "2.9.0"}}))
-    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert "may differ from those of a run that was left alone: torch was 2.9.0 and is none" in caplog.text
 
 
@@ -289,12 +289,12 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(tmp_path: Path) -> 
         if index == 5 and drawn.count(5) == 1:
             raise ZeroDivisionError
 
-    assert bench.run(Mode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 70
+    assert bench.run(RunMode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 70
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
         "step-000000000003",
         "step-000000000005",
     ]
-    assert bench.run(Mode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 0
+    assert bench.run(RunMode.PROD, engine=FakeEngine(frames=8, after_each=crash_late)) == 0
     assert drawn == [0, 1, 2, 3, 4, 5, 5, 6, 7]
 
 
@@ -304,7 +304,7 @@ def rows(tmp_path: Path) -> list[str]:
 
 def test_every_loss_stands_in_a_table_beside_status_and_in_a_plot_in_the_output(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=FakeEngine()) == 0
+    assert bench.run(RunMode.PROD, engine=FakeEngine()) == 0
     assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
     with Image.open(tmp_path / "output" / "losses.png") as image:
         assert image.size == (960, 540 + 18), "one row of legend"
@@ -319,7 +319,7 @@ def test_what_an_engine_records_besides_stands_in_the_table_and_the_plot_but_not
         context.record(index + 1, {'loss: a "red" circle, large': 0.25 * index})
 
     bench = Bench(tmp_path, OURS)
-    assert bench.run(Mode.PROD, engine=FakeEngine(after_each=record)) == 0
+    assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=record)) == 0
     with (tmp_path / "metrics.csv").open(newline="") as file:
         table = [row for row in csv.reader(file) if row[1] != "loss"]
     name = 'loss: a "red" circle, large'
@@ -334,14 +334,14 @@ def test_a_resumed_run_s_table_has_each_step_once_even_on_another_disk(tmp_path:
     (tmp_path / "metrics.csv").write_text(
         "step,metric,value\n1,loss,1\n2,loss,0.5\n3,loss,9\n"
     )  # beyond what was saved
-    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine()) == 0
+    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
 
 
 def test_a_single_picture_needs_no_contact_sheet_and_old_ones_go(tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "contact-sheet.png").write_text("yesterday's")
-    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine(frames=1)) == 0
+    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine(frames=1)) == 0
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["4711.mp4", "frames", "losses.png"]
 
 
@@ -358,7 +358,7 @@ def test_a_preview_is_a_few_seconds_old_at_most_and_never_yesterday_s(tmp_path: 
     engine = FakeEngine(
         frames=5, before=lambda _: at_start.append((tmp_path / "preview.png").exists()), after_each=look
     )
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert (at_start, seen) == ([False], [5, 5, 25, 25, 45])
 
 
@@ -367,7 +367,7 @@ def test_the_run_s_scratch_goes_when_it_ends(tmp_path: Path) -> None:
         context.scratch.mkdir()
         (context.scratch / "x").touch()
 
-    assert Bench(tmp_path, OURS).run(Mode.PROD, engine=FakeEngine(before=fill)) == 0
+    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine(before=fill)) == 0
     assert not (tmp_path / "scratch").exists()
 
 
@@ -377,7 +377,7 @@ def test_another_job_in_the_same_folder_starts_anew(tmp_path: Path, change: dict
     bench = Bench(tmp_path, OURS | change)
     frames_at_start: list[str] = []
     engine = FakeEngine(before=lambda context: frames_at_start.extend(bench.frames))
-    assert bench.run(Mode.PROD, engine=engine) == 0
+    assert bench.run(RunMode.PROD, engine=engine) == 0
     assert frames_at_start == []
     assert bench.clock.lines[1].endswith(" 0% unknown")
 
@@ -385,14 +385,14 @@ def test_another_job_in_the_same_folder_starts_anew(tmp_path: Path, change: dict
 def test_a_stop_before_the_first_step_does_not_start_the_engine(tmp_path: Path) -> None:
     bench, engine = Bench(tmp_path, OURS), FakeEngine()
     bench.stop.receive(signal.SIGTERM)
-    assert bench.run(Mode.PROD, engine=engine) == 75
+    assert bench.run(RunMode.PROD, engine=engine) == 75
     assert (bench.status, engine.contexts) == ("STARTING 4711", [])
 
 
 def test_a_stop_in_test_mode_ends_with_75_between_two_frames(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS)
     bench.stop.receive(signal.SIGTERM)
-    assert bench.run(Mode.TEST) == 75
+    assert bench.run(RunMode.TEST) == 75
     assert (bench.status, bench.frames, bench.videos) == ("IN_PROGRESS 4711 0% unknown", ["00000.png"], [])
 
 
@@ -413,21 +413,21 @@ def awaiting(tmp_path: Path, word: Acknowledgement) -> Bench:
 
 def test_in_a_pod_it_stays_until_the_agent_has_published(tmp_path: Path) -> None:
     bench = awaiting(tmp_path, Acknowledgement(uid="4711", published=True))
-    assert bench.run(Mode.TEST, seconds=0) == 0
+    assert bench.run(RunMode.TEST, seconds=0) == 0
     assert len(bench.sleeps) == 3
 
 
 def test_in_a_pod_it_ends_with_74_when_the_agent_gives_up_and_status_keeps_the_truth(tmp_path: Path) -> None:
     word = Acknowledgement(uid="4711", published=False, failure=Failure(reason="X", message="no bucket"))
     bench = awaiting(tmp_path, word)
-    assert bench.run(Mode.PROD) == 74
+    assert bench.run(RunMode.PROD) == 74
     assert bench.details.state is StatusWord.COMPLETED
 
 
 def test_a_test_that_failed_as_asked_waits_for_nobody(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OURS)
     bench.environment["VIDEOJOB_AWAIT_PUBLISHED"] = "1"
-    assert bench.run(Mode.TEST_FAIL, seconds=0) == 0
+    assert bench.run(RunMode.TEST_FAIL, seconds=0) == 0
     assert bench.sleeps == []
 
 
@@ -438,15 +438,11 @@ def test_setup_loads_every_engine_and_touches_no_io_folder(tmp_path: Path) -> No
         def warm_up(self, models: object, *, device: str) -> None:
             warmed.append(device)
 
-    world = World(
-        environment={"VIDEO_IO_PATH": str(tmp_path / "io")},
-        engine=lambda name: Warm(),
-        device=lambda environment: Device("cpu"),
-    )
-    assert run(Options(mode=Mode.SETUP), world) == 0
+    world = outside({"VIDEO_IO_PATH": str(tmp_path / "io")}, engine=Warm())
+    assert run(Options(mode=RunMode.SETUP), world) == 0
     assert (warmed, list(tmp_path.iterdir())) == (["cpu"], [])
 
 
 def test_an_io_folder_that_cannot_be_written_ends_with_70_and_not_with_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert run(Options(), World(environment={"VIDEO_IO_PATH": str(tmp_path / "file")})) == 70
+    assert run(Options(), outside({"VIDEO_IO_PATH": str(tmp_path / "file")}, engine=FakeEngine())) == 70

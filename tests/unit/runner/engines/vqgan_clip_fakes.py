@@ -87,6 +87,9 @@ class NeverStops:
     def is_set(self) -> bool:
         return False
 
+    def wait(self, seconds: float) -> None:
+        """Nothing to wait for."""
+
 
 @dataclass
 class World:

@@ -1,0 +1,1 @@
+"""The seam between the runner and its engines. Imports no torch."""
