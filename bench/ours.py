@@ -29,7 +29,7 @@ class Ours:
     """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
     def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
-        kind = precision_of(precision, device=setting.device)
+        kind = precision_of(precision, device=setting.device, field="precision")
         generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device, precision=kind)
         perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device, precision=kind)
         if setting.compiled:

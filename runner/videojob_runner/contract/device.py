@@ -8,8 +8,6 @@ the CPU: a silent week there costs more than a clear failure.
 from __future__ import annotations
 
 import logging
-import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,11 +17,10 @@ from videojob_api.layout import ACCELERATOR_VARIABLE
 
 from videojob_runner.contract.errors import NoDevice
 from videojob_runner.engine.device import Device
+from videojob_runner.system.cpu import thread_count
 
 log = logging.getLogger(__name__)
 
-CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -63,24 +60,3 @@ def driver_version(path: Path = DRIVER) -> str:
     except OSError:
         return "not loaded"
     return found[1] if found else "unknown"
-
-
-def thread_count(environment: Mapping[str, str]) -> int:
-    """OMP_NUM_THREADS, or the cores this container may really use; torch alone would count the node's."""
-    named = environment.get("OMP_NUM_THREADS", "")
-    if named.isdigit() and int(named) > 0:
-        return int(named)
-    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    return max(1, math.ceil(min(cores, cpu_limit() or cores)))
-
-
-def cpu_limit(version_2: Path = CPU_MAX, version_1: Path = CPU_QUOTA) -> float | None:
-    """The container's CPU limit in cores, from its cgroup; None when it has none."""
-    try:
-        quota, period = version_2.read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota, period = version_1.read_text(), version_1.with_name("cpu.cfs_period_us").read_text()
-        except OSError:
-            return None
-    return None if quota == "max" or int(quota) <= 0 else int(quota) / int(period)

@@ -20,17 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 
 from videojob_runner.contract.errors import BadInput
+from videojob_runner.engine.null import NoPreview, nobody_counts, nobody_records
+from videojob_runner.media.frames import Pixels
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
-Pixels = npt.NDArray[np.uint8]
-"""One picture: height × width × 3, RGB, 0…255."""
-
+PHRASE = "phrase"
+"""The metric that is no curve: it tells which part of the run has begun, from 1 on."""
 
 Record = Callable[[int, Mapping[str, float]], None]
 """Takes numbers of a step (1-based) by their names."""
@@ -60,25 +59,6 @@ class Preview(Protocol):
 
     def show(self, pixels: Pixels) -> None:
         """Takes the newest picture."""
-
-
-class NoPreview:
-    """Nobody watches."""
-
-    def is_wanted(self) -> bool:
-        """Never."""
-        return False
-
-    def show(self, pixels: Pixels) -> None:
-        """Drops it."""
-
-
-def nobody_records(step: int, values: Mapping[str, float]) -> None:
-    """Nobody keeps a table."""
-
-
-def nobody_counts(frames: int) -> None:
-    """Nobody asked how many frames there will be."""
 
 
 class Stop(Protocol):

@@ -22,12 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videojob_runner.contract.engine import Progress
+from videojob_runner.contract.engine import PHRASE, Progress
 from videojob_runner.media.plot import plot
 
 NAME = "metrics.csv"
 HEADER = ("step", "metric", "value")
-PHRASE = "phrase"
 ROWS_AT_ONCE = 50
 
 

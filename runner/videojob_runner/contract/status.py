@@ -22,6 +22,7 @@ from videojob_api.contract_status import StatusDetails, StatusLine, StatusWord
 from videojob_api.layout import STATUS, STATUS_JSON
 from videojob_api.report import Failure
 
+from videojob_runner.atomic import replace_text
 from videojob_runner.contract.errors import RunnerError
 
 UNCHANGED_SECONDS = 1.0
@@ -113,10 +114,3 @@ class StatusWriter:
         replace_text(self._root / STATUS_JSON, details.model_dump_json(by_alias=True, exclude_none=True))
         replace_text(self._root / STATUS, str(line))
         self._line, self._written = line, self._clock()
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` so that a reader sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -8,7 +8,7 @@ CLIPs are `videojob_runner.convert.clip.convert_clip`'s, not imported here: open
 """
 
 from videojob_runner.convert.checkpoint import read_checkpoint
-from videojob_runner.convert.pack import Request
+from videojob_runner.convert.request import Request
 from videojob_runner.convert.vqgan import convert_vqgan
 
 __all__ = ["Request", "convert_vqgan", "read_checkpoint"]

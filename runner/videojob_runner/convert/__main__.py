@@ -10,7 +10,7 @@ from pathlib import Path
 from videojob_api.exit_codes import ExitCode
 
 from videojob_runner.contract.errors import RunnerError
-from videojob_runner.convert.pack import UNSTATED, Request
+from videojob_runner.convert.request import UNSTATED, Request
 from videojob_runner.convert.vqgan import convert_vqgan
 from videojob_runner.models.packs import Pack
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.convert.checkpoint import read_checkpoint
 from videojob_runner.convert.fit import fit
-from videojob_runner.convert.pack import Request, write_pack
+from videojob_runner.convert.pack import write_pack
+from videojob_runner.convert.request import Request
 from videojob_runner.models.clip_network import ClipShape, NoClip
 from videojob_runner.models.packs import Pack
 
@@ -37,9 +38,10 @@ def convert_clip(request: Request) -> Pack:
     except NoClip as error:
         raise BadInput(f"{request.checkpoint.name!r} is no CLIP: {error}; for a VQGAN say --config") from error
     return write_pack(
-        request,
+        request.output,
         fit(without_numbers(tensors, shape), shape.build().state_dict()),
         kind="clip",
+        licence=request.licence,
         sources={request.checkpoint.name: source},
         architecture={
             "inputResolution": shape.image_resolution,

@@ -12,7 +12,8 @@ from torch import Tensor
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.convert.checkpoint import read_checkpoint
 from videojob_runner.convert.fit import fit
-from videojob_runner.convert.pack import Request, write_pack
+from videojob_runner.convert.pack import write_pack
+from videojob_runner.convert.request import Request
 from videojob_runner.convert.taming import read_config
 from videojob_runner.models.packs import Pack, described
 from videojob_runner.models.vqgan import Vqgan
@@ -40,9 +41,10 @@ def convert_vqgan(request: Request, *, config: Path) -> Pack:
         first_stage(read_checkpoint(request.checkpoint, inert=request.inert), stage.prefix), network.state_dict()
     )
     return write_pack(
-        request,
+        request.output,
         tensors,
         kind="vqgan",
+        licence=request.licence,
         sources={request.checkpoint.name: source, config.name: described(config)},
         architecture=stage.architecture.model_dump(by_alias=True),
     )

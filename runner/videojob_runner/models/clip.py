@@ -19,7 +19,7 @@ from videojob_runner.models.clip_network import NoClip, clip_network
 from videojob_runner.models.openai_clip import CLIP, VisionTransformer, tokenised
 from videojob_runner.models.packs import Pack, as_float
 from videojob_runner.models.vision import Patches, embedded
-from videojob_runner.models.vqgan import frozen, shortened
+from videojob_runner.torch_utils.modules import frozen, shortened
 
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)

@@ -22,7 +22,7 @@ from videojob_runner.contract.errors import BadInput
 from videojob_runner.media.frames import Pixels
 from videojob_runner.media.sizes import enlarged_size
 from videojob_runner.models.packs import Pack, as_float
-from videojob_runner.models.vqgan import frozen
+from videojob_runner.torch_utils.modules import frozen
 
 OVERLAP: Final = 16
 """Pixels of its neighbours that a tile sees on each side; further away nothing visible comes from."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -24,8 +24,8 @@ from videojob_runner.models.decoding import decode
 from videojob_runner.models.encoding import encode
 from videojob_runner.models.layers import convolved
 from videojob_runner.models.packs import Pack, as_float
+from videojob_runner.torch_utils.modules import frozen, shortened
 
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
@@ -130,20 +130,3 @@ class Vqgan(nn.Module):
         With `recompute` less is kept for the backward pass, which then takes longer and gives the same bits.
         """
         return decode(self.decoder, convolved(latent, self.post_quant_conv), recompute=recompute)
-
-
-def shortened(network: nn.Module, kind: torch.dtype) -> None:
-    """Keeps the weights of matrix products and convolutions in `kind`, as autocast would have them at every call."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.weight.data = module.weight.to(kind)
-        elif isinstance(module, nn.MultiheadAttention):
-            module.in_proj_weight.data = module.in_proj_weight.to(kind)
-
-
-def frozen(network: NetworkT, device: str) -> NetworkT:
-    """The network on `device`, never to be trained; channels-last on CUDA (on CPUs that measured slower)."""
-    network.requires_grad_(False).eval().to(device)
-    if device.startswith("cuda"):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network

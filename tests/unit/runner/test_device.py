@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from videojob_runner.contract.device import choose_device, cpu_limit, driver_version, thread_count
+from videojob_runner.contract.device import choose_device, driver_version
 from videojob_runner.contract.errors import NoDevice
 
 
@@ -44,23 +44,3 @@ def test_the_drivers_version_is_read_from_the_kernel(tmp_path: Path) -> None:
     (tmp_path / "v").write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65  Release\n")
     assert driver_version(tmp_path / "v") == "580.65"
     assert driver_version(tmp_path / "nothing") == "not loaded"
-
-
-@pytest.mark.parametrize(
-    ("content", "cores"), [("100000 100000", 1.0), ("250000 100000", 2.5), ("max 100000", None), ("garbage", None)]
-)
-def test_the_containers_limit_is_read_from_its_cgroup(tmp_path: Path, content: str, cores: float | None) -> None:
-    (tmp_path / "cpu.max").write_text(content)
-    assert cpu_limit(tmp_path / "cpu.max", tmp_path / "nothing") == cores
-
-
-@pytest.mark.parametrize(("quota", "cores"), [("150000", 1.5), ("-1", None)])
-def test_an_older_cgroup_is_understood_too(tmp_path: Path, quota: str, cores: float | None) -> None:
-    (tmp_path / "cpu.cfs_quota_us").write_text(quota)
-    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
-    assert cpu_limit(tmp_path / "nothing", tmp_path / "cpu.cfs_quota_us") == cores
-
-
-def test_the_environment_pins_the_threads() -> None:
-    assert thread_count({"OMP_NUM_THREADS": "3"}) == 3
-    assert thread_count({}) == thread_count({"OMP_NUM_THREADS": "many"}) >= 1

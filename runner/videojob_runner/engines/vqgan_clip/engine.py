@@ -64,7 +64,7 @@ class VqganClip:
         """Makes all frames. Raises BadConfig, BadInput, UnsafeCheckpoint, and lets Interrupted pass."""
         packs = {role: open_pack(context.models, role) for role in DEFAULT_PACKS}
         record_versions(context.versions, packs)
-        precision = precision_of(config.precision, device=context.device)
+        precision = precision_of(config.precision, device=context.device, field=f"{FIELD}.precision")
         generator = load_generator(packs["generator"], context.device, precision)
         perceptor = load_perceptor(packs["perceptor"], context.device, precision)
         source = source_size(config, context)
@@ -92,7 +92,7 @@ class VqganClip:
 
     def warm_up(self, models: Models, *, device: str) -> None:
         """Loads both default networks once, which also checks every digest."""
-        precision = precision_of(None, device=device)
+        precision = precision_of(None, device=device, field=f"{FIELD}.precision")
         load_generator(open_pack(models, "generator"), device, precision)
         load_perceptor(open_pack(models, "perceptor"), device, precision)
 

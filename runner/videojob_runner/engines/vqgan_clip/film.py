@@ -16,12 +16,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from videojob_runner.contract.engine import Film, Pixels, RunContext
+from videojob_runner.contract.engine import Film, RunContext
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.pictures import read_picture
 from videojob_runner.engines.vqgan_clip.prompts import Phrase
 from videojob_runner.engines.vqgan_clip.settings import Settings
 from videojob_runner.media.cards import title_card
+from videojob_runner.media.frames import Pixels
 
 Read = Callable[[int], Pixels]
 

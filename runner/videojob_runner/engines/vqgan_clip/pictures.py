@@ -19,8 +19,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from videojob_runner.contract.engine import Pixels
 from videojob_runner.contract.errors import BadInput
+from videojob_runner.media.frames import Pixels
 
 
 def to_pixels(picture: Tensor) -> Pixels:

@@ -27,13 +27,13 @@ from PIL import Image
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
 from videojob_runner.contract.device import cuda_complaint
-from videojob_runner.contract.engine import Checkpoints, Film, FrameSink, Pixels, Progress, RunContext, Stop
+from videojob_runner.contract.engine import Checkpoints, Film, FrameSink, Progress, RunContext, Stop
 from videojob_runner.contract.errors import BadInput, Interrupted
 from videojob_runner.contract.packs import built_in_folder
 from videojob_runner.contract.signals import StopFlag
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
-from videojob_runner.media.frames import FrameWriter, clear_frames, read_frame
+from videojob_runner.media.frames import FrameWriter, Pixels, clear_frames, read_frame
 
 FRAMES, CHECKPOINTS = "frames", "checkpoints"
 """What is made in the caller's folder."""

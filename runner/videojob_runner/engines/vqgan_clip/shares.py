@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from videojob_runner.contract.engine import Record
-from videojob_runner.contract.metrics_log import PHRASE
+from videojob_runner.contract.engine import PHRASE, Record
 from videojob_runner.engines.vqgan_clip.optimise import Iteration
 from videojob_runner.engines.vqgan_clip.schedule import Step
 

@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image
 from videojob_api.pipelines.vqgan_clip import StyleTransfer
 
-from videojob_runner.contract.engine import Pixels, RunContext
+from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.engines.vqgan_clip.config import FIELD
 from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size
 from videojob_runner.media.extract import probe, video_pictures
-from videojob_runner.media.frames import FrameWriter, clear_frames, frame_files
+from videojob_runner.media.frames import FrameWriter, Pixels, clear_frames, frame_files
 
 SOURCE = f"{FIELD}.styleTransfer.source"
 MOST_FRAMES = 100_000

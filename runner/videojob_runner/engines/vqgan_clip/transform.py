@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from videojob_runner.contract.engine import Pixels
+from videojob_runner.media.frames import Pixels
 
 Floats = npt.NDArray[np.float64]
 

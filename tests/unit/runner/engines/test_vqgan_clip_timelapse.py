@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.contract.engine import Film, Outcome, Pixels
+from videojob_runner.contract.engine import Film, Outcome
 from videojob_runner.contract.errors import BadConfig, Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.film import TimelapseFilm, blend
+from videojob_runner.media.frames import Pixels
 
 from tests.unit.runner.engines.vqgan_clip_fakes import World, Worlds
 

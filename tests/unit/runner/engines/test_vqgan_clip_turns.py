@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from videojob_runner.contract.engine import Pixels
 from videojob_runner.engines.vqgan_clip.transform import Camera, warped, whole_box
+from videojob_runner.media.frames import Pixels
 
 
 def spot(*, x: int, y: int, side: int = 41) -> Pixels:

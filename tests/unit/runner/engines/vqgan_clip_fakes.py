@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from videojob_runner.contract.engine import Pixels, RunContext
+from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import Interrupted
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
+from videojob_runner.media.frames import Pixels
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Small helpers on tensors that know no engine."""
