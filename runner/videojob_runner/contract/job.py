@@ -156,11 +156,3 @@ def frames_of(options: Mapping[str, Any]) -> int | None:
     if "timelapse" in options:
         return int(options["timelapse"]["iterations"]) + 1
     return None
-
-
-def about(job: Job, *, seed: str | None) -> dict[str, object]:
-    """What the video says about itself: its prompts if it has any, the seed if one was used, the whole pipeline."""
-    forms = [form for form in job.options.values() if isinstance(form, Mapping)]
-    prompts = next((form["prompts"] for form in forms if "prompts" in form), None)
-    pipeline = json.dumps({job.arm: job.options}, ensure_ascii=False)
-    return {"text_prompts": prompts, "seed": seed, "pipeline": pipeline}

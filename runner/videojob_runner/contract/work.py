@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from videojob_api.launch import RunMode
 from videojob_api.report import Failure
@@ -19,10 +18,10 @@ from videojob_api.report import Failure
 from videojob_runner.contract.checkpoint import CheckpointSlot
 from videojob_runner.contract.engine import Outcome, RunContext, WarmsUp
 from videojob_runner.contract.engines import engine_names
-from videojob_runner.contract.errors import Interrupted, RunnerError
-from videojob_runner.contract.finishing import Kept, SharedProgress, Step, prepared
+from videojob_runner.contract.errors import Interrupted
+from videojob_runner.contract.finishing import Kept, SharedProgress, prepared
 from videojob_runner.contract.folders import IoFolder
-from videojob_runner.contract.job import Job, about, checked, load_text, peek_uid, read_job
+from videojob_runner.contract.job import Job, checked, load_text, peek_uid, read_job
 from videojob_runner.contract.metrics_log import MetricsLog, recorded
 from videojob_runner.contract.packs import PackFolders, built_in_folder
 from videojob_runner.contract.preview import PreviewFile
@@ -30,11 +29,8 @@ from videojob_runner.contract.simulate import frames_to_simulate, simulate
 from videojob_runner.contract.status import NO_UID, StatusWriter
 from videojob_runner.contract.versions import differences, program_versions
 from videojob_runner.contract.world import World
-from videojob_runner.media.contact_sheet import contact_sheet
-from videojob_runner.media.ffmpeg import ffmpeg_version
-from videojob_runner.media.frames import FrameWriter, frame_files, read_frame
-from videojob_runner.media.metadata import mp4_metadata
-from videojob_runner.post.footage import Footage, Frame, encode, of_pictures
+from videojob_runner.media.frames import FrameWriter
+from videojob_runner.run.encode import Made, encode_video, summarise
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +59,9 @@ def work(mode: RunMode, world: World, folder: IoFolder, status: StatusWriter, *,
     if mode is RunMode.TEST_FAIL:
         status.failed(Failure(reason="TestFail", message="TEST_FAIL was asked for, and here it is"))
     else:
-        _encode(job, folder, status, made)
+        encode_video(job, folder, status, made)
         if mode is RunMode.PROD:
-            _summarise(job, folder)
+            summarise(job, folder)
         status.completed(job.video)
 
 
@@ -78,14 +74,6 @@ def set_up(world: World) -> None:
         if isinstance(engine, WarmsUp):
             engine.warm_up(packs, device=device.name)
         log.info("%s is ready on %s", name, device.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What the frames on disk must be, and what is still to be done to them."""
-
-    outcome: Outcome
-    steps: Sequence[Step] = ()
 
 
 def _simulate(job: Job, world: World, folder: IoFolder, status: StatusWriter, *, seconds: int) -> Made:
@@ -189,29 +177,3 @@ def _expectation(job: Job, status: StatusWriter, progress: SharedProgress) -> Ca
         progress.later = total if job.post else 0
 
     return expect
-
-
-def _summarise(job: Job, folder: IoFolder) -> None:
-    """Leaves the frames at one glance, if there are several, and the plot of losses, if there are any."""
-    for path in (folder.contact_sheet, folder.losses):
-        path.unlink(missing_ok=True)
-    if len(files := frame_files(folder.frames)) > 1:
-        contact_sheet(files, folder.contact_sheet)
-    MetricsLog(folder=folder.root).plot(folder.losses, title=job.video.removesuffix(".mp4"))
-
-
-def _encode(job: Job, folder: IoFolder, status: StatusWriter, made: Made) -> None:
-    """Makes the mp4 of all frames; afterwards it exists, whole, or EncodingFailed says why not."""
-    files, film = frame_files(folder.frames), made.outcome.film
-    if len(files) != made.outcome.frames:
-        raise RunnerError(f"there are {len(files)} frames on disk, but {made.outcome.frames} were made")
-    status.phase("encoding")
-    status.versions["ffmpeg"] = ffmpeg_version()
-    footage = of_pictures(files, fps=job.fps)
-    if film is not None:
-        shown = film(len(files), lambda index: read_frame(files[index]))
-        footage = Footage(frames=map(Frame, shown), fps=job.fps)
-    for step in made.steps:
-        footage = step(footage)
-    metadata = mp4_metadata(about(job, seed=status.versions.get("seed")))
-    encode(footage, folder.video(job.video), crf=job.crf, metadata=metadata)

@@ -1,0 +1,1 @@
+"""One job from configuration to video: environment, engine, steps after it, encoding."""
