@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from videojob_runner.engines.vqgan_clip import VqganClipConfig, render
+from videojob_runner.engines.vqgan_clip import VqganClipConfig
+from videojob_runner.notebook import render
 
 from tests.judge.guided import Pictures
 

@@ -1,10 +1,7 @@
 """
 VQGAN+CLIP: text-steered pictures and videos.
 
-As a job's engine it is `VqganClip`. In a notebook `render` takes the same configuration and needs no cluster:
-
-    made = render(VqganClipConfig(width=64, height=64, image=Image(prompts="a red circle", iterations=250)))
-    made.picture.save("circle.png")
+As a job's engine it is `VqganClip`; in a notebook `videojob_runner.notebook` runs it without a cluster.
 
 The parts below it work alone, for loops of one's own:
 
@@ -32,7 +29,6 @@ from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
 from videojob_runner.engines.vqgan_clip.prompts import Prompt, PromptFault, parse
 from videojob_runner.engines.vqgan_clip.randomness import Randomness
 from videojob_runner.engines.vqgan_clip.recipes import Augmentation
-from videojob_runner.engines.vqgan_clip.render import Rendering, render
 from videojob_runner.engines.vqgan_clip.targets import phrase_targets
 from videojob_runner.models.clip import Clip
 from videojob_runner.models.packs import Pack
@@ -53,7 +49,6 @@ __all__ = [
     "Prompt",
     "PromptFault",
     "Randomness",
-    "Rendering",
     "Restyle",
     "Smoother",
     "StyleTransfer",
@@ -69,7 +64,6 @@ __all__ = [
     "phrase_targets",
     "pixel_noise",
     "random_codes",
-    "render",
     "to_pixels",
     "to_tensor",
 ]

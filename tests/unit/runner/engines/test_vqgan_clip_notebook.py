@@ -16,16 +16,15 @@ from pydantic import ValidationError
 from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.engines.vqgan_clip import (
     Image,
-    Rendering,
     StyleTransfer,
     Timelapse,
     Video,
     VqganClipConfig,
-    render,
 )
 from videojob_runner.engines.vqgan_clip.engine import load_generator, load_perceptor
 from videojob_runner.media.mp4 import Encoding, write_mp4
 from videojob_runner.models.packs import Pack
+from videojob_runner.notebook import Rendering, render
 
 from tests.unit.runner.engines.vqgan_clip_fakes import Worlds, run
 
