@@ -144,7 +144,7 @@ class Node:
 
     def down(self) -> None:
         """Stops the cluster and keeps its data: no process, namespace, mount or cgroup is left."""
-        teardown.take_down(self)
+        teardown.take_down(self.folder, kubectl=self.kubectl, ctr=self.runtime.ctr)
         MachineLock().release(self.folder)
 
     def purge(self) -> None:

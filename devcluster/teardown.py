@@ -11,28 +11,26 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from devcluster.daemons import Daemons
 from devcluster.errors import DevclusterError, StartFailed
 from devcluster.filesystem import mounts_below, unmount_below
-from devcluster.kubectl import KubectlFailed
+from devcluster.kubectl import Kubectl, KubectlFailed
 from devcluster.machinelock import MachineLock
 from devcluster.runtime import NODE_NAME
 from devcluster.waiting import wait_for
-
-if TYPE_CHECKING:
-    from devcluster.node import Node
 
 STRAYS = (
     *("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"),
     *("/var/lib/cni", "/etc/cni", "/opt/cni", "/run/nri"),
 )
 """Fixed paths of kubelet and containerd that no setting moves."""
+
+Ctr = Callable[[], Sequence[str | Path]]
 
 CGROUPS = Path("/sys/fs/cgroup")
 POD_SECONDS = 25.0
@@ -41,41 +39,45 @@ _AFTER_PODS = ("kubelet", "proxy", "dns")
 _LAST = ("containerd", "s3", "registry", "apiserver", "etcd", "door")
 
 
-def take_down(node: Node) -> None:
-    """Stops everything of `node`; what is not there is passed over, so that a half-started cluster goes as well."""
-    daemons = Daemons(node.folder)
+def take_down(folder: Path, *, kubectl: Kubectl, ctr: Ctr) -> None:
+    """
+    Stops everything of the node in `folder`; what is not there is passed over, so a half-started cluster goes as well.
+
+    `ctr` gives the command for containerd's own client, which may not be built yet.
+    """
+    daemons = Daemons(folder)
     for name in ("scheduler", "controllers"):
         daemons.stop(name)
     if all(daemons.running(name) for name in ("containerd", "kubelet", "apiserver")):
-        delete_pods(node)
+        delete_pods(kubectl, ctr)
     for name in _AFTER_PODS:
         daemons.stop(name)
     if daemons.running("containerd"):
-        kill_containers(node)
+        kill_containers(ctr)
     for name in (*_LAST, *daemons.names()):
         daemons.stop(name)
-    unmount_below(node.folder)
+    unmount_below(folder)
     for passing in ("addresses", "containerd/state"):
-        shutil.rmtree(node.folder / passing, ignore_errors=True)
-    if MachineLock().free_for(node.folder):
+        shutil.rmtree(folder / passing, ignore_errors=True)
+    if MachineLock().free_for(folder):
         remove_pod_cgroups(CGROUPS)
-        remove_strays(node.folder)
+        remove_strays(folder)
 
 
-def delete_pods(node: Node) -> None:
+def delete_pods(kubectl: Kubectl, ctr: Ctr) -> None:
     """Has the kubelet end the node's pods, and waits for that; slow ones are left to `kill_containers`."""
     with suppress(KubectlFailed, StartFailed):
-        node.kubectl("delete", "pods", *_ON_THE_NODE, "--grace-period=1", "--wait=false")
-        wait_for("the end of all pods", partial(_no_pods, node), seconds=POD_SECONDS)
+        kubectl("delete", "pods", *_ON_THE_NODE, "--grace-period=1", "--wait=false")
+        wait_for("the end of all pods", partial(_no_pods, kubectl, ctr), seconds=POD_SECONDS)
 
 
-def kill_containers(node: Node) -> None:
+def kill_containers(ctr: Ctr) -> None:
     """Kills and removes every container that is left."""
-    for task in _listed(node, "tasks", "ls", "-q"):
-        _ctr(node, "tasks", "kill", "--signal=KILL", task)
-        _ctr(node, "tasks", "delete", "--force", task)
-    for container in _listed(node, "containers", "ls", "-q"):
-        _ctr(node, "containers", "delete", container)
+    for task in _listed(ctr, "tasks", "ls", "-q"):
+        _run(ctr, "tasks", "kill", "--signal=KILL", task)
+        _run(ctr, "tasks", "delete", "--force", task)
+    for container in _listed(ctr, "containers", "ls", "-q"):
+        _run(ctr, "containers", "delete", container)
 
 
 def remove_pod_cgroups(root: Path) -> None:
@@ -117,17 +119,17 @@ def _remove_cgroup(folder: Path) -> None:
         folder.rmdir()
 
 
-def _no_pods(node: Node) -> bool:
-    if _listed(node, "tasks", "ls", "-q"):
+def _no_pods(kubectl: Kubectl, ctr: Ctr) -> bool:
+    if _listed(ctr, "tasks", "ls", "-q"):
         return False
-    pods = node.kubectl.json("get", "pods", *_ON_THE_NODE)["items"]
+    pods = kubectl.json("get", "pods", *_ON_THE_NODE)["items"]
     # A finalizer is taken away by a controller, which has ended; such a pod has released everything.
     return all(pod["metadata"].get("finalizers") for pod in pods)
 
 
-def _listed(node: Node, *arguments: str) -> list[str]:
-    return _ctr(node, *arguments).split()
+def _listed(ctr: Ctr, *arguments: str) -> list[str]:
+    return _run(ctr, *arguments).split()
 
 
-def _ctr(node: Node, *arguments: str) -> str:
-    return subprocess.run([*node.runtime.ctr(), *arguments], capture_output=True, text=True, check=False).stdout
+def _run(ctr: Ctr, *arguments: str) -> str:
+    return subprocess.run([*ctr(), *arguments], capture_output=True, text=True, check=False).stdout
