@@ -1,28 +1,31 @@
 """What a user asks for: `VideoJob.spec` (DESIGN §3)."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath, without_nulls
 from videojob_api.object_rules import ExactlyOne, Immutable, Requires
-from videojob_api.pipelines import Pipeline
+from videojob_api.pipelines import PIPELINES, Pipeline
+from videojob_api.pipelines.base import PipelineSpec, optional_fields
 from videojob_api.pipelines.custom import EnvVar
 from videojob_api.post import Post
 from videojob_api.post_rules import InterpolatesUpwards, PostIsOurs, SoundAmongInputs, UpscalerHasWork
 from videojob_api.quantity import Quantity
 from videojob_api.rules import Rule
 from videojob_api.spec_rules import (
+    InputPathExists,
     KnownRoles,
     NamesAccelerator,
     PacksAmongInputs,
-    PictureAmongInputs,
-    SourceAmongInputs,
 )
 from videojob_api.storage import Inputs, ObjectName, Output, Sha256
 from videojob_api.value_rules import EachAmong, UniqueBy
 
-BUILTIN_PACKS = ("shapes-vqgan", "shapes-clip", "shapes-upscaler")
+BUILTIN_PACKS = tuple(
+    dict.fromkeys(role.default for model in PIPELINES.values() for role in model.MODEL_ROLES if role.default)
+)
 """The packs that ship in the runner's image; a runner by itself takes any that it finds."""
 
 Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(without_nulls)]
@@ -161,38 +164,59 @@ MUTABLE = ("suspend", "deadlines.active_seconds", "deadlines.pending_seconds")
 """The only fields of a spec that may change after creation."""
 
 
-class VideoJobSpec(Document):
-    """Everything a user says about one video. Fields cannot be changed after creation unless they say so."""
+IMMUTABLE = (
+    "pipeline",
+    "models",
+    "inputs",
+    "output",
+    "encoding",
+    "post",
+    "test",
+    "runner",
+    "pod",
+    "retry",
+    "checkpoint",
+    "managed_by",
+)
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Requires(field="pipeline.custom", needs="runner.image", why="the operator's own image cannot run it"),
+
+def spec_rules(pipelines: Mapping[str, type[PipelineSpec]]) -> tuple[Rule, ...]:
+    """What must hold between fields of a spec that has these pipelines, by their fields in `Pipeline`."""
+    needs_image = [f"pipeline.{name}" for name, model in pipelines.items() if model.NEEDS_OWN_IMAGE]
+    return (
+        *(
+            Requires(field=name, needs="runner.image", why="the operator's own image cannot run it")
+            for name in needs_image
+        ),
         NamesAccelerator(),
         PacksAmongInputs(),
-        PictureAmongInputs(),
-        SourceAmongInputs(),
-        KnownRoles("vqgan_clip", ("generator", "perceptor", "upscaler")),
+        *(rule for name, model in pipelines.items() for rule in input_rules(name, model)),
+        *(
+            KnownRoles(name, tuple(role.name for role in model.MODEL_ROLES))
+            for name, model in pipelines.items()
+            if model.MODEL_ROLES
+        ),
         PostIsOurs(),
         InterpolatesUpwards(),
         SoundAmongInputs(),
         UpscalerHasWork(),
-        *map(
-            Immutable,
-            (
-                "pipeline",
-                "models",
-                "inputs",
-                "output",
-                "encoding",
-                "post",
-                "test",
-                "runner",
-                "pod",
-                "retry",
-                "checkpoint",
-                "managed_by",
-            ),
-        ),
+        *map(Immutable, IMMUTABLE),
     )
+
+
+def input_rules(name: str, model: type[PipelineSpec]) -> Iterator[Rule]:
+    """One rule for each field of the pipeline `name` that names an input."""
+    for field in model.INPUT_FIELDS:
+        optional = [f"pipeline.{name}", *(f"pipeline.{name}.{part}" for part in optional_fields(model, field.path))]
+        yield InputPathExists(
+            field=f"pipeline.{name}.{field.path}", optional=tuple(optional), may_contain=field.may_contain
+        )
+
+
+class VideoJobSpec(Document):
+    """Everything a user says about one video. Fields cannot be changed after creation unless they say so."""
+
+    rules: ClassVar[tuple[Rule, ...]] = spec_rules(PIPELINES)
     pipeline: Pipeline
     """What makes the pictures: exactly one of its fields."""
     models: Annotated[Models, EachAmong("builtin", BUILTIN_PACKS)] | None = None

@@ -70,61 +70,43 @@ class PacksAmongInputs(Rule):
         return all(source.input is None or brought(value, source.input) for source in value.models or ())
 
 
-@dataclass(frozen=True)
-class PictureAmongInputs(Rule):
-    """The picture to start from is one of the inputs, or lies below one."""
-
-    @property
-    def message(self) -> str:
-        """The remedy."""
-        return "must be the path of one of the inputs, or lie below one"
-
-    @property
-    def blames(self) -> str:
-        """The name of the picture."""
-        return "pipeline.vqgan_clip.init_image"
-
-    def cel(self) -> str:
-        """Only the pipeline that has such a picture."""
-        arm, picture = "self.pipeline.vqganClip", "self.pipeline.vqganClip.initImage"
-        return f"!has({arm}) || !has({picture}) || ({FOUND.format(name=picture)})"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        picture = lookup(value, self.blames)
-        return picture is None or brought(value, picture)
-
-
 BELOW = "has(self.inputs) && self.inputs.exists(i, i.path.startsWith({name} + '/'))"
 """CEL for "an input lies below the path `name`"."""
 
 
-@dataclass(frozen=True)
-class SourceAmongInputs(Rule):
-    """What a style transfer takes its frames from is one of the inputs, lies below one, or holds some."""
+@dataclass(frozen=True, kw_only=True)
+class InputPathExists(Rule):
+    """What a pipeline's field names is one of the inputs, lies below one, or, where it may, contains some."""
+
+    field: str
+    optional: tuple[str, ...]
+    """Of `field` and those around it, the ones that may be absent."""
+    may_contain: bool
 
     @property
     def message(self) -> str:
         """The remedy."""
-        return "must be the path of one of the inputs, lie below one, or hold some"
+        if self.may_contain:
+            return "must be the path of one of the inputs, lie below one, or hold some"
+        return "must be the path of one of the inputs, or lie below one"
 
     @property
     def blames(self) -> str:
-        """The source."""
-        return "pipeline.vqgan_clip.style_transfer.source"
+        """The field with the path."""
+        return self.field
 
     def cel(self) -> str:
-        """Only the form that has a source."""
-        arm = "self.pipeline.vqganClip"
-        form, source = f"{arm}.styleTransfer", f"{arm}.styleTransfer.source"
-        there = f"({FOUND.format(name=source)}) || ({BELOW.format(name=source)})"
-        return f"!has({arm}) || !has({form}) || {there}"
+        """Only where the field is there."""
+        name = f"self.{wire(self.field)}"
+        absent = [f"!has(self.{wire(field)})" for field in self.optional]
+        found = [f"({FOUND.format(name=name)})"] + [f"({BELOW.format(name=name)})"] * self.may_contain
+        return " || ".join(absent + found)
 
     def holds(self, value: Any) -> bool:
         """The same."""
-        source = lookup(value, self.blames)
-        below = any(entry.path.startswith(f"{source}/") for entry in value.inputs or ())
-        return source is None or below or brought(value, source)
+        path = lookup(value, self.field)
+        below = self.may_contain and any(entry.path.startswith(f"{path}/") for entry in value.inputs or ())
+        return path is None or below or brought(value, path)
 
 
 @dataclass(frozen=True)
@@ -138,7 +120,10 @@ class KnownRoles(Rule):
     def message(self) -> str:
         """The roles there are."""
         *first, last = self.roles
-        return f"the roles of pipeline.{wire(self.pipeline)} are {', '.join(first)} and {last}"
+        where = f"pipeline.{wire(self.pipeline)}"
+        return (
+            f"the roles of {where} are {', '.join(first)} and {last}" if first else f"{where} has the role {last} only"
+        )
 
     @property
     def blames(self) -> str:

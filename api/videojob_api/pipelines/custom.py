@@ -1,10 +1,11 @@
 """Fields of `pipeline.custom`: any container that keeps the file contract."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
+from videojob_api.pipelines.base import PipelineSpec
 from videojob_api.value_rules import UniqueBy
 
 
@@ -20,8 +21,10 @@ class EnvVar(Document):
 Argument = Annotated[str, StringConstraints(max_length=4096)]
 
 
-class Custom(Document):
+class Custom(PipelineSpec):
     """A foreign image's command and the free-form part of its config.json."""
+
+    NEEDS_OWN_IMAGE: ClassVar[bool] = True
 
     command: Annotated[list[Argument], Field(max_length=64)] | None = None
     """Replaces the image's entry point."""

@@ -1,11 +1,13 @@
 """Fields of `pipeline.vqganClip`: a VQGAN's latent steered by CLIP towards text (specification §2 to §4)."""
 
-from typing import Annotated, ClassVar, Literal
+import math
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath
-from videojob_api.object_rules import Ascending, AtLeastOne, ExactlyOne, OnlyAmong, OnlyWith, Requires, Rising, Without
+from videojob_api.object_rules import Ascending, AtLeastOne, OnlyAmong, OnlyWith, Requires, Rising, Without
+from videojob_api.pipelines.base import UPSCALER, InputField, ModelRole, PipelineSpec, png_bytes
 from videojob_api.rules import Rule
 from videojob_api.value_rules import Odd
 
@@ -38,6 +40,18 @@ class Prompted(Document):
     noise_prompts: Prompts | None = None
     """Random directions to go in: `seed[:weight[:stop]]`; `|` and `^` as in prompts."""
 
+    def frame_count(self) -> int | None:
+        """How many frames the form makes; None: only the engine knows."""
+        return None
+
+    def max_frame_count(self) -> int | None:
+        """A bound where the number itself is not known; None: there is none."""
+        return self.frame_count()
+
+    def images_per_frame(self) -> int:
+        """About how many images of the video come from each frame."""
+        return 1
+
 
 class Smoother(Document):
     """Averages the latents of neighbouring frames, so that a video flickers less."""
@@ -55,6 +69,10 @@ class Image(Prompted):
     """Steps of optimisation."""
     save_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Also keep the picture of every so many iterations as a frame; absent: the last one only."""
+
+    def frame_count(self) -> int:
+        """A frame after every `save_every` iterations, and one after the last unless they coincide."""
+        return math.ceil(self.iterations / (self.save_every or self.iterations))
 
 
 class Video(Prompted):
@@ -79,6 +97,10 @@ class Video(Prompted):
     """Pixels down between two frames, wrapping."""
     smoother: Smoother | None = None
     """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
+
+    def frame_count(self) -> int:
+        """As many as are asked for."""
+        return self.frames
 
 
 class Restyle(Document):
@@ -129,6 +151,10 @@ class StyleTransfer(Prompted):
     restyle: Restyle | None = None
     """Starts each frame anew instead of training on."""
 
+    def max_frame_count(self) -> int | None:
+        """The source may have fewer."""
+        return self.frames
+
 
 class Timelapse(Prompted):
     """
@@ -155,6 +181,14 @@ class Timelapse(Prompted):
     fade_seconds: Annotated[float, Field(ge=0, le=3600)] = 2.5
     """Length of each fade; without an init image there is none."""
 
+    def frame_count(self) -> int:
+        """The start, and one after each iteration."""
+        return self.iterations + 1
+
+    def images_per_frame(self) -> int:
+        """Each frame with the blends after it, forwards and perhaps backwards; title card and fades take no disk."""
+        return (self.in_betweens + 1) * (2 if self.boomerang else 1)
+
 
 class Memory(Document):
     """How a run spends memory; what is absent here it chooses by itself, the fastest way that fits."""
@@ -165,11 +199,21 @@ class Memory(Document):
     """Keep half as much of the generator's work and compute its way forward twice, to the same bits."""
 
 
-class VqganClip(Document):
+Form = Image | Video | StyleTransfer | Timelapse
+GENERATOR = ModelRole(name="generator", kind="vqgan", default="shapes-vqgan")
+PERCEPTOR = ModelRole(name="perceptor", kind="clip", default="shapes-clip")
+
+
+class VqganClip(PipelineSpec):
     """A picture or a video steered by prompts: common fields, and exactly one form."""
 
+    MODEL_ROLES: ClassVar[tuple[ModelRole, ...]] = (GENERATOR, PERCEPTOR, UPSCALER)
+    INPUT_FIELDS: ClassVar[tuple[InputField, ...]] = (
+        InputField(path="init_image"),
+        InputField(path="style_transfer.source", may_contain=True),
+    )
+    FORMS: ClassVar[tuple[str, ...]] = ("image", "video", "style_transfer", "timelapse")
     rules: ClassVar[tuple[Rule, ...]] = (
-        ExactlyOne("image", "video", "style_transfer", "timelapse"),
         Without("init_image", "style_transfer", why="it starts from its source"),
         Without("start", "style_transfer", why="it has a start of its own"),
         Without("init_weight", "style_transfer", why="use its sourceWeight"),
@@ -223,3 +267,31 @@ class VqganClip(Document):
     """Another video in another style."""
     timelapse: Timelapse | None = None
     """A film of one picture that comes about."""
+
+    def form(self) -> tuple[str, Form]:
+        """The form that is given, after its name on the wire."""
+        return cast("tuple[str, Form]", super().form())
+
+    def frame_count(self) -> int | None:
+        """The form's; a style transfer's depends on its source."""
+        return self.form()[1].frame_count()
+
+    def video_frame_count(self, *, fps: float) -> int | None:
+        """The form's frames at most, and what a timelapse shows between them."""
+        _, form = self.form()
+        frames = form.max_frame_count()
+        return None if frames is None else frames * form.images_per_frame()
+
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height; the frames' own may be a little less."""
+        return self.width, self.height
+
+    def scratch_bytes(self, *, fps: float) -> int | None:
+        """All frames as PNG, and beside a style transfer's those of its source."""
+        frames = self.form()[1].max_frame_count()
+        sources = 1 if self.style_transfer else 0
+        return None if frames is None else int(frames * (1 + sources) * png_bytes(self.frame_size()))
+
+    def title(self) -> str | None:
+        """The prompts."""
+        return self.form()[1].prompts
