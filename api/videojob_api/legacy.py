@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_api.config import BadConfig, FlatConfig
+from videojob_api.pipelines.vqgan_clip import Timelapse
 from videojob_api.problems import Problem
 
 ARM = "vqganClip"
@@ -41,6 +42,11 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
             "fadeSeconds": flat.init_rest_time,
         },
     }
+
+
+def frame_count(flat: FlatConfig) -> int:
+    """How many frames the timelapse has. Its limits are the engine's to check, so that TEST may pass them."""
+    return Timelapse.model_construct(iterations=flat.num_frames).frame_count()
 
 
 def items(prompts: str) -> str:

@@ -46,15 +46,8 @@ def _pictures_bytes(spec: VideoJobSpec) -> int:
 
 
 def _frames(pipeline: VqganClip) -> int:
-    if pipeline.video:
-        return pipeline.video.frames
-    if pipeline.image and pipeline.image.save_every:
-        return pipeline.image.iterations // pipeline.image.save_every + 1
-    if pipeline.timelapse:
-        return pipeline.timelapse.iterations + 1
-    if pipeline.style_transfer:
-        return pipeline.style_transfer.frames or 1
-    return 1
+    frames = pipeline.style_transfer.frames if pipeline.style_transfer else pipeline.frame_count()
+    return frames or 1
 
 
 def _repeats(pipeline: VqganClip) -> int:

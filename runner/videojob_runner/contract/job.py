@@ -27,7 +27,6 @@ from videojob_runner.contract.errors import BadConfig
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-DEFAULT_SIZE = 480
 LONGEST_UID = 253
 LONGEST_NAME = 200
 """Bytes of the video's base name; file systems take 255 with the ending and our temporary prefix."""
@@ -110,15 +109,16 @@ def checked(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
 
 
 def _ours(config: RunnerConfig, digest: str) -> Job:
-    [(arm, options)] = config.pipeline.model_dump(mode="json", by_alias=True, exclude_none=True).items()
+    arm, pipeline = config.pipeline.member()
+    options = pipeline.model_dump(mode="json", by_alias=True, exclude_none=True)
     return Job(
         uid=config.uid,
         video=video_name(config.name or config.uid),
         arm=arm,
         options=options,
-        frames=frames_of(options),
-        test_frames=frames_of(options),
-        size=(options.get("width", DEFAULT_SIZE), options.get("height", DEFAULT_SIZE)),
+        frames=pipeline.frame_count(),
+        test_frames=pipeline.frame_count(),
+        size=pipeline.frame_size(),
         fps=config.encoding.fps,
         crf=config.encoding.crf,
         seed=options.get("seed"),
@@ -136,7 +136,7 @@ def _flat(config: FlatConfig, digest: str) -> Job:
         video=video_name(config.unique_id),
         arm=legacy.ARM,
         options=options,
-        frames=frames_of(options),
+        frames=legacy.frame_count(config),
         test_frames=config.num_frames,
         size=(config.width, config.height),
         fps=config.fps,
@@ -144,15 +144,3 @@ def _flat(config: FlatConfig, digest: str) -> Job:
         is_flat=True,
         digest=digest,
     )
-
-
-def frames_of(options: Mapping[str, Any]) -> int | None:
-    """How many frames a pipeline's form makes; None where only its engine knows."""
-    if "video" in options:
-        return int(options["video"]["frames"])
-    if "image" in options:
-        iterations, every = int(options["image"]["iterations"]), options["image"].get("saveEvery")
-        return -(-iterations // int(every)) if every else 1
-    if "timelapse" in options:
-        return int(options["timelapse"]["iterations"]) + 1
-    return None

@@ -36,6 +36,25 @@ def test_each_form_says_how_many_frames_it_makes_unless_its_source_decides(
     assert (pipeline.form()[0], pipeline.frame_count()) == (name, frames)
 
 
+@pytest.mark.parametrize(
+    ("iterations", "every", "frames"),
+    [
+        (100, 10, 10),  # after 10, 20 … 100
+        (100, 20, 5),
+        (100, 30, 4),  # after 30, 60, 90 and the last one
+        (101, 10, 11),
+        (10, 30, 1),
+        (10, 10, 1),
+        (7, 1, 7),
+    ],
+)
+def test_an_image_has_a_frame_after_every_so_many_iterations_and_after_the_last(
+    iterations: int, every: int, frames: int
+) -> None:
+    image = {"prompts": "p", "iterations": iterations, "saveEvery": every}
+    assert vqgan_clip(image=image).frame_count() == frames
+
+
 def test_a_timelapse_shows_its_blends_and_runs_back() -> None:
     there = {"prompts": "p", "iterations": 9, "inBetweens": 3, "boomerang": False}
     assert vqgan_clip(timelapse=there).video_frame_count(fps=24) == 10 * 4

@@ -184,7 +184,8 @@ def vqgan(**form: Any) -> dict[str, Any]:
     [
         ({"video": {"prompts": "p", "frames": 100}}, 100),
         ({"image": {"prompts": "p"}}, 1),
-        ({"image": {"prompts": "p", "iterations": 100, "saveEvery": 10}}, 11),
+        ({"image": {"prompts": "p", "iterations": 100, "saveEvery": 10}}, 10),
+        ({"image": {"prompts": "p", "iterations": 101, "saveEvery": 10}}, 11),
     ],
 )
 def test_scratch_is_estimated_from_the_frames(form: dict[str, Any], frames: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from videojob_runner.contract.errors import BadConfig
-from videojob_runner.contract.job import Job, checked, frames_of, load_text, peek_uid, read_job, video_name
+from videojob_runner.contract.job import Job, checked, load_text, peek_uid, read_job, video_name
 
 from tests.unit.runner.fakes import FLAT, OURS
 
@@ -18,6 +18,10 @@ def ours(**arm: Any) -> dict[str, Any]:
 
 def read(document: Any) -> Job:
     return read_job(json.dumps(document).encode())
+
+
+def read_pipeline(**pipeline: Any) -> Job:
+    return read(OURS | {"pipeline": pipeline})
 
 
 def test_our_form_is_read_into_a_job() -> None:
@@ -33,6 +37,13 @@ def test_how_often_to_save_is_no_part_of_the_question() -> None:
     assert (read(OURS).checkpoint_seconds, read(FLAT).checkpoint_seconds) == (300, 300)
     assert often.digest == seldom.digest == read(OURS).digest
     assert often.digest != read(ours(seed=7)).digest
+
+
+def test_the_pipeline_says_how_many_frames_there_will_be_and_how_large() -> None:
+    image = read_pipeline(vqganClip={"width": 640, "image": {"prompts": "x", "iterations": 100, "saveEvery": 30}})
+    assert (image.frames, image.test_frames, image.size) == (4, 4, (640, 256))
+    foreign = read_pipeline(custom={"config": {"video": {"frames": 3}}})
+    assert (foreign.arm, foreign.frames, foreign.test_frames, foreign.size) == ("custom", None, None, (480, 480))
 
 
 def test_the_flat_form_means_a_timelapse() -> None:
@@ -164,22 +175,6 @@ def test_a_missing_configuration_says_where_to_put_it(tmp_path: Path) -> None:
 )
 def test_a_videos_name_is_never_an_option_or_a_path(name: str, file: str) -> None:
     assert video_name(name) == file
-
-
-@pytest.mark.parametrize(
-    ("options", "frames"),
-    [
-        ({"video": {"frames": 120}}, 120),
-        ({"image": {"iterations": 100}}, 1),
-        ({"image": {"iterations": 100, "saveEvery": 20}}, 5),
-        ({"image": {"iterations": 100, "saveEvery": 30}}, 4),
-        ({"image": {"iterations": 10, "saveEvery": 30}}, 1),
-        ({"timelapse": {"iterations": 300}}, 301),
-        ({"config": {}}, None),
-    ],
-)
-def test_each_form_says_how_many_frames_it_makes(options: dict[str, Any], frames: int | None) -> None:
-    assert frames_of(options) == frames
 
 
 def test_the_digest_changes_with_the_question_and_not_with_the_order_of_keys() -> None:

@@ -58,7 +58,7 @@ def image_schedule(config: VqganClipConfig, image: Image, pack: GeneratorDefault
         per_frame=per_frame,
         rates=rates(config, pack, end=pack.learning_rate_final),
         span=image.iterations,
-        phrases=(0,) * -(-image.iterations // per_frame),
+        phrases=(0,) * image.frame_count(),
         first_age=1,
     )
 

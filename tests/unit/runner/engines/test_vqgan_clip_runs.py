@@ -53,6 +53,24 @@ def test_an_image_is_also_kept_every_so_many_iterations_and_at_the_end(world: Wo
     assert w.pictures()[-1:] == whole.pictures()
 
 
+@pytest.mark.parametrize(
+    ("form", "frames"),
+    [
+        ({"image": {"prompts": "x", "iterations": 6, "saveEvery": 2}}, 3),
+        ({"image": {"prompts": "x", "iterations": 7, "saveEvery": 2}}, 4),
+        ({"image": {"prompts": "x", "iterations": 2, "saveEvery": 3}}, 1),
+        ({"image": {"prompts": "x", "iterations": 3}}, 1),
+        ({"timelapse": {"prompts": "x", "iterations": 3, "titleSeconds": 0}}, 4),
+        ({"video": {"prompts": "x", "frames": 2, "iterationsPerFrame": 2, "iterationsForFirstFrame": 1}}, 2),
+    ],
+)
+def test_as_many_frames_are_written_as_the_configuration_says(world: Worlds, form: dict[str, Any], frames: int) -> None:
+    w = world()
+    assert run(w, **form).frames == frames
+    assert sorted(w.frames.pixels) == list(range(frames))
+    assert VqganClipConfig.model_validate(form).frame_count() == frames
+
+
 def test_a_video_has_its_frames_and_its_phrases(world: Worlds) -> None:
     w = world()
     assert run(w, video=VIDEO).frames == 4
