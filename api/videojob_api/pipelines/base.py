@@ -98,9 +98,9 @@ class PipelineSpec(Document):
         return False
 
 
-def png_bytes(size: tuple[int, int]) -> float:
-    """About how many bytes an RGB image of `size`, width × height, takes as PNG."""
-    return size[0] * size[1] * 3 * PNG_SHARE
+def png_bytes(pixels: float) -> float:
+    """About how many bytes an RGB image of so many pixels takes as PNG."""
+    return pixels * 3 * PNG_SHARE
 
 
 def optional_fields(model: type[BaseModel], path: str) -> Iterator[str]:

@@ -289,8 +289,8 @@ class VqganClip(PipelineSpec):
     def scratch_bytes(self, *, fps: float) -> int | None:
         """All frames as PNG, and beside a style transfer's those of its source."""
         frames = self.form()[1].max_frame_count()
-        sources = 1 if self.style_transfer else 0
-        return None if frames is None else int(frames * (1 + sources) * png_bytes(self.frame_size()))
+        images = 2 if self.style_transfer else 1
+        return None if frames is None else math.ceil(frames * images * png_bytes(self.width * self.height))
 
     def title(self) -> str | None:
         """The prompts."""
