@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from videojob_api.rules import VALIDATIONS, Rule, report
+from videojob_api.rules import VALIDATIONS, Rule, camel_case, report
 from videojob_api.value_rules import Refuses
 
 GROUP = "videojobs.dev"
@@ -46,7 +45,7 @@ class Document(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=camel_case,
         populate_by_name=True,
         extra="forbid",
         frozen=True,

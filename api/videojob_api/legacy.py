@@ -49,6 +49,11 @@ def frame_count(flat: FlatConfig) -> int:
     return Timelapse.model_construct(iterations=flat.num_frames).frame_count()
 
 
+def title(flat: FlatConfig) -> str | None:
+    """Title in the video's metadata."""
+    return items(flat.prompt) or None
+
+
 def items(prompts: str) -> str:
     """The items between `|` that are not empty, trimmed."""
     return " | ".join(part.strip() for part in prompts.split("|") if part.strip())

@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -22,9 +21,15 @@ VALIDATIONS = "x-kubernetes-validations"
 INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
 
 
+def camel_case(name: str) -> str:
+    """`active_seconds` as `activeSeconds`; unlike pydantic's own, `text2video` stays as it is."""
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
 def wire(name: str) -> str:
     """The name of a field as documents spell it: `deadlines.active_seconds` is `deadlines.activeSeconds`."""
-    return ".".join(to_camel(part) for part in name.split("."))
+    return ".".join(camel_case(part) for part in name.split("."))
 
 
 def lookup(document: Any, name: str) -> Any:

@@ -1,28 +1,40 @@
-"""Finding an engine by its pipeline's name: the entry-point group `videojob.engines`, or our own table uninstalled."""
+"""
+Finding an engine by its pipeline's name: a folder below `videojob_runner.engines`, or the entry-point group
+`videojob.engines` of another distribution, which goes first.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
 from typing import Any
+
+from videojob_api.rules import camel_case
 
 from videojob_runner.contract.engine import Engine
 from videojob_runner.contract.errors import BadConfig
 
 GROUP = "videojob.engines"
 
-BUILT_IN = {"vqganClip": "videojob_runner.engines.vqgan_clip:VqganClip"}
-"""The same as in pyproject.toml, for images and checkouts where the distribution is not installed."""
+ENGINES = "videojob_runner.engines"
+
+
+def built_in_engines() -> dict[str, str]:
+    """The engines of this package, as `module:class` by pipeline: `text_to_video` holds `TextToVideo`."""
+    names = [module.name for module in iter_modules(import_module(ENGINES).__path__)]
+    return {(camel := camel_case(name)): f"{ENGINES}.{name}:{camel[0].upper()}{camel[1:]}" for name in names}
 
 
 def engine_names() -> list[str]:
     """Every engine that can be named."""
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*built_in_engines(), *(point.name for point in entry_points(group=GROUP))})
 
 
 def load_engine(name: str) -> Engine[Any]:
     """The engine called `name`, imported and made. Raises BadConfig when there is none or it lacks its libraries."""
     installed = {point.name: point for point in entry_points(group=GROUP)}
-    built_in = {name: EntryPoint(name=name, value=value, group=GROUP) for name, value in BUILT_IN.items()}
+    built_in = {name: EntryPoint(name=name, value=value, group=GROUP) for name, value in built_in_engines().items()}
     point = (built_in | installed).get(name)
     if point is None:
         raise BadConfig(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 
+from videojob_api.pipelines.base import UPSCALER
 from videojob_api.post import Audio, Upscale
 
 from videojob_runner.contract.engine import Progress, RunContext, Stop
@@ -20,9 +20,6 @@ from videojob_runner.contract.errors import BadConfig, Interrupted
 from videojob_runner.contract.job import Job
 from videojob_runner.media.sizes import enlarged_size
 from videojob_runner.post.footage import Footage, Frame, add_sound, interpolate, upscale
-
-ROLE: Final = "upscaler"
-DEFAULT_PACK: Final = "shapes-upscaler"
 
 Step = Callable[[Footage], Footage]
 
@@ -92,8 +89,8 @@ def _upscaling(step: Upscale, context: RunContext, kept: Kept) -> Step:
     from videojob_runner.models.packs import Pack  # noqa: PLC0415
     from videojob_runner.models.upscaler import Upscaler  # noqa: PLC0415
 
-    pack = Pack.open(context.models.folder(ROLE, default=DEFAULT_PACK), kind=ROLE)
-    context.versions[ROLE] = f"{pack.name}@{pack.digest}"
+    pack = Pack.open(context.models.folder(UPSCALER.name, default=UPSCALER.default), kind="upscaler")
+    context.versions[UPSCALER.name] = f"{pack.name}@{pack.digest}"
     upscaler = Upscaler.load(pack, device=context.device)
     return lambda footage: upscale(
         footage, upscaler, scale=step.scale, tile=step.tile, keep=kept.folder, resume=kept.resume

@@ -52,6 +52,8 @@ class Job:
     fps: float
     crf: int = 23
     seed: int | None = None
+    title: str | None = None
+    """In the video's metadata."""
     models: tuple[ModelSource, ...] = ()
     post: tuple[PostStep, ...] = ()
     checkpoint_seconds: float = Checkpoint().interval_seconds
@@ -122,6 +124,7 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
         fps=config.encoding.fps,
         crf=config.encoding.crf,
         seed=options.get("seed"),
+        title=pipeline.title(),
         models=tuple(config.models or ()),
         post=tuple(config.post or ()),
         checkpoint_seconds=config.checkpoint.interval_seconds,
@@ -141,6 +144,7 @@ def _flat(config: FlatConfig, digest: str) -> Job:
         size=(config.width, config.height),
         fps=config.fps,
         seed=options.get("seed"),
+        title=legacy.title(config),
         is_flat=True,
         digest=digest,
     )

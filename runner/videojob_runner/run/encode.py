@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videojob_runner.contract.engine import Outcome
@@ -46,11 +46,9 @@ def encode_video(job: Job, folder: IoFolder, status: StatusWriter, made: Made) -
 
 
 def about(job: Job, *, seed: str | None) -> dict[str, object]:
-    """What the video says about itself: its prompts if it has any, the seed if one was used, the whole pipeline."""
-    forms = [form for form in job.options.values() if isinstance(form, Mapping)]
-    prompts = next((form["prompts"] for form in forms if "prompts" in form), None)
+    """What the video says about itself: its title if it has any, the seed if one was used, the whole pipeline."""
     pipeline = json.dumps({job.arm: job.options}, ensure_ascii=False)
-    return {"text_prompts": prompts, "seed": seed, "pipeline": pipeline}
+    return {"text_prompts": job.title, "seed": seed, "pipeline": pipeline}
 
 
 def summarise(job: Job, folder: IoFolder) -> None:

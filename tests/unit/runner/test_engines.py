@@ -1,24 +1,26 @@
 """Finding engines, and the seam's own promises."""
 
-import tomllib
 from pathlib import Path
 
 import pytest
+from videojob_api.pipelines import PIPELINES
+from videojob_api.rules import wire
 from videojob_runner.contract.engine import RunContext
-from videojob_runner.contract.engines import BUILT_IN, engine_names, load_engine
+from videojob_runner.contract.engines import built_in_engines, engine_names, load_engine
 from videojob_runner.contract.errors import BadConfig, BadInput
 
 from tests.unit.runner.fakes import Bench, FakeEngine
 
-PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
+
+def test_an_engine_is_found_by_its_folder_and_its_class() -> None:
+    assert built_in_engines() == {"vqganClip": "videojob_runner.engines.vqgan_clip:VqganClip"}
+    assert "vqganClip" in engine_names()
 
 
-def test_the_table_for_checkouts_is_the_entry_points_of_the_distribution() -> None:
-    assert tomllib.loads(PROJECT.read_text())["project"]["entry-points"]["videojob.engines"] == BUILT_IN
-
-
-def test_every_built_in_engine_can_be_named() -> None:
-    assert set(BUILT_IN) <= set(engine_names())
+def test_every_pipeline_that_needs_no_image_of_its_own_has_an_engine() -> None:
+    ours = {wire(name): model for name, model in PIPELINES.items() if not model.NEEDS_OWN_IMAGE}
+    assert set(ours) == set(built_in_engines())
+    assert all(issubclass(load_engine(name).Config, model) for name, model in ours.items())
 
 
 def test_an_unknown_engine_is_told_which_there_are() -> None:

@@ -46,6 +46,13 @@ def test_the_pipeline_says_how_many_frames_there_will_be_and_how_large() -> None
     assert (foreign.arm, foreign.frames, foreign.test_frames, foreign.size) == ("custom", None, None, (480, 480))
 
 
+def test_the_title_is_the_prompts_if_there_are_any() -> None:
+    assert read(OURS).title == read(FLAT).title == "a red circle"
+    assert read(FLAT | {"prompt": " a cat || dots |"}).title == "a cat | dots"
+    assert read(FLAT | {"prompt": "", "target_images": "cat.png"}).title is None
+    assert read_pipeline(custom={"config": {"form": {"prompts": "x"}}}).title is None
+
+
 def test_the_flat_form_means_a_timelapse() -> None:
     job = read(FLAT | {"lr": 0.03, "seed": 5, "init_image": "0.jpg", "title_time": 1, "init_rest_time": 0.5})
     assert (job.uid, job.video, job.arm, job.fps, job.is_flat) == ("a b", "a_b.mp4", "vqganClip", 24, True)

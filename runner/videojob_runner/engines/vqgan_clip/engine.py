@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from videojob_api.pipelines.vqgan_clip import GENERATOR, PERCEPTOR
 
 from videojob_runner.contract.engine import Models, Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
@@ -32,7 +33,7 @@ from videojob_runner.models.clip import Clip, TextTooLong
 from videojob_runner.models.packs import Pack
 from videojob_runner.models.vqgan import Vqgan
 
-DEFAULT_PACKS: Final = {"generator": "shapes-vqgan", "perceptor": "shapes-clip"}
+DEFAULT_PACKS: Final = {role.name: role.default for role in (GENERATOR, PERCEPTOR)}
 """The built-in pack of each role."""
 LOADED: Final = 2
 """Networks of each kind that stay in memory: for comparing two packs in turn."""
