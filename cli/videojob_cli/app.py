@@ -12,17 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from videojob_api.exit_codes import ExitCode
+from videojob_api.launch import RunMode, run_mode
 from videojob_api.layout import MANIFEST
 from videojob_api.plan import Plan
 from videojob_api.videojob import VideoJob
-from videojob_operator.domain.pod import mode as mode_of
 
 from videojob_cli.conversion import pack
 from videojob_cli.display import Display
@@ -36,12 +35,15 @@ app.add_typer(pack, name="pack")
 console = Console(stderr=True)
 
 
-class Mode(StrEnum):
-    """What the runner does; the contract's words."""
+JOB_MODES = tuple(mode for mode in RunMode if mode is not RunMode.SETUP)
+"""What a runner can do with a VideoJob; SETUP is for building images."""
 
-    PROD = "PROD"
-    TEST = "TEST"
-    TEST_FAIL = "TEST_FAIL"
+
+def parse_mode(word: str) -> RunMode:
+    """The mode called `word`. Raises BadParameter with the choices."""
+    if word not in JOB_MODES:
+        raise typer.BadParameter(f"{word!r} is not one of {', '.join(JOB_MODES)}.")
+    return RunMode(word)
 
 
 @app.callback()
@@ -57,7 +59,14 @@ def run(
         typer.Option(help="stands for the output's claim or bucket [default: the claim's folder, or the bucket]"),
     ] = None,
     io: Annotated[Path | None, typer.Option(help="empty folder to work in, kept [default: a temporary one]")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="[default: TEST when the spec says test, else PROD]")] = None,
+    mode: Annotated[
+        RunMode | None,
+        typer.Option(
+            parser=parse_mode,
+            metavar=f"<{'|'.join(JOB_MODES)}>",
+            help="[default: TEST when the spec says test, else PROD]",
+        ),
+    ] = None,
     claims: Annotated[Path, typer.Option(help="holds a folder for each claim, by name")] = Path(),
 ) -> None:
     """
@@ -86,7 +95,7 @@ def main() -> NoReturn:
     raise SystemExit(0)
 
 
-def _run(job: VideoJob, plan: Plan, mode: Mode | None) -> Outcome:
+def _run(job: VideoJob, plan: Plan, mode: RunMode | None) -> Outcome:
     if job.spec.pipeline.custom is not None:
         image, where = job.spec.runner.image, plan.io_path
         raise CommandFailed(
@@ -94,7 +103,7 @@ def _run(job: VideoJob, plan: Plan, mode: Mode | None) -> Outcome:
             f"  docker run --rm --user $(id -u):$(id -g) -v {where}:/video_io {image}"
         )
     with Display(job.metadata.name, console=console) as display:
-        return run_locally(plan, job.spec, mode=mode or mode_of(job.spec), show=display.show)
+        return run_locally(plan, job.spec, mode=mode or run_mode(job.spec), show=display.show)
 
 
 def _tell(outcome: Outcome, plan: Plan) -> None:

@@ -24,6 +24,7 @@ from videojob_agent.fetch import fetch
 from videojob_agent.stores import Store, store_for
 from videojob_agent.waiting import utc_now
 from videojob_agent.watch import Watch
+from videojob_api.launch import RunMode
 from videojob_api.plan import Plan
 from videojob_api.report import ProgressState, Report
 from videojob_api.spec import VideoJobSpec
@@ -44,7 +45,7 @@ class Outcome:
     log: str
 
 
-def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: str, show: Callable[[Report], object]) -> Outcome:
+def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: RunMode, show: Callable[[Report], object]) -> Outcome:
     """Runs the whole job; `show` gets each new state. Raises CommandFailed when it could not even begin."""
     io = Path(plan.io_path)
     with (io / LOG).open("w") as stream:

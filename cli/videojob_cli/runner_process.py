@@ -15,22 +15,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from videojob_api import layout
+from videojob_api.launch import RunMode, runner_command, runner_environment
 from videojob_api.spec import VideoJobSpec
 
 LOG = "runner.log"
 LINES_SHOWN = 12
+PROGRAM = (sys.executable, "-m", "videojob_runner")
+"""The runner of this interpreter."""
 
 
 class RunnerProcess:
     """Started at once; `log` is where its output goes."""
 
-    def __init__(self, spec: VideoJobSpec, io: Path, *, mode: str) -> None:
+    def __init__(self, spec: VideoJobSpec, io: Path, *, mode: RunMode) -> None:
         self.log = io / LOG
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*tied_to_us(), *command(spec, mode=mode)],
-                env={**os.environ, **environment(spec, io, mode=mode)},
+                [*tied_to_us(), *runner_command(spec, mode, program=PROGRAM)],
+                env=os.environ | runner_environment(spec, mode, io_path=str(io)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -59,24 +61,7 @@ class RunnerProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LINES_SHOWN:])
 
 
-def command(spec: VideoJobSpec, *, mode: str) -> list[str]:
-    """The pod's command, with this interpreter."""
-    duration = [f"--test_duration={spec.test.duration_seconds}"] if spec.test else []
-    return [sys.executable, "-m", "videojob_runner", f"--mode={mode}", *duration]
-
-
 def tied_to_us() -> list[str]:
     """What to put before a command so that it is killed when this process dies; nothing where that is not possible."""
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
-
-
-def environment(spec: VideoJobSpec, io: Path, *, mode: str) -> dict[str, str]:
-    """What the runner's container would find in its environment; the user's own variables cannot replace ours."""
-    users = {item.name: item.value for item in spec.runner.env or []}
-    return users | {
-        layout.IO_PATH_VARIABLE: str(io),
-        layout.MODE_VARIABLE: mode,
-        layout.ACCELERATOR_VARIABLE: spec.runner.accelerator,
-        layout.AWAIT_VARIABLE: "1",
-    }

@@ -8,6 +8,7 @@ claim it could write to. Agent and fetch are ours, with a read-only root file sy
 from typing import Any
 
 from videojob_api import layout
+from videojob_api.launch import run_mode, runner_command, runner_environment
 from videojob_api.plan import JobRef
 from videojob_api.spec import Pod, VideoJobSpec
 
@@ -44,13 +45,6 @@ def pod_spec(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
         "volumes": found.volumes,
         **_placement(spec.pod),
     }
-
-
-def mode(spec: VideoJobSpec) -> str:
-    """The contract's word for what the runner must do."""
-    if spec.test is None:
-        return "PROD"
-    return "TEST_FAIL" if spec.test.fail else "TEST"
 
 
 def run_as_user(spec: VideoJobSpec, settings: Settings) -> int:
@@ -119,20 +113,12 @@ def _command(spec: VideoJobSpec) -> Object:
     if custom is not None:
         told = {"command": custom.command, "args": custom.args}
         return {name: words for name, words in told.items() if words}
-    command = ["python3", "exec.py", f"--mode={mode(spec)}"]
-    return {"command": command + ([f"--test_duration={spec.test.duration_seconds}"] if spec.test else [])}
+    return {"command": runner_command(spec, run_mode(spec), program=("python3", "exec.py"))}
 
 
 def _environment(spec: VideoJobSpec) -> dict[str, str]:
-    custom = spec.pipeline.custom
-    users = {item.name: item.value for item in [*((custom.env if custom else None) or []), *(spec.runner.env or [])]}
-    ours = {
-        layout.IO_PATH_VARIABLE: layout.IO_PATH,
-        layout.MODE_VARIABLE: mode(spec),
-        layout.ACCELERATOR_VARIABLE: spec.runner.accelerator,
-    }
-    awaits = {} if custom else {layout.AWAIT_VARIABLE: "1"}
-    return {"HOME": "/tmp"} | users | ours | awaits  # noqa: S108 - a volume of the pod's own
+    home = {"HOME": "/tmp"}  # noqa: S108 - a volume of the pod's own
+    return home | runner_environment(spec, run_mode(spec), io_path=layout.IO_PATH)
 
 
 def _env(variables: dict[str, str]) -> list[Object]:

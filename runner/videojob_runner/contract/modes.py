@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from videojob_api.launch import RunMode
+from videojob_api.launch import MODE_OPTION, TEST_DURATION_OPTION, RunMode
 from videojob_api.layout import MODE_VARIABLE
 
 from videojob_runner.contract.errors import BadConfig
@@ -41,10 +41,13 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> O
     """The options, by default VIDEOJOB_MODE or TEST, and 10 s. Raises BadConfig, and SystemExit for --help."""
     parser = _Parser(prog="exec.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "-m", "--mode", default=environment.get(MODE_VARIABLE, RunMode.TEST), help="default %(default)s"
+        "-m", MODE_OPTION, default=environment.get(MODE_VARIABLE, RunMode.TEST), help="default %(default)s"
     )
     parser.add_argument(
-        *("-d", "--test_duration", "--test-duration"), type=_seconds, default=TEST_SECONDS, help="default %(default)s s"
+        *("-d", TEST_DURATION_OPTION, "--test-duration"),
+        type=_seconds,
+        default=TEST_SECONDS,
+        help="default %(default)s s",
     )
     parsed = parser.parse_args(arguments)
     return Options(mode=parse_mode(parsed.mode), test_duration=parsed.test_duration)
@@ -53,7 +56,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> O
 def parse_mode(word: str) -> RunMode:
     """The mode that `word` names, in any case. Raises BadConfig with the choices."""
     if word.upper() not in RunMode.__members__:
-        raise BadConfig(f"{word!r} is no mode; choose one of {', '.join(RunMode)}", field="--mode")
+        raise BadConfig(f"{word!r} is no mode; choose one of {', '.join(RunMode)}", field=MODE_OPTION)
     return RunMode(word.upper())
 
 

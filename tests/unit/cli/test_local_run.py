@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from videojob_api.launch import RunMode
 from videojob_api.report import ProgressState, Report
 from videojob_cli.errors import CommandFailed
 from videojob_cli.local_run import run_locally
@@ -24,7 +25,7 @@ def test_why_fetch_waits_is_shown_and_then_the_command_ends_with_70(
     job, shown = videojob(output=NOBODY), list[Report]()
     plan = local_plan(job, LocalPlaces(io=tmp_path), now=datetime(2026, 5, 1, tzinfo=UTC))
     with pytest.raises(CommandFailed, match="tried for 1 second: s3://art/") as failed:
-        run_locally(plan.model_copy(update={"fetch_seconds": 1}), job.spec, mode="TEST", show=shown.append)
+        run_locally(plan.model_copy(update={"fetch_seconds": 1}), job.spec, mode=RunMode.TEST, show=shown.append)
     assert failed.value.exit_code == 70
     assert shown[0].state is ProgressState.STARTING
     assert shown[0].message.startswith("fetch waits, until ")

@@ -101,6 +101,12 @@ def test_the_mode_may_be_chosen_on_the_command_line(tmp_path: Path) -> None:
     assert run(tmp_path, manifest(), "--mode", "TEST_FAIL").returncode == 1
 
 
+def test_the_mode_for_image_builds_is_refused_with_the_choices(tmp_path: Path) -> None:
+    done = run(tmp_path, manifest(), "--mode", "SETUP")
+    assert done.returncode == 2
+    assert "'SETUP' is not one of PROD, TEST, TEST_FAIL" in done.stderr
+
+
 def test_a_wrong_input_ends_with_65_before_the_runner_starts(tmp_path: Path) -> None:
     wrong = [{"path": "note.txt", "inline": "hello", "sha256": "0" * 64}]
     done = run(tmp_path, manifest(inputs=wrong), "--io", str(tmp_path / "io"))

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from videojob_api.report import ProgressState, Report
 from videojob_cli.display import facts
 from videojob_cli.local_run import verdict
-from videojob_cli.runner_process import command, environment
 
 from tests.unit.agent.agent_fakes import NOON
-from tests.unit.cli.cli_fakes import videojob
 
 
 def report(state: ProgressState, **more: object) -> Report:
     return Report.model_validate({"uid": "u", "sequence": 0, "state": state, "observed_time": NOON} | more)
-
-
-def test_the_command_is_the_pods_with_this_interpreter() -> None:
-    spec = videojob(test={"durationSeconds": 7}).spec
-    assert command(spec, mode="TEST") == [
-        sys.executable,
-        "-m",
-        "videojob_runner",
-        "--mode=TEST",
-        "--test_duration=7",
-    ]
-    assert command(videojob(test=None).spec, mode="PROD")[-1] == "--mode=PROD"
-
-
-def test_the_users_variables_reach_the_runner_and_cannot_replace_ours() -> None:
-    env = [{"name": "OMP_NUM_THREADS", "value": "1"}, {"name": "VIDEO_IO_PATH", "value": "/elsewhere"}]
-    spec = videojob(runner={"accelerator": "None", "env": env}).spec
-    assert environment(spec, Path("/io"), mode="TEST") == {
-        "OMP_NUM_THREADS": "1",
-        "VIDEO_IO_PATH": "/io",
-        "VIDEOJOB_MODE": "TEST",
-        "VIDEOJOB_ACCELERATOR": "None",
-        "VIDEOJOB_AWAIT_PUBLISHED": "1",
-    }
 
 
 def test_only_a_published_video_is_a_success() -> None:
