@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from videojob_api.rules import VALIDATIONS, Rule, camel_case, report
-from videojob_api.value_rules import Refuses
+from videojob_api.value_rules import not_matching
 
 GROUP = "videojobs.dev"
 VERSION = "v1alpha1"
@@ -24,7 +24,7 @@ CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
 
 The latter stand in the pattern as themselves: Python and RE2 escape them differently."""
 
-SAFE_PATH = Refuses(
+SAFE_PATH = not_matching(
     rf"(^|/)\.{{0,2}}(/|$)|{CONTROL}",
     "must be a relative path without empty parts, '.', '..' or control characters, like 'seeds/init.png'",
 )

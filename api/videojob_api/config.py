@@ -16,11 +16,11 @@ from pydantic_core import from_json
 from videojob_api.base import CONTROL, Document, OpenDocument, RelativePath
 from videojob_api.pipelines import Pipeline
 from videojob_api.post import Post
-from videojob_api.post_rules import InterpolatesUpwards
+from videojob_api.post_rules import INTERPOLATION_INCREASES_FPS
 from videojob_api.problems import BadDocument, Problem, problems
 from videojob_api.rules import Rule
 from videojob_api.spec import Checkpoint, Encoding, Models
-from videojob_api.value_rules import Refuses
+from videojob_api.value_rules import not_matching
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
 NOTHING = ("", "None")
@@ -30,12 +30,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Uid = Annotated[
     str,
     StringConstraints(max_length=253),
-    Refuses(rf"^\s*$|{CONTROL}", "must be a text of one line, as it goes into STATUS"),
+    not_matching(rf"^\s*$|{CONTROL}", "must be a text of one line, as it goes into STATUS"),
 ]
 FileName = Annotated[
     str,
     StringConstraints(max_length=200),
-    Refuses(rf"^$|^[-.]|[/\\]|{CONTROL}", "must be a plain file name that begins with neither '-' nor '.'"),
+    not_matching(rf"^$|^[-.]|[/\\]|{CONTROL}", "must be a plain file name that begins with neither '-' nor '.'"),
 ]
 
 
@@ -46,7 +46,7 @@ class BadConfig(BadDocument):
 class RunnerConfig(Document):
     """Our form: the same pipeline object as in the resource."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (InterpolatesUpwards(),)
+    rules: ClassVar[tuple[Rule, ...]] = (INTERPOLATION_INCREASES_FPS,)
     api_version: Literal["runner.videojobs.dev/v1"] = RUNNER_API_VERSION
     uid: Uid
     """Goes into STATUS; with its spaces as `_` also the video's base name unless `name` is given."""

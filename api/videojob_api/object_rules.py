@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from videojob_api.rules import FORBIDDEN, REQUIRED, Rule, lookup, wire
 
@@ -13,246 +12,97 @@ def has(name: str) -> str:
     return f"has(self.{wire(name)})"
 
 
-@dataclass(frozen=True, init=False)
-class ExactlyOne(Rule):
+def exactly_one(*fields: str) -> Rule:
     """One of the fields, and only one: how a union is written in Kubernetes."""
-
-    fields: tuple[str, ...]
-
-    def __init__(self, *fields: str) -> None:
-        object.__setattr__(self, "fields", fields)
-
-    @property
-    def message(self) -> str:
-        """The choices."""
-        return f"exactly one of {', '.join(map(wire, self.fields))} must be given"
-
-    def cel(self) -> str:
-        """Counts those that are there."""
-        return f"[{', '.join(map(has, self.fields))}].filter(given, given).size() == 1"
-
-    def holds(self, value: Any) -> bool:
-        """Counts those that are there."""
-        return sum(getattr(value, field) is not None for field in self.fields) == 1
+    return Rule(
+        message=f"exactly one of {', '.join(map(wire, fields))} must be given",
+        cel=f"[{', '.join(map(has, fields))}].filter(given, given).size() == 1",
+        holds=lambda value: sum(getattr(value, field) is not None for field in fields) == 1,
+    )
 
 
-@dataclass(frozen=True, init=False)
-class AtLeastOne(Rule):
+def at_least_one(*fields: str) -> Rule:
     """One of the fields or more."""
-
-    reason: ClassVar[str] = REQUIRED
-    fields: tuple[str, ...]
-
-    def __init__(self, *fields: str) -> None:
-        object.__setattr__(self, "fields", fields)
-
-    @property
-    def message(self) -> str:
-        """The choices."""
-        return f"at least one of {', '.join(map(wire, self.fields))} must be given"
-
-    def cel(self) -> str:
-        """Any of them."""
-        return " || ".join(map(has, self.fields))
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return any(getattr(value, field) is not None for field in self.fields)
+    return Rule(
+        message=f"at least one of {', '.join(map(wire, fields))} must be given",
+        cel=" || ".join(map(has, fields)),
+        holds=lambda value: any(getattr(value, field) is not None for field in fields),
+        reason=REQUIRED,
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnlyWith(Rule):
-    """`field` may be `value` only where `needs` is given."""
-
-    field: str
-    value: str
-    needs: str
-
-    @property
-    def message(self) -> str:
-        """The condition."""
-        return f"{self.value} is possible only with {wire(self.needs)}"
-
-    @property
-    def blames(self) -> str:
-        """The field with the value."""
-        return self.field
-
-    def cel(self) -> str:
-        """The field has a default, so it is always there."""
-        return f"self.{wire(self.field)} != '{self.value}' || {has(self.needs)}"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return getattr(value, self.field) != self.value or lookup(value, self.needs) is not None
+def value_requires(field: str, value: str, *, needs: str) -> Rule:
+    """`field`, which has a default, may be `value` only where `needs` is given."""
+    return Rule(
+        message=f"{value} is possible only with {wire(needs)}",
+        cel=f"self.{wire(field)} != '{value}' || {has(needs)}",
+        holds=lambda document: getattr(document, field) != value or lookup(document, needs) is not None,
+        field_path=field,
+    )
 
 
-@dataclass(frozen=True)
-class OnlyAmong(Rule):
+def only_where(field: str, *, other: str, values: tuple[str, ...]) -> Rule:
     """`field` may be given only where `other`, which has a default, is one of `values`."""
-
-    field: str
-    other: str
-    values: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        """The condition."""
-        return f"{wire(self.field)} has an effect only where {wire(self.other)} is {' or '.join(self.values)}"
-
-    @property
-    def blames(self) -> str:
-        """The field that is too much."""
-        return self.field
-
-    def cel(self) -> str:
-        """The other field is always there."""
-        return f"!{has(self.field)} || self.{wire(self.other)} in {list(self.values)}"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return getattr(value, self.field) is None or getattr(value, self.other) in self.values
+    return Rule(
+        message=f"{wire(field)} has an effect only where {wire(other)} is {' or '.join(values)}",
+        cel=f"!{has(field)} || self.{wire(other)} in {list(values)}",
+        holds=lambda value: getattr(value, field) is None or getattr(value, other) in values,
+        field_path=field,
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Requires(Rule):
-    """Where `field` is given, `needs` must be given too."""
-
-    reason: ClassVar[str] = REQUIRED
-    field: str
-    needs: str
-    why: str
-
-    @property
-    def message(self) -> str:
-        """Both fields and the reason."""
-        return f"{wire(self.field)} needs {wire(self.needs)}: {self.why}"
-
-    @property
-    def blames(self) -> str:
-        """The field that is missing."""
-        return self.needs
-
-    def cel(self) -> str:
-        """Parents of both fields are required or have defaults."""
-        return f"!{has(self.field)} || {has(self.needs)}"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return lookup(value, self.field) is None or lookup(value, self.needs) is not None
+def requires(field: str, *, needs: str, explanation: str) -> Rule:
+    """Where `field` is given, `needs` must be given too; parents of both are required or have defaults."""
+    return Rule(
+        message=f"{wire(field)} needs {wire(needs)}: {explanation}",
+        cel=f"!{has(field)} || {has(needs)}",
+        holds=lambda value: lookup(value, field) is None or lookup(value, needs) is not None,
+        field_path=needs,
+        reason=REQUIRED,
+    )
 
 
-@dataclass(frozen=True)
-class Without(Rule):
+def excludes(field: str, *, other: str, explanation: str) -> Rule:
     """`field` may not be given beside `other`."""
-
-    reason: ClassVar[str] = FORBIDDEN
-    field: str
-    other: str
-    why: str
-
-    @property
-    def message(self) -> str:
-        """Both fields and the reason."""
-        return f"{wire(self.field)} has no place beside {wire(self.other)}: {self.why}"
-
-    @property
-    def blames(self) -> str:
-        """The field that is too much."""
-        return self.field
-
-    def cel(self) -> str:
-        """Not both."""
-        return f"!{has(self.field)} || !{has(self.other)}"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return getattr(value, self.field) is None or getattr(value, self.other) is None
+    return Rule(
+        message=f"{wire(field)} has no place beside {wire(other)}: {explanation}",
+        cel=f"!{has(field)} || !{has(other)}",
+        holds=lambda value: getattr(value, field) is None or getattr(value, other) is None,
+        field_path=field,
+        reason=FORBIDDEN,
+    )
 
 
-@dataclass(frozen=True)
-class Rising(Rule):
-    """A list of numbers rises from item to item."""
+def increasing(field: str, *, maximum: str | None = None) -> Rule:
+    """A list of numbers rises from item to item; its items are at most the value of the field `maximum`."""
+    items = f"self.{wire(field)}"
+    each = f"{items}.exists_one(other, other == item)" + (f" && item <= self.{wire(maximum)}" if maximum else "")
 
-    field: str
+    def holds(value: Any) -> bool:
+        numbers = getattr(value, field)
+        if numbers is None:
+            return True
+        return numbers == sorted(set(numbers)) and not (maximum and numbers and numbers[-1] > getattr(value, maximum))
 
-    @property
-    def message(self) -> str:
-        """The order."""
-        return "must rise from item to item"
-
-    @property
-    def blames(self) -> str:
-        """The list."""
-        return self.field
-
-    def cel(self) -> str:
-        """Sorted, no item twice."""
-        items = f"self.{wire(self.field)}"
-        unique = f"{items}.all(item, {items}.exists_one(other, other == item))"
-        return f"!{has(self.field)} || ({items}.isSorted() && {unique})"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        items = getattr(value, self.field)
-        return items is None or items == sorted(set(items))
+    return Rule(
+        message="must rise from item to item" + (f" and not exceed {wire(maximum)}" if maximum else ""),
+        cel=f"!{has(field)} || ({items}.isSorted() && {items}.all(item, {each}))",
+        holds=holds,
+        field_path=field,
+    )
 
 
-@dataclass(frozen=True)
-class Ascending(Rule):
-    """A list of numbers rises from item to item, and its last item is at most `ceiling`."""
-
-    field: str
-    ceiling: str
-
-    @property
-    def message(self) -> str:
-        """Order and ceiling."""
-        return f"must rise from item to item and not exceed {wire(self.ceiling)}"
-
-    @property
-    def blames(self) -> str:
-        """The list."""
-        return self.field
-
-    def cel(self) -> str:
-        """Sorted, no item twice, none above the ceiling."""
-        items = f"self.{wire(self.field)}"
-        each = f"{items}.exists_one(other, other == item) && item <= self.{wire(self.ceiling)}"
-        return f"!{has(self.field)} || ({items}.isSorted() && {items}.all(item, {each}))"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        items = getattr(value, self.field)
-        return items is None or (items == sorted(set(items)) and all(i <= getattr(value, self.ceiling) for i in items))
-
-
-@dataclass(frozen=True)
-class Immutable(Rule):
+def immutable(field: str) -> Rule:
     """
     The field stays as it was at creation. Checked by the API server only: one document has no past.
 
     The form catches adding and removing as well; `self.x == oldSelf.x` alone is not evaluated when either is absent.
     """
-
-    reason: ClassVar[str] = FORBIDDEN
-    field: str
-
-    @property
-    def message(self) -> str:
-        """The remedy."""
-        return f"{wire(self.field)} cannot be changed; delete this VideoJob and create a new one"
-
-    @property
-    def blames(self) -> str:
-        """The field."""
-        return self.field
-
-    def cel(self) -> str:
-        """A transition rule: it is skipped at creation."""
-        new, old = f"self.{wire(self.field)}", f"oldSelf.{wire(self.field)}"
-        return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
-
-    def holds(self, value: Any) -> bool:
-        """Always true of one document."""
-        return True
+    new, old = f"self.{wire(field)}", f"oldSelf.{wire(field)}"
+    return Rule(
+        message=f"{wire(field)} cannot be changed; delete this VideoJob and create a new one",
+        cel=f"has({new}) == has({old}) && (!has({new}) || {new} == {old})",
+        holds=lambda value: True,
+        field_path=field,
+        reason=FORBIDDEN,
+    )

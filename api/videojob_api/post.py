@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from videojob_api.base import Document, RelativePath
-from videojob_api.object_rules import ExactlyOne
-from videojob_api.post_rules import AtMostOnce
+from videojob_api.object_rules import exactly_one
+from videojob_api.post_rules import at_most_one
 from videojob_api.rules import Rule
 
 
@@ -36,7 +36,7 @@ class Audio(Document):
 class PostStep(Document):
     """One step: exactly one of upscale, interpolate, audio."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("upscale", "interpolate", "audio"),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("upscale", "interpolate", "audio"),)
     upscale: Upscale | None = None
     """Larger frames, kept in `output/post/`."""
     interpolate: Interpolate | None = None
@@ -45,5 +45,5 @@ class PostStep(Document):
     """Sound for the video."""
 
 
-Post = Annotated[list[PostStep], Field(max_length=8), AtMostOnce("interpolate"), AtMostOnce("audio")]
+Post = Annotated[list[PostStep], Field(max_length=8), at_most_one("interpolate"), at_most_one("audio")]
 """Steps in the order in which they are done."""

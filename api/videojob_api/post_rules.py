@@ -1,122 +1,63 @@
-"""The rules about what is done to frames after they were made (`post.Post`, `spec.VideoJobSpec.rules`)."""
+"""
+The rules about what is done to frames after they were made (`post.Post`, `spec.VideoJobSpec.rules`).
+
+Those about the whole spec blame the whole list: CEL cannot name one of its items.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from videojob_api.rules import FORBIDDEN, Rule, ValueRule, wire
+from videojob_api.rules import FORBIDDEN, Rule, wire
 from videojob_api.spec_rules import FOUND, brought
 
 
-@dataclass(frozen=True)
-class AtMostOnce(ValueRule):
+def at_most_one(field: str) -> Rule:
     """Of a list's items, at most one has `field`."""
-
-    field: str
-
-    @property
-    def message(self) -> str:
-        """The limit."""
-        return f"at most one step may be {wire(self.field)}"
-
-    def cel(self) -> str:
-        """Counts those that have it."""
-        return f"self.filter(step, has(step.{wire(self.field)})).size() <= 1"
-
-    def holds(self, value: Any) -> bool:
-        """Counts those that have it."""
-        return sum(getattr(step, self.field) is not None for step in value) <= 1
+    return Rule(
+        message=f"at most one step may be {wire(field)}",
+        cel=f"self.filter(step, has(step.{wire(field)})).size() <= 1",
+        holds=lambda value: sum(getattr(step, field) is not None for step in value) <= 1,
+    )
 
 
-class _AboutPost(Rule):
-    """A rule that blames the whole list: CEL cannot name one of its items."""
+POST_NEEDS_OUR_RUNNER = Rule(
+    message="is done by the operator's own runner only; with pipeline.custom leave it out, and let the image do it",
+    cel="!has(self.post) || !has(self.pipeline.custom)",
+    holds=lambda spec: spec.post is None or spec.pipeline.custom is None,
+    field_path="post",
+    reason=FORBIDDEN,
+)
+"""A foreign image knows nothing of steps: they would silently not be done."""
 
-    @property
-    def blames(self) -> str:
-        """The list."""
-        return "post"
+INTERPOLATION_INCREASES_FPS = Rule(
+    message="each interpolate.fps must be more than encoding.fps",
+    cel="!has(self.post) || self.post.all(step, !has(step.interpolate) || step.interpolate.fps > self.encoding.fps)",
+    holds=lambda spec: all(
+        step.interpolate is None or step.interpolate.fps > spec.encoding.fps for step in spec.post or ()
+    ),
+    field_path="post",
+)
+"""`encoding` has a default, so it is always there."""
 
-
-@dataclass(frozen=True)
-class PostIsOurs(_AboutPost):
-    """A foreign image knows nothing of steps: they would silently not be done."""
-
-    reason: ClassVar[str] = FORBIDDEN
-
-    @property
-    def message(self) -> str:
-        """The remedy."""
-        return "is done by the operator's own runner only; with pipeline.custom leave it out, and let the image do it"
-
-    def cel(self) -> str:
-        """Not both."""
-        return "!has(self.post) || !has(self.pipeline.custom)"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return value.post is None or value.pipeline.custom is None
+AUDIO_INPUTS_EXIST = Rule(
+    message="each audio.input must be the path of one of the inputs, or lie below one",
+    cel=f"!has(self.post) || self.post.all(s, !has(s.audio) || ({FOUND.format(name='s.audio.input')}))",
+    holds=lambda spec: all(step.audio is None or brought(spec, step.audio.input) for step in spec.post or ()),
+    field_path="post",
+)
 
 
-@dataclass(frozen=True)
-class InterpolatesUpwards(_AboutPost):
-    """Interpolation makes more frames, never fewer."""
-
-    @property
-    def message(self) -> str:
-        """Both fields."""
-        return "each interpolate.fps must be more than encoding.fps"
-
-    def cel(self) -> str:
-        """Every interpolation; `encoding` has a default, so it is always there."""
-        each = "!has(step.interpolate) || step.interpolate.fps > self.encoding.fps"
-        return f"!has(self.post) || self.post.all(step, {each})"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        rates = [step.interpolate.fps for step in value.post or () if step.interpolate]
-        return all(rate > value.encoding.fps for rate in rates)
+def _uses_upscaler(spec: Any) -> bool:
+    is_idle = all(source.role != "upscaler" for source in spec.models or ())
+    return spec.pipeline.custom is not None or is_idle or any(step.upscale for step in spec.post or ())
 
 
-@dataclass(frozen=True)
-class SoundAmongInputs(_AboutPost):
-    """The sound is one of the inputs, or lies below one."""
-
-    @property
-    def message(self) -> str:
-        """The remedy."""
-        return "each audio.input must be the path of one of the inputs, or lie below one"
-
-    def cel(self) -> str:
-        """Every step with sound."""
-        return f"!has(self.post) || self.post.all(s, !has(s.audio) || ({FOUND.format(name='s.audio.input')}))"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return all(step.audio is None or brought(value, step.audio.input) for step in value.post or ())
-
-
-@dataclass(frozen=True)
-class UpscalerHasWork(Rule):
-    """In a pipeline of ours upscale steps alone use a pack in the role upscaler; without one it would lie idle."""
-
-    @property
-    def message(self) -> str:
-        """The remedy."""
-        return "the role upscaler needs a step upscale in post"
-
-    @property
-    def blames(self) -> str:
-        """The list: CEL cannot name one of its items."""
-        return "models"
-
-    def cel(self) -> str:
-        """Foreign images use roles as they like."""
-        used = "has(self.post) && self.post.exists(step, has(step.upscale))"
-        idle = "!has(self.models) || !self.models.exists(m, m.role == 'upscaler')"
-        return f"has(self.pipeline.custom) || {idle} || ({used})"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        idle = all(source.role != "upscaler" for source in value.models or ())
-        return value.pipeline.custom is not None or idle or any(step.upscale for step in value.post or ())
+UPSCALER_NEEDS_STEP = Rule(
+    message="the role upscaler needs a step upscale in post",
+    cel="has(self.pipeline.custom) || !has(self.models) || !self.models.exists(m, m.role == 'upscaler') || "
+    "(has(self.post) && self.post.exists(step, has(step.upscale)))",
+    holds=_uses_upscaler,
+    field_path="models",
+)
+"""In a pipeline of ours upscale steps alone use a pack in this role; foreign images use roles as they like."""

@@ -1,17 +1,18 @@
 """
 Validation, said once: each rule here is both a check of the pydantic models and a CEL rule of the CRD.
 
-A rule is a small value beside the model that it guards. Rules about one value stand in the field's `Annotated[…]`;
-rules about several fields of one object stand in the model's `rules`. Both end up in the JSON schema under
-`x-kubernetes-validations`, from where the CRD generator takes them as they are. Names of fields are the Python names,
-with dots between nested ones (`"runner.image"`); on the wire they are camelCase.
+Rules about one value stand in the field's `Annotated[…]`; rules about several fields of one object stand in the model's
+`rules`. Both end up in the JSON schema under `x-kubernetes-validations`, from where the CRD generator takes them as
+they are. Names of fields are the Python names, with dots between nested ones (`"runner.image"`); on the wire they are
+camelCase.
 """
 
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -51,46 +52,40 @@ def report(breaches: list[InitErrorDetails]) -> None:
         raise ValidationError.from_exception_data("rules", breaches)
 
 
-class Rule(ABC):
-    """What must hold for one value or one object; `message` says what is wanted, `field` whom to blame below it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What must hold for one value, in the field's `Annotated[…]`, or for one object, in its model's `rules`."""
 
-    reason: ClassVar[str] = INVALID
-    shows_value: ClassVar[bool] = False
+    message: str
+    """The sentence that people read when it is broken."""
+    cel: str
+    """An expression over `self`."""
+    holds: Callable[[Any], bool] = field(compare=False)
+    """The same as Python, of the validated value."""
+    field_path: str = ""
+    """Name of the field below the value that must change; empty: the value itself."""
+    reason: str = INVALID
+    shows_value: bool = False
     """Whether the API server's message ends with the value, which must be a text then; pydantic's always holds it."""
-
-    @property
-    @abstractmethod
-    def message(self) -> str:
-        """The sentence people read when the rule is broken."""
-
-    @abstractmethod
-    def cel(self) -> str:
-        """The rule as a CEL expression over `self`."""
-
-    @abstractmethod
-    def holds(self, value: Any) -> bool:
-        """The rule as Python, over the validated value."""
-
-    @property
-    def blames(self) -> str:
-        """Python name of the field below the value that must change; empty: the value itself."""
-        return ""
 
     def validation(self) -> dict[str, str]:
         """The entry under `x-kubernetes-validations`."""
-        entry = {"rule": self.cel(), "message": self.message, "reason": self.reason}
+        entry = {"rule": self.cel, "message": self.message, "reason": self.reason}
         if self.shows_value:
             entry["messageExpression"] = json.dumps(f"{self.message}, not '") + """ + self + "'\""""
-        return entry | ({"fieldPath": f".{wire(self.blames)}"} if self.blames else {})
+        return entry | ({"fieldPath": f".{wire(self.field_path)}"} if self.field_path else {})
 
     def breach(self, value: Any) -> InitErrorDetails:
-        """The error pydantic reports when `value` breaks the rule; it stands at the field that is blamed."""
-        where = tuple(wire(self.blames).split(".")) if self.blames else ()
-        return breach(self.message, where=where, value=lookup(value, self.blames) if self.blames else value)
+        """The error that pydantic reports when `value` breaks the rule, at the field to change."""
+        if not self.field_path:
+            return breach(self.message, where=(), value=value)
+        where = tuple(wire(self.field_path).split("."))
+        return breach(self.message, where=where, value=lookup(value, self.field_path))
 
-
-class ValueRule(Rule):
-    """A rule about one value, written into the field's `Annotated[…]`."""
+    def check(self, value: Any) -> Any:
+        """The value itself. Raises a ValidationError when it breaks the rule."""
+        report([] if self.holds(value) else [self.breach(value)])
+        return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Checks after the type's own validation."""
@@ -101,8 +96,3 @@ class ValueRule(Rule):
         json_schema = handler(schema)
         json_schema[VALIDATIONS] = [*json_schema.get(VALIDATIONS, []), self.validation()]
         return json_schema
-
-    def check(self, value: Any) -> Any:
-        """The value itself. Raises PydanticCustomError when the rule is broken."""
-        report([] if self.holds(value) else [self.breach(value)])
-        return value

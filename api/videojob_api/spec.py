@@ -6,22 +6,22 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath, without_nulls
-from videojob_api.object_rules import ExactlyOne, Immutable, Requires
+from videojob_api.object_rules import exactly_one, immutable, requires
 from videojob_api.pipelines import PIPELINES, Pipeline
 from videojob_api.pipelines.base import PipelineSpec, optional_fields
 from videojob_api.pipelines.custom import EnvVar
 from videojob_api.post import Post
-from videojob_api.post_rules import InterpolatesUpwards, PostIsOurs, SoundAmongInputs, UpscalerHasWork
+from videojob_api.post_rules import (
+    AUDIO_INPUTS_EXIST,
+    INTERPOLATION_INCREASES_FPS,
+    POST_NEEDS_OUR_RUNNER,
+    UPSCALER_NEEDS_STEP,
+)
 from videojob_api.quantity import Quantity
 from videojob_api.rules import Rule
-from videojob_api.spec_rules import (
-    InputPathExists,
-    KnownRoles,
-    NamesAccelerator,
-    PacksAmongInputs,
-)
+from videojob_api.spec_rules import ACCELERATOR_LIMIT, MODEL_INPUTS_EXIST, input_path_exists, model_roles
 from videojob_api.storage import Inputs, ObjectName, Output, Sha256
-from videojob_api.value_rules import EachAmong, UniqueBy
+from videojob_api.value_rules import UniqueBy, each_in
 
 BUILTIN_PACKS = tuple(
     dict.fromkeys(role.default for model in PIPELINES.values() for role in model.MODEL_ROLES if role.default)
@@ -36,7 +36,7 @@ Labels = Annotated[dict[str, LabelValue], Field(max_length=32), BeforeValidator(
 class ModelSource(Document):
     """The pack behind one of the pipeline's roles; exactly one of builtin, input."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("builtin", "input"),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("builtin", "input"),)
     role: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]*$", max_length=63)]
     """Its use: vqganClip has a generator and a perceptor, steps upscale an upscaler. No two packs share a role."""
     builtin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
@@ -145,7 +145,7 @@ class Checkpoint(Document):
 class Deadlines(Document):
     """Limits in seconds; a job that passes one fails. Waiting for capacity has no limit but pendingSeconds."""
 
-    rules: ClassVar[tuple[Rule, ...]] = tuple(map(Immutable, ("start_seconds", "progress_seconds", "publish_seconds")))
+    rules: ClassVar[tuple[Rule, ...]] = tuple(map(immutable, ("start_seconds", "progress_seconds", "publish_seconds")))
     pending_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
     """Longest wait for a pod to be created and scheduled: for the Job controller, a quota, a free device. Counts from
     acceptance, resumption, or the end of an attempt; not while suspended. Absent: no limit. Can be changed."""
@@ -185,22 +185,22 @@ def spec_rules(pipelines: Mapping[str, type[PipelineSpec]]) -> tuple[Rule, ...]:
     needs_image = [f"pipeline.{name}" for name, model in pipelines.items() if model.NEEDS_OWN_IMAGE]
     return (
         *(
-            Requires(field=name, needs="runner.image", why="the operator's own image cannot run it")
+            requires(name, needs="runner.image", explanation="the operator's own image cannot run it")
             for name in needs_image
         ),
-        NamesAccelerator(),
-        PacksAmongInputs(),
+        ACCELERATOR_LIMIT,
+        MODEL_INPUTS_EXIST,
         *(rule for name, model in pipelines.items() for rule in input_rules(name, model)),
         *(
-            KnownRoles(name, tuple(role.name for role in model.MODEL_ROLES))
+            model_roles(name, tuple(role.name for role in model.MODEL_ROLES))
             for name, model in pipelines.items()
             if model.MODEL_ROLES
         ),
-        PostIsOurs(),
-        InterpolatesUpwards(),
-        SoundAmongInputs(),
-        UpscalerHasWork(),
-        *map(Immutable, IMMUTABLE),
+        POST_NEEDS_OUR_RUNNER,
+        INTERPOLATION_INCREASES_FPS,
+        AUDIO_INPUTS_EXIST,
+        UPSCALER_NEEDS_STEP,
+        *map(immutable, IMMUTABLE),
     )
 
 
@@ -208,9 +208,8 @@ def input_rules(name: str, model: type[PipelineSpec]) -> Iterator[Rule]:
     """One rule for each field of the pipeline `name` that names an input."""
     for field in model.INPUT_FIELDS:
         optional = [f"pipeline.{name}", *(f"pipeline.{name}.{part}" for part in optional_fields(model, field.path))]
-        yield InputPathExists(
-            field=f"pipeline.{name}.{field.path}", optional=tuple(optional), may_contain=field.may_contain
-        )
+        path = f"pipeline.{name}.{field.path}"
+        yield input_path_exists(path, optional=tuple(optional), may_contain=field.may_contain)
 
 
 class VideoJobSpec(Document):
@@ -219,7 +218,7 @@ class VideoJobSpec(Document):
     rules: ClassVar[tuple[Rule, ...]] = spec_rules(PIPELINES)
     pipeline: Pipeline
     """What makes the pictures: exactly one of its fields."""
-    models: Annotated[Models, EachAmong("builtin", BUILTIN_PACKS)] | None = None
+    models: Annotated[Models, each_in("builtin", BUILTIN_PACKS)] | None = None
     """Weights by role. Absent: the pipeline's built-in packs."""
     inputs: Inputs | None = None
     """Files that lie below `/video_io/input` when the runner starts."""

@@ -5,18 +5,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import CONTROL, SAFE_PATH, Document, RelativePath
-from videojob_api.object_rules import ExactlyOne, OnlyWith
+from videojob_api.object_rules import exactly_one, value_requires
 from videojob_api.rules import Rule
-from videojob_api.value_rules import Refuses, TotalBytes, UniqueBy
+from videojob_api.value_rules import UniqueBy, not_matching, total_bytes
 
 INLINE_LIMIT = 32 * 1024
 """Bytes of all inline inputs together: they travel in the pod's environment."""
 
-SAFE_PREFIX = Refuses(
+SAFE_PREFIX = not_matching(
     rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL}",
     "must be a relative prefix without empty parts, '.', '..' or control characters, like 'videos/'",
 )
-NOT_CONFIG = Refuses(r"^config\.json(/|$)", "config.json is written by the operator; choose another name")
+NOT_CONFIG = not_matching(r"^config\.json(/|$)", "config.json is written by the operator; choose another name")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{64}$", max_length=71)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
@@ -75,8 +75,8 @@ class Input(Document):
     """One thing below `/video_io/input` when the runner starts; exactly one of s3, pvc, inline says from where."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        ExactlyOne("s3", "pvc", "inline"),
-        OnlyWith(field="access", value="Mount", needs="pvc"),
+        exactly_one("s3", "pvc", "inline"),
+        value_requires("access", "Mount", needs="pvc"),
     )
     path: InputPath
     """Where it will lie, relative to the input folder. No two inputs share a path."""
@@ -94,13 +94,13 @@ class Input(Document):
     """Copy into the job's scratch volume, or Mount the claim read-only in the runner."""
 
 
-Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), TotalBytes("inline", INLINE_LIMIT)]
+Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), total_bytes("inline", limit=INLINE_LIMIT)]
 
 
 class Output(Document):
     """Where frames, video and manifest go: exactly one of s3, pvc."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (ExactlyOne("s3", "pvc"),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("s3", "pvc"),)
     s3: S3Prefix | None = None
     """A bucket."""
     pvc: Claim | None = None

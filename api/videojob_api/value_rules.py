@@ -4,99 +4,50 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from videojob_api.rules import ValueRule, breach, report, wire
+from videojob_api.rules import Rule, breach, report, wire
+
+ODD = Rule(
+    message="must be odd, so that something stands in the middle",
+    cel="self % 2 == 1",
+    holds=lambda value: bool(value % 2 == 1),
+)
 
 
-@dataclass(frozen=True)
-class Refuses(ValueRule):
-    """Texts in which `pattern` is found; a pattern that Python and RE2 read alike."""
-
-    shows_value: ClassVar[bool] = True
-    pattern: str
-    wanted: str
-
-    @property
-    def message(self) -> str:
-        """What the text must be instead."""
-        return self.wanted
-
-    def cel(self) -> str:
-        """`matches` searches, as `re.search` does."""
-        return f"!self.matches(r'{self.pattern}')"
-
-    def holds(self, value: Any) -> bool:
-        """Nothing of the kind is found."""
-        return re.search(self.pattern, value) is None
+def not_matching(pattern: str, expected: str) -> Rule:
+    """Texts in which `pattern` is not found; a pattern that Python and RE2 read alike."""
+    return Rule(
+        message=expected,
+        cel=f"!self.matches(r'{pattern}')",  # searches, as `re.search` does
+        holds=lambda value: re.search(pattern, value) is None,
+        shows_value=True,
+    )
 
 
-@dataclass(frozen=True)
-class Odd(ValueRule):
-    """Whole numbers with a middle."""
-
-    @property
-    def message(self) -> str:
-        """What the number must be."""
-        return "must be odd, so that something stands in the middle"
-
-    def cel(self) -> str:
-        """The remainder."""
-        return "self % 2 == 1"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return bool(value % 2 == 1)
-
-
-@dataclass(frozen=True)
-class TotalBytes(ValueRule):
+def total_bytes(field: str, *, limit: int) -> Rule:
     """All texts of one field of a list's items together take at most `limit` bytes as UTF-8."""
-
-    field: str
-    limit: int
-
-    @property
-    def message(self) -> str:
-        """The limit."""
-        return (
-            f"all {wire(self.field)} texts together may hold at most {self.limit} bytes; put larger ones into s3 or pvc"
-        )
-
-    def cel(self) -> str:
-        """Sums over those that have the field; `map` filters, as two loops would exceed the cost limit."""
-        name = wire(self.field)
-        return f"self.map(item, has(item.{name}), bytes(item.{name}).size()).sum() <= {self.limit}"
-
-    def holds(self, value: Any) -> bool:
-        """Sums what is there."""
-        return sum(len((getattr(item, self.field) or "").encode()) for item in value) <= self.limit
+    name = wire(field)
+    return Rule(
+        message=f"all {name} texts together may hold at most {limit} bytes; put larger ones into s3 or pvc",
+        # `map` filters too, as two loops would exceed the cost limit.
+        cel=f"self.map(item, has(item.{name}), bytes(item.{name}).size()).sum() <= {limit}",
+        holds=lambda value: sum(len((getattr(item, field) or "").encode()) for item in value) <= limit,
+    )
 
 
-@dataclass(frozen=True)
-class EachAmong(ValueRule):
+def each_in(field: str, choices: tuple[str, ...]) -> Rule:
     """In a list's items, a field that is given has one of the `choices`."""
-
-    field: str
-    choices: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        """The choices."""
-        return f"{wire(self.field)} must be one of {', '.join(self.choices)}"
-
-    def cel(self) -> str:
-        """Items without the field are fine."""
-        name = wire(self.field)
-        return f"self.all(item, !has(item.{name}) || item.{name} in {list(self.choices)})"
-
-    def holds(self, value: Any) -> bool:
-        """The same."""
-        return all(getattr(item, self.field) in (None, *self.choices) for item in value)
+    name = wire(field)
+    return Rule(
+        message=f"{name} must be one of {', '.join(choices)}",
+        cel=f"self.all(item, !has(item.{name}) || item.{name} in {list(choices)})",
+        holds=lambda value: all(getattr(item, field) in (None, *choices) for item in value),
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from videojob_api.base import Document
-from videojob_api.object_rules import ExactlyOne
+from videojob_api.object_rules import exactly_one
 from videojob_api.rules import wire
 
 DEFAULT_SIZE = (480, 480)
@@ -64,7 +64,7 @@ class PipelineSpec(Document):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Adds the rule about forms."""
         super().__pydantic_init_subclass__(**kwargs)
-        rule = ExactlyOne(*cls.FORMS)
+        rule = exactly_one(*cls.FORMS)
         if cls.FORMS and rule not in cls.rules:
             cls.rules = (rule, *cls.rules)
 
@@ -127,7 +127,7 @@ class PipelineChoice(Document):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Makes the rule from the fields."""
         super().__pydantic_init_subclass__(**kwargs)
-        cls.rules = (ExactlyOne(*cls.model_fields),)
+        cls.rules = (exactly_one(*cls.model_fields),)
 
     @classmethod
     def pipelines(cls) -> dict[str, type[PipelineSpec]]:

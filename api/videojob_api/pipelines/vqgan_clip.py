@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath
-from videojob_api.object_rules import Ascending, AtLeastOne, OnlyAmong, OnlyWith, Requires, Rising, Without
+from videojob_api.object_rules import at_least_one, excludes, increasing, only_where, requires, value_requires
 from videojob_api.pipelines.base import UPSCALER, InputField, ModelRole, PipelineSpec, png_bytes
 from videojob_api.rules import Rule
-from videojob_api.value_rules import Odd
+from videojob_api.value_rules import ODD
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""
@@ -32,7 +32,7 @@ Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "T
 class Prompted(Document):
     """What a form steers towards: at least one of three kinds of prompts, all in the same language."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (AtLeastOne("prompts", "image_prompts", "noise_prompts"),)
+    rules: ClassVar[tuple[Rule, ...]] = (at_least_one("prompts", "image_prompts", "noise_prompts"),)
     prompts: Prompts | None = None
     """What to show: `text[:weight[:stop]]`, several joined by `|`; `^` separates phrases that follow each other."""
     image_prompts: Prompts | None = None
@@ -56,7 +56,7 @@ class Prompted(Document):
 class Smoother(Document):
     """Averages the latents of neighbouring frames, so that a video flickers less."""
 
-    length: Annotated[int, Field(ge=1, le=99), Odd()] = 5
+    length: Annotated[int, Field(ge=1, le=99), ODD] = 5
     """Frames in the average, the shown one in their middle; odd. Fewer at both ends of the video."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
     """Each step away from the middle counts 1 − alpha as much as the one before; 0: all alike."""
@@ -78,7 +78,7 @@ class Image(Prompted):
 class Video(Prompted):
     """Frames, each trained on from the last; the camera zooms, turns and shifts between them."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, Ascending("change_prompts_on_frame", ceiling="frames"))
+    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, increasing("change_prompts_on_frame", maximum="frames"))
     frames: Annotated[int, Field(ge=1, le=100_000)]
     """How many frames the video has."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 30
@@ -121,8 +121,8 @@ class StyleTransfer(Prompted):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         *Prompted.rules,
-        Rising("change_prompts_on_frame"),
-        Without("start", "restyle", why="it starts each frame from its source"),
+        increasing("change_prompts_on_frame"),
+        excludes("start", other="restyle", explanation="it starts each frame from its source"),
     )
     source: RelativePath
     """A video below `input/`, or a folder of pictures in the order of their names. Its proportions are kept."""
@@ -214,12 +214,12 @@ class VqganClip(PipelineSpec):
     )
     FORMS: ClassVar[tuple[str, ...]] = ("image", "video", "style_transfer", "timelapse")
     rules: ClassVar[tuple[Rule, ...]] = (
-        Without("init_image", "style_transfer", why="it starts from its source"),
-        Without("start", "style_transfer", why="it has a start of its own"),
-        Without("init_weight", "style_transfer", why="use its sourceWeight"),
-        OnlyAmong("augments", "cut_method", ("latest", "nrupdated")),
-        OnlyWith(field="fit", value="aspect", needs="init_image"),
-        Requires(field="init_weight_method", needs="init_weight", why="it says how the weight acts"),
+        excludes("init_image", other="style_transfer", explanation="it starts from its source"),
+        excludes("start", other="style_transfer", explanation="it has a start of its own"),
+        excludes("init_weight", other="style_transfer", explanation="use its sourceWeight"),
+        only_where("augments", other="cut_method", values=("latest", "nrupdated")),
+        value_requires("fit", "aspect", needs="init_image"),
+        requires("init_weight_method", needs="init_weight", explanation="it says how the weight acts"),
     )
     width: Annotated[int, Field(ge=16, le=4096)] = 256
     """Pixels; rounded down to a multiple of the generator's factor, 16 for most."""
