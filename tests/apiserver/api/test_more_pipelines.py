@@ -1,0 +1,48 @@
+"""Rules of more pipelines stay within what the API server lets a resource's validation cost."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+
+import pytest
+from videojob_api.crd.render import definition
+from videojob_api.crd.schema import structural
+
+import devcluster
+from devcluster.kubectl import KubectlFailed
+from tests import corpus
+from tests.toy_pipeline import LargerSpec
+
+pytestmark = pytest.mark.apiserver
+
+GROUP = "toys.videojobs.dev"
+NAME = f"videojobs.{GROUP}"
+
+
+@pytest.fixture(scope="module")
+def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
+    """The API server with a resource of its own group, whose spec has three pipelines more."""
+    crd = copy.deepcopy(definition())
+    crd["metadata"]["name"], crd["spec"]["group"] = NAME, GROUP
+    crd["spec"]["names"] |= {"shortNames": ["toy"], "categories": ["toys"]}
+    [version] = crd["spec"]["versions"]
+    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = structural(LargerSpec)
+    api_server.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(crd))
+    api_server.kubectl.until_established(NAME)
+    yield api_server
+    api_server.kubectl("delete", "crd", NAME)
+
+
+def toy(pipeline: corpus.Manifest) -> corpus.Manifest:
+    return corpus.edited(corpus.BASE, {"apiVersion": f"{GROUP}/v1alpha1", "spec.pipeline": pipeline})
+
+
+def test_a_spec_with_three_pipelines_more_is_taken_and_validated(toys: devcluster.ApiServer) -> None:
+    with toys.kubectl.namespace() as namespace:
+        toys.kubectl.apply(toy({"pix2pix": {"generate": {}}}), namespace=namespace)
+        with pytest.raises(KubectlFailed, match="exactly one of vqganClip, custom, text2video, pix2pix, neuralSde"):
+            toys.kubectl.apply(toy({}), namespace=namespace)
+        with pytest.raises(KubectlFailed, match=r"neuralSde\.train\.dataset: .*must be the path of one of the inputs"):
+            toys.kubectl.apply(toy({"neuralSde": {"train": {"dataset": "film"}}}), namespace=namespace)
