@@ -13,7 +13,7 @@ import argparse
 import importlib.metadata
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,13 @@ from PIL import Image
 from spandrel.architectures.Compact import Compact
 from torch import Tensor, nn
 from torch.nn import functional as nnf
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.lr_scheduler import LambdaLR
+from videojob_runner.training.context import LocalTrainingContext
+from videojob_runner.training.data.loader import BatchLoader
+from videojob_runner.training.data.sampler import Draw, ResumableSampler
+from videojob_runner.training.export import PackDescription, export_pack
+from videojob_runner.training.module import OptimizeCallback, TrainingModule
+from videojob_runner.training.trainer import Trainer, TrainerConfig
 
 from packs.shapes import export
 from packs.upscaler import pictures
@@ -34,6 +40,8 @@ NAME: Final = "shapes-upscaler"
 HELD_OUT: Final = 64
 
 Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+PairBatch = list[Tensor]
+"""Small and large images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,26 +72,70 @@ def network(recipe: Recipe) -> nn.Module:
 
 
 def train(recipe: Recipe) -> nn.Module:
-    """The trained network."""
-    net = network(recipe).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kept = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.memory))  # type: ignore[no-untyped-call]
-    data = pictures.pairs(pictures.TRAINING_SEED, recipe.pairs)
-    draws = np.random.default_rng(recipe.seed)
-    adam = torch.optim.Adam(net.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: share_of_rate(step / recipe.steps))
-    for step in range(recipe.steps):
-        small, large = batch(data, recipe, draws)
-        loss = nnf.l1_loss(net(small), large)
-        adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
-        schedule.step()
-        kept.update_parameters(net)
-        if (step + 1) % 500 == 0:
-            print(f"step {step + 1} of {recipe.steps}: loss {loss.item():.4f}", flush=True)
-    averaged: nn.Module = kept.module
+    """The trained network, with averaged weights."""
+    module = UpscalerTraining(recipe)
+    dataset = PairDataset(pictures.pairs(pictures.TRAINING_SEED, recipe.pairs), crop=recipe.crop)
+    source: BatchLoader[PairBatch] = BatchLoader(
+        dataset, ResumableSampler(len(dataset), batch_size=recipe.batch, seed=recipe.seed)
+    )
+    config = TrainerConfig(steps=recipe.steps, log_every=500, ema_decay=recipe.memory, clip_norm=1.0)
+    context = LocalTrainingContext(seed=recipe.seed, log_metrics=print_loss)
+    summary = Trainer(config=config, context=context, source=source).fit(module)
+    averaged = network(recipe)
+    with summary.final_weights():
+        averaged.load_state_dict(module.network.state_dict())
     return averaged.eval()
+
+
+class UpscalerTraining(TrainingModule[PairBatch]):
+    """The mean absolute error, by Adam."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.network = network(recipe).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        adam = torch.optim.Adam(self.network.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
+        self.networks = {"upscaler": self.network}
+        self.optimizers = {"upscaler": adam}
+        self.schedulers = {"upscaler": LambdaLR(adam, lambda step: share_of_rate(step / recipe.steps))}
+
+    def training_step(self, batch: PairBatch, step: int, optimize: OptimizeCallback) -> Mapping[str, Tensor]:
+        """One step on small and large images, float ``[n, 3, side, side]`` in 0…1."""
+        small, large = batch
+        loss = nnf.l1_loss(self.network(small), large)
+        optimize("upscaler", loss)
+        return {"loss": loss}
+
+
+class PairDataset:
+    """
+    Random parts of pairs, small and large, float ``[3, side, side]`` in 0…1.
+
+    Each is turned by quarters, perhaps mirrored, and has its colours exchanged: so an edge between colours that seldom
+    meet is learned from those that often do.
+    """
+
+    def __init__(self, pairs: pictures.Pairs, *, crop: int) -> None:
+        self.pairs, self.crop = pairs, crop
+
+    def __len__(self) -> int:
+        return len(self.pairs.small)
+
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        """A part of pair `draw.index`: `crop` pixels of its small image, and what they show of the large one."""
+        rng = draw.rng()
+        top, left = rng.integers(pictures.SMALL_SIDE - self.crop + 1, size=2)
+        turns, mirror, colors = int(rng.integers(4)), bool(rng.integers(2)), rng.permutation(3)
+
+        def part(images: NDArray[np.uint8], scale: int) -> Tensor:
+            y, x, side = top * scale, left * scale, self.crop * scale
+            turned = np.rot90(images[draw.index, y : y + side, x : x + side], turns)
+            return to_tensor((turned[:, ::-1] if mirror else turned)[..., colors])
+
+        return part(self.pairs.small, 1), part(self.pairs.large, pictures.SCALE)
+
+
+def print_loss(step: int, metrics: Mapping[str, float]) -> None:
+    """Prints the mean loss up to a step."""
+    print(f"step {step}: loss {metrics['loss']:.4f}", flush=True)
 
 
 def share_of_rate(progress: float) -> float:
@@ -91,29 +143,9 @@ def share_of_rate(progress: float) -> float:
     return min(10 * progress + 0.01, 0.5 + 0.5 * math.cos(math.pi * progress))
 
 
-def batch(data: pictures.Pairs, recipe: Recipe, draws: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """
-    Random parts of pairs, small and large, float ``[n, 3, side, side]`` in 0…1.
-
-    All of a batch are turned, mirrored, and have their colours exchanged alike: so an edge between colours that seldom
-    meet is learned from those that often do.
-    """
-    chosen = draws.integers(len(data.small), size=recipe.batch)
-    top, left = draws.integers(pictures.SMALL_SIDE - recipe.crop + 1, size=2)
-    turns, mirrored = int(draws.integers(4)), bool(draws.integers(2))
-    colours = draws.permutation(3)
-    small = data.small[chosen, top : top + recipe.crop, left : left + recipe.crop][..., colours]
-    top, left, side = top * pictures.SCALE, left * pictures.SCALE, recipe.crop * pictures.SCALE
-    large = data.large[chosen, top : top + side, left : left + side][..., colours]
-    return seen(small, turns=turns, mirrored=mirrored), seen(large, turns=turns, mirrored=mirrored)
-
-
-def seen(images: NDArray[np.uint8], *, turns: int, mirrored: bool) -> Tensor:
-    """Images [n, side, side, 3] as a tensor ``[n, 3, side, side]`` in 0…1, turned by quarters, perhaps mirrored."""
-    turned = np.rot90(images, turns, axes=(1, 2))
-    if mirrored:
-        turned = turned[:, :, ::-1]
-    return torch.from_numpy(turned.copy()).permute(0, 3, 1, 2).contiguous() / 255
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """An image ``[side, side, 3]`` as a tensor ``[3, side, side]`` in 0…1."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) / 255
 
 
 def by_network(net: nn.Module) -> Enlarge:
@@ -121,7 +153,7 @@ def by_network(net: nn.Module) -> Enlarge:
 
     @torch.inference_mode()
     def enlarge(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        result = net(seen(small[None], turns=0, mirrored=False))[0]
+        result = net(to_tensor(small)[None])[0]
         return np.asarray((result.clamp(0, 1) * 255).round().byte().permute(1, 2, 0))
 
     return enlarge
@@ -167,8 +199,14 @@ def write(out: Path, net: nn.Module, recipe: Recipe, *, seconds: float) -> None:
         "codeDigest": export.code_digest([Path(__file__).parent, Path(export.__file__).parent]),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "pillow", "spandrel")},
     }
-    about = export.Description(NAME, "upscaler", {"scale": pictures.SCALE}, {}, training, card(halved))
-    export.write_pack(out / NAME, about, tensors)
+    about = PackDescription(
+        name=NAME,
+        kind="upscaler",
+        architecture={"scale": pictures.SCALE},
+        training=training,
+        card=card(halved),
+    )
+    export_pack(out / NAME, tensors, about)
 
 
 def main() -> None:
