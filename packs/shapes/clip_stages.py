@@ -22,13 +22,13 @@ import torch.nn.functional as nnf
 from clip.model import CLIP
 from numpy.typing import NDArray
 from torch import Tensor
+from videojob_runner.training.schedules import cosine_decay
 
 from packs.shapes import captions, model, negatives
 from packs.shapes.augment import TRAINING, augmented
 from packs.shapes.dataset import Pictures
 from packs.shapes.precision import shorter_products
 from packs.shapes.progress import Report
-from packs.shapes.vqgan import cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Trainer:
         parameters = [*self.net.parameters(), *self.heads.parameters()]
         self.optimiser = torch.optim.AdamW(parameters, lr=self.plan.rate, betas=(0.9, 0.98), weight_decay=0.02)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: cosine(step, steps=self.plan.steps, warm_up=60, floor=0.02)
+            self.optimiser, cosine_decay(self.plan.steps, warmup=60, floor=0.02)
         )
         self.easy = self.pictures.easy()
 

@@ -13,18 +13,15 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
+from videojob_runner.training.export import PackDescription, export_pack
 
 from packs.shapes import captions, first_stage, model
 
-API_VERSION: Final = "packs.videojobs.dev/v1"
-LICENCE: Final = "Apache-2.0"
 CODEBOOK_DEVIATION: Final = 0.25
 GENERATOR_DEFAULTS: Final = {
     "start": "gray",
@@ -35,18 +32,6 @@ GENERATOR_DEFAULTS: Final = {
 }
 PERCEPTOR_DEFAULTS: Final = {"cuts": 8, "augmentation": {"shift": [0.0, 0.1], "sharpness": 0.0, "jitter": 0.0}}
 """Guidance that fits these weights; the perceptor's views are those that it was trained on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What `pack.json` says beside the files."""
-
-    name: str
-    kind: str
-    architecture: Mapping[str, object]
-    defaults: Mapping[str, object]
-    training: Mapping[str, object]
-    card: Mapping[str, object]
 
 
 def rescaled(tensors: Mapping[str, Tensor], *, deviation: float = CODEBOOK_DEVIATION) -> dict[str, Tensor]:
@@ -81,32 +66,6 @@ def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors.items()}
 
 
-def digest(content: bytes) -> str:
-    """sha256 in hex."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def write_pack(folder: Path, about: Description, tensors: Mapping[str, Tensor]) -> None:
-    """Writes `weights.safetensors` and `pack.json` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "weights.safetensors"
-    save_file(halved(tensors), weights)
-    weights.chmod(0o644)  # safetensors writes for its owner alone
-    content = weights.read_bytes()
-    document = {
-        "apiVersion": API_VERSION,
-        "name": about.name,
-        "kind": about.kind,
-        "licence": LICENCE,
-        "architecture": about.architecture,
-        "defaults": about.defaults,
-        "files": {weights.name: {"size": len(content), "sha256": digest(content)}},
-        "training": about.training,
-        "card": about.card,
-    }
-    write_description(folder, document)
-
-
 def write_description(folder: Path, document: Mapping[str, object]) -> None:
     """Writes `pack.json`."""
     (folder / "pack.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -114,8 +73,14 @@ def write_description(folder: Path, document: Mapping[str, object]) -> None:
 
 def export_vqgan(out: Path, tensors: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
     """The pack `shapes-vqgan` below `out`, with an empty card."""
-    about = Description("shapes-vqgan", "vqgan", first_stage.SHIPPED.document(), GENERATOR_DEFAULTS, training, {})
-    write_pack(out / about.name, about, rescaled(tensors))
+    about = PackDescription(
+        name="shapes-vqgan",
+        kind="vqgan",
+        architecture=first_stage.SHIPPED.document(),
+        defaults=GENERATOR_DEFAULTS,
+        training=training,
+    )
+    export_pack(out / about.name, rescaled(tensors), about)
 
 
 def export_clip(out: Path, stage: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
@@ -126,8 +91,10 @@ def export_clip(out: Path, stage: Mapping[str, Tensor], *, training: Mapping[str
         "contextLength": shape.context_length,
         "embedDim": shape.embed_dim,
     }
-    about = Description("shapes-clip", "clip", seen, PERCEPTOR_DEFAULTS, training, {})
-    write_pack(out / about.name, about, clip_tensors(stage))
+    about = PackDescription(
+        name="shapes-clip", kind="clip", architecture=seen, defaults=PERCEPTOR_DEFAULTS, training=training
+    )
+    export_pack(out / about.name, clip_tensors(stage), about)
 
 
 def code_digest(folders: Iterable[Path]) -> str:

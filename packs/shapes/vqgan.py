@@ -9,14 +9,13 @@ edge losses suffice.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
+from videojob_runner.training.schedules import cosine_decay
 
 from packs.shapes.dataset import Pictures
 from packs.shapes.first_stage import FirstStage
@@ -42,14 +41,6 @@ class Plan:
     def quantised_from(self) -> int:
         """First step with a codebook."""
         return max(self.steps // 10, 1)
-
-
-def cosine(step: int, *, steps: int, warm_up: int, floor: float) -> float:
-    """Rate factor: linear warm-up, then cosine down to `floor`."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    done = (step - warm_up) / max(steps - warm_up, 1)
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
 def crops(pictures: Pictures, count: int, rng: np.random.Generator) -> Tensor:
@@ -96,7 +87,7 @@ class Trainer:
         others = [p for p in self.model.parameters() if p is not book]
         groups = [{"params": others, "lr": plan.rate}, {"params": [book], "lr": plan.codebook_rate}]
         self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        factor: Callable[[int], float] = lambda step: cosine(step, steps=plan.steps, warm_up=plan.warm_up, floor=0.03)  # noqa: E731
+        factor = cosine_decay(plan.steps, warmup=plan.warm_up, floor=0.03)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
         self.used = torch.zeros(len(book), dtype=torch.bool)
 
