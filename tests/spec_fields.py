@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from videojob_api.crd.schema import structural
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.spec import VideoJobSpec
 
 from tests import corpus
 

@@ -12,8 +12,8 @@ from pydantic import Field
 from videojob_api.base import Document, RelativePath
 from videojob_api.pipelines import Pipeline
 from videojob_api.pipelines.base import InputField, ModelRole, PipelineSpec
-from videojob_api.rules import Rule
-from videojob_api.spec import VideoJobSpec, spec_rules
+from videojob_api.resource.spec import VideoJobSpec, spec_rules
+from videojob_api.validation.core import Rule
 
 
 class Train(Document):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_api.problems import BadDocument
-from videojob_api.videojob import read_videojob
+from videojob_api.resource.videojob import read_videojob
+from videojob_api.validation.problems import BadDocument
 
 
 @dataclass(frozen=True)

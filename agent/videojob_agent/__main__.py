@@ -22,10 +22,10 @@ from types import FrameType
 from typing import NoReturn
 
 from pydantic import ValidationError
-from videojob_api.exit_codes import ExitCode
-from videojob_api.layout import CA_VARIABLE, PLAN_VARIABLE
-from videojob_api.plan import Plan
-from videojob_api.report import Failure, FetchResult, Report
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.contract.layout import CA_VARIABLE, PLAN_VARIABLE
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import Failure, FetchResult, Report
 
 from videojob_agent.board import Known
 from videojob_agent.endpoint import HttpsEndpoint

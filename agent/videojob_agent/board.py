@@ -11,8 +11,8 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from videojob_api.contract_status import StatusDetails, StatusWord
-from videojob_api.report import Failure, ProgressState, Published, Report
+from videojob_api.contract.status import StatusDetails, StatusWord
+from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
 from videojob_agent.status_file import Sight
 

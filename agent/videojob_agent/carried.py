@@ -10,8 +10,8 @@ from __future__ import annotations
 import io
 
 from pydantic import ValidationError
-from videojob_api.checkpoint import INDEX, CarriedCheckpoint, CheckpointIndex, carried_below
-from videojob_api.manifest import ManifestFile
+from videojob_api.contract.checkpoint import INDEX, CarriedCheckpoint, CheckpointIndex, carried_below
+from videojob_api.contract.manifest import ManifestFile
 
 from videojob_agent.errors import Refused
 from videojob_agent.events import Events

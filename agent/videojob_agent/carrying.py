@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.checkpoint import FOLDER, GENERATIONS, MARKER, CarriedCheckpoint, Marker
-from videojob_api.layout import CHECKPOINTS
-from videojob_api.manifest import ManifestFile
-from videojob_api.plan import Plan
+from videojob_api.contract.checkpoint import FOLDER, GENERATIONS, MARKER, CarriedCheckpoint, Marker
+from videojob_api.contract.layout import CHECKPOINTS
+from videojob_api.contract.manifest import ManifestFile
+from videojob_api.messages.plan import Plan
 
 from videojob_agent.carried import Carried
 from videojob_agent.errors import AgentError, UnsafePath

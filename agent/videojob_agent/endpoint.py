@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import urllib3
-from videojob_api.plan import ReportPlan
+from videojob_api.messages.plan import ReportPlan
 
 from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.reporting import Answer

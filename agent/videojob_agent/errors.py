@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from videojob_api.exit_codes import ExitCode
-from videojob_api.report import Failure
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.messages.report import Failure
 
 MESSAGE_LIMIT = 1024
 """Characters of a failure's message."""

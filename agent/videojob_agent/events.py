@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TextIO
 
-from videojob_api.plan import JobRef
+from videojob_api.messages.plan import JobRef
 
 Value = str | int | float | bool | None
 

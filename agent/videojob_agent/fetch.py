@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.layout import CONFIG, INPUT
-from videojob_api.manifest import Manifest
-from videojob_api.plan import InputPlan, Plan
-from videojob_api.report import FetchResult
-from videojob_api.storage import Input
+from videojob_api.contract.layout import CONFIG, INPUT
+from videojob_api.contract.manifest import Manifest
+from videojob_api.messages.plan import InputPlan, Plan
+from videojob_api.messages.report import FetchResult
+from videojob_api.resource.storage import Input
 
 from videojob_agent.errors import (
     AgentError,

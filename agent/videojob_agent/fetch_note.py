@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videojob_api.layout import FETCH_NOTE
+from videojob_api.contract.layout import FETCH_NOTE
 
 from videojob_agent.errors import AgentError
 from videojob_agent.events import Events

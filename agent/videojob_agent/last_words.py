@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from videojob_api.report import Failure, FetchResult, Report
+from videojob_api.messages.report import Failure, FetchResult, Report
 
 LIMIT = 2048
 """Bytes; the kubelet cuts at 4096 for each container and 12 KiB for the pod."""

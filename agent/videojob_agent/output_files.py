@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from videojob_api.layout import MANIFEST
+from videojob_api.contract.layout import MANIFEST
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.folder import Entry, Folder

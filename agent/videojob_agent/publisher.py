@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.checkpoint import carried_below
-from videojob_api.layout import OUTPUT
-from videojob_api.manifest import Manifest, ManifestFile
-from videojob_api.plan import Plan
-from videojob_api.report import Published
+from videojob_api.contract.checkpoint import carried_below
+from videojob_api.contract.layout import OUTPUT
+from videojob_api.contract.manifest import Manifest, ManifestFile
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import Published
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, OutputNotReadable, OutputOccupied, ScratchFailed
 from videojob_agent.folder import Entry, Folder

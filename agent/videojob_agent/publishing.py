@@ -20,10 +20,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from videojob_api.contract_status import StatusWord
-from videojob_api.layout import ACKNOWLEDGEMENT
-from videojob_api.plan import Plan
-from videojob_api.report import Acknowledgement, Failure, Published
+from videojob_api.contract.layout import ACKNOWLEDGEMENT
+from videojob_api.contract.status import StatusWord
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import Acknowledgement, Failure, Published
 
 from videojob_agent.backoff import Backoff
 from videojob_agent.board import Board, Known

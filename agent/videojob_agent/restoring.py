@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
-from videojob_api.checkpoint import CarriedCheckpoint
-from videojob_api.layout import CHECKPOINTS, FRAMES
-from videojob_api.manifest import ManifestFile
-from videojob_api.plan import Plan
+from videojob_api.contract.checkpoint import CarriedCheckpoint
+from videojob_api.contract.layout import CHECKPOINTS, FRAMES
+from videojob_api.contract.manifest import ManifestFile
+from videojob_api.messages.plan import Plan
 
 from videojob_agent.carried import Carried
 from videojob_agent.errors import BucketNotFound, CheckpointRefused, CredentialsRefused, Refused, StorageRefused

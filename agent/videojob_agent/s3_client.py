@@ -21,7 +21,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 from botocore.parsers import ResponseParserError
-from videojob_api.storage import S3Location
+from videojob_api.resource.storage import S3Location
 
 from videojob_agent.errors import (
     AgentError,

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from videojob_api.plan import InputPlan
-from videojob_api.storage import S3Object
+from videojob_api.messages.plan import InputPlan
+from videojob_api.resource.storage import S3Object
 
 from videojob_agent.errors import EndpointUnreachable, InputNotFound, UnsafePath
 from videojob_agent.folder import Folder

@@ -13,15 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from videojob_api.contract_status import (
-    LINE_LIMIT,
-    BadStatusLine,
-    StatusDetails,
-    StatusLine,
-    StatusWord,
-    parse_status,
-)
-from videojob_api.layout import FETCH_NOTE, STATUS, STATUS_JSON
+from videojob_api.contract.layout import FETCH_NOTE, STATUS, STATUS_JSON
+from videojob_api.contract.status import LINE_LIMIT, BadStatusLine, StatusDetails, StatusLine, StatusWord, parse_status
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.folder import Folder

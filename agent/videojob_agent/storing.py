@@ -6,7 +6,7 @@ import hashlib
 import os
 from io import BufferedReader
 
-from videojob_api.manifest import ManifestFile
+from videojob_api.contract.manifest import ManifestFile
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.folder import Entry, Folder

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from videojob_api.plan import Plan
-from videojob_api.report import Report
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import Report
 
 from videojob_agent.board import Board, Known
 from videojob_agent.carrying import Carrier

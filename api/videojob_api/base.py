@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstrai
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from videojob_api.rules import VALIDATIONS, Rule, camel_case, report
-from videojob_api.value_rules import not_matching
+from videojob_api.validation.core import VALIDATIONS, Rule, camel_case, report
+from videojob_api.validation.values import not_matching
 
 GROUP = "videojobs.dev"
 VERSION = "v1alpha1"

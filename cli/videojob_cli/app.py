@@ -17,11 +17,11 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from videojob_api.exit_codes import ExitCode
-from videojob_api.launch import RunMode, run_mode
-from videojob_api.layout import MANIFEST
-from videojob_api.plan import Plan
-from videojob_api.videojob import VideoJob
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.contract.launch import RunMode, run_mode
+from videojob_api.contract.layout import MANIFEST
+from videojob_api.messages.plan import Plan
+from videojob_api.resource.videojob import VideoJob
 
 from videojob_cli.conversion import pack
 from videojob_cli.display import Display

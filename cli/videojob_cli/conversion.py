@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 pack = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 CONVERTER = "videojob_runner.convert"

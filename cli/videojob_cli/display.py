@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from videojob_api.report import Report
+from videojob_api.messages.report import Report
 
 
 class Display:

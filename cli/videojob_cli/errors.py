@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 FAILED = 1
 """Exit code when the runner itself ended well, and the job has failed all the same."""

@@ -24,10 +24,10 @@ from videojob_agent.fetch import fetch
 from videojob_agent.stores import Store, store_for
 from videojob_agent.waiting import utc_now
 from videojob_agent.watch import Watch
-from videojob_api.launch import RunMode
-from videojob_api.plan import Plan
-from videojob_api.report import ProgressState, Report
-from videojob_api.spec import VideoJobSpec
+from videojob_api.contract.launch import RunMode
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import ProgressState, Report
+from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_cli.errors import FAILED, CommandFailed
 from videojob_cli.runner_process import RunnerProcess

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from videojob_api.base import KIND
-from videojob_api.videojob import VideoJob
+from videojob_api.resource.videojob import VideoJob
 
 from videojob_cli.errors import CommandFailed
 

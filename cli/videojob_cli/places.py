@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from videojob_api.plan import JobRef, OutputPlan, Plan
-from videojob_api.storage import Claim, Output
-from videojob_api.videojob import VideoJob
+from videojob_api.messages.plan import JobRef, OutputPlan, Plan
+from videojob_api.resource.storage import Claim, Output
+from videojob_api.resource.videojob import VideoJob
 from videojob_operator.domain.plan import Places, make_plan
 
 FETCH_SECONDS = 60

@@ -15,8 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from videojob_api.launch import RunMode, runner_command, runner_environment
-from videojob_api.spec import VideoJobSpec
+from videojob_api.contract.launch import RunMode, runner_command, runner_environment
+from videojob_api.resource.spec import VideoJobSpec
 
 LOG = "runner.log"
 LINES_SHOWN = 12

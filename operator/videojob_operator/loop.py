@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from videojob_api.status import VideoJobStatus
+from videojob_api.resource.status import VideoJobStatus
 
 from videojob_operator.cluster.apply import Hand
 from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound, SchemaRejected

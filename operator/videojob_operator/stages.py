@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from videojob_api.status import Condition, VideoJobStatus
+from videojob_api.resource.status import Condition, VideoJobStatus
 
 from videojob_operator.domain.observed import Observed, VideoJobSeen
 from videojob_operator.metrics import Metrics

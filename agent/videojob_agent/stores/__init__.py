@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from videojob_api.plan import OutputPlan
+from videojob_api.messages.plan import OutputPlan
 
 from videojob_agent.stores.folder_store import FolderStore
 from videojob_agent.stores.s3_store import S3Store

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from videojob_api.layout import MANIFEST
+from videojob_api.contract.layout import MANIFEST
 
 from videojob_agent.errors import (
     AlreadyCommitted,

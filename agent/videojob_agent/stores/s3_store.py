@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import Buffer
-from videojob_api.layout import MANIFEST
-from videojob_api.storage import S3Prefix
+from videojob_api.contract.layout import MANIFEST
+from videojob_api.resource.storage import S3Prefix
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, InputNotFound
 from videojob_agent.s3_client import NOT_SUPPORTED, Patience, code_of, in_our_words, s3_client

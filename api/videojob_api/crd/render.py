@@ -8,9 +8,9 @@ import yaml
 
 from videojob_api.base import GROUP, KIND, PLURAL, SCHEMA_REVISION, VERSION
 from videojob_api.crd.schema import structural
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import FIRST_CONDITIONS, VideoJobStatus
-from videojob_api.videojob import Metadata
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import FIRST_CONDITIONS, VideoJobStatus
+from videojob_api.resource.videojob import Metadata
 
 HEADER = "# Generated from the models in api/videojob_api by `make generate`. Do not edit.\n"
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from videojob_api.base import Document
-from videojob_api.object_rules import exactly_one
-from videojob_api.rules import wire
+from videojob_api.validation.core import wire
+from videojob_api.validation.objects import exactly_one
 
 DEFAULT_SIZE = (480, 480)
 """Width and height of simulated frames where a pipeline does not say any."""

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document
 from videojob_api.pipelines.base import PipelineSpec
-from videojob_api.value_rules import UniqueBy
+from videojob_api.validation.values import UniqueBy
 
 
 class EnvVar(Document):

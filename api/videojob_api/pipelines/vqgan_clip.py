@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath
-from videojob_api.object_rules import at_least_one, excludes, increasing, only_where, requires, value_requires
 from videojob_api.pipelines.base import UPSCALER, InputField, ModelRole, PipelineSpec, png_bytes
-from videojob_api.rules import Rule
-from videojob_api.value_rules import ODD
+from videojob_api.validation.core import Rule
+from videojob_api.validation.objects import at_least_one, excludes, increasing, only_where, requires, value_requires
+from videojob_api.validation.values import ODD
 
 Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from videojob_api.base import API_VERSION, KIND
-from videojob_api.status import VideoJobStatus
+from videojob_api.resource.status import VideoJobStatus
 
 from videojob_operator.cluster.api import Api
 from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound, SchemaRejected

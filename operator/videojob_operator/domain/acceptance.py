@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from videojob_api.plan import PLAN_LIMIT, JobRef
-from videojob_api.spec import VideoJobSpec
+from videojob_api.messages.plan import PLAN_LIMIT, JobRef
+from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_operator.domain.names import progress_path
 from videojob_operator.domain.observed import Problem

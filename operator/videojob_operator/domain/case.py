@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from videojob_api.plan import JobRef
-from videojob_api.report import Report
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import OutputStatus, Progress, VideoJobStatus
+from videojob_api.messages.plan import JobRef
+from videojob_api.messages.report import Report
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import OutputStatus, Progress, VideoJobStatus
 
 from videojob_operator.domain import progress
 from videojob_operator.domain.endings import Ending, ending

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from videojob_api.status import CONDITION_TYPES, Condition, VideoJobStatus
+from videojob_api.resource.status import CONDITION_TYPES, Condition, VideoJobStatus
 
 MESSAGE_LIMIT = 1024
 EPOCH = datetime.fromtimestamp(0, UTC)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from videojob_api.status import Attempt, VideoJobStatus
+from videojob_api.resource.status import Attempt, VideoJobStatus
 
 from videojob_operator.domain.acceptance import objection
 from videojob_operator.domain.case import Case, examine

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from videojob_api.status import VideoJobStatus
+from videojob_api.resource.status import VideoJobStatus
 
 
 @dataclass(frozen=True, slots=True)

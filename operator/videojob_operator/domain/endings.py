@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import Enum
 
 from pydantic import ValidationError
-from videojob_api.exit_codes import ExitCode
-from videojob_api.report import Failure, FetchResult, Report
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.messages.report import Failure, FetchResult, Report
 
 from videojob_operator.domain.conditions import clean, word
 from videojob_operator.domain.observed import FETCH, RUNNER, Exit, PodSeen

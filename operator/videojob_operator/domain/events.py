@@ -8,7 +8,7 @@ and none is needed to decide anything.
 from collections.abc import Iterator
 from typing import Literal
 
-from videojob_api.status import Condition, VideoJobStatus
+from videojob_api.resource.status import Condition, VideoJobStatus
 
 from videojob_operator.domain.case import Case
 from videojob_operator.domain.conditions import PENDING, clean, condition

@@ -9,9 +9,9 @@ a name would look at the sidecar's exit code as well.
 from typing import Any
 
 from videojob_api.base import API_VERSION, KIND
-from videojob_api.exit_codes import FINAL
-from videojob_api.plan import JobRef
-from videojob_api.spec import VideoJobSpec
+from videojob_api.contract.exit_codes import FINAL
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL, UID_LABEL, job_name
 from videojob_operator.domain.observed import FETCH, RUNNER

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from videojob_api.report import Report
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import VideoJobStatus
+from videojob_api.messages.report import Report
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import VideoJobStatus
 
 AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
 """Names of the containers in a job's pod; failure policy, projections and people rely on them."""

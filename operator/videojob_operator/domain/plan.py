@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_api import layout
-from videojob_api.config import RunnerConfig
-from videojob_api.plan import InputPlan, JobRef, OutputPlan, Plan, ReportPlan
-from videojob_api.spec import VideoJobSpec
-from videojob_api.storage import Claim, Input, S3Prefix
+from videojob_api.contract import layout
+from videojob_api.contract.config import RunnerConfig
+from videojob_api.messages.plan import InputPlan, JobRef, OutputPlan, Plan, ReportPlan
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.storage import Claim, Input, S3Prefix
 
 CLAIMS_ROOT = "/mnt/claims"
 OUTPUT_MOUNT = "/mnt/output"

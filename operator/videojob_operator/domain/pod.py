@@ -7,10 +7,10 @@ claim it could write to. Agent and fetch are ours, with a read-only root file sy
 
 from typing import Any
 
-from videojob_api import layout
-from videojob_api.launch import run_mode, runner_command, runner_environment
-from videojob_api.plan import JobRef
-from videojob_api.spec import Pod, VideoJobSpec
+from videojob_api.contract import layout
+from videojob_api.contract.launch import run_mode, runner_command, runner_environment
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import Pod, VideoJobSpec
 
 from videojob_operator.domain.names import progress_path
 from videojob_operator.domain.observed import AGENT, FETCH, RUNNER

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import ValidationError
-from videojob_api.report import ProgressState, Report
-from videojob_api.status import OutputStatus, Progress
+from videojob_api.messages.report import ProgressState, Report
+from videojob_api.resource.status import OutputStatus, Progress
 
 from videojob_operator.domain.observed import AGENT, PodSeen, ReportSeen
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import Condition, VideoJobStatus
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import Condition, VideoJobStatus
 
 from videojob_operator.domain.observed import (
     OURSELVES,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from videojob_api.status import Attempt, VideoJobStatus
+from videojob_api.resource.status import Attempt, VideoJobStatus
 
 from videojob_operator.domain.conditions import clean
 from videojob_operator.domain.endings import Ending, Fault

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from videojob_api.pipelines.base import png_bytes
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.spec import VideoJobSpec
 
 GI = 1024**3
 VIDEO_SHARE = 0.1

@@ -9,8 +9,8 @@ Exit code 0 is no evidence: a sidecar's failure does not show in it. A VideoJob 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from videojob_api.report import Failure, ProgressState
-from videojob_api.status import OutputStatus
+from videojob_api.messages.report import Failure, ProgressState
+from videojob_api.resource.status import OutputStatus
 
 from videojob_operator.domain.case import Case
 from videojob_operator.domain.endings import Ending, Fault, said

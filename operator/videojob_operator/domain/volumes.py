@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from videojob_api import layout
-from videojob_api.plan import JobRef
-from videojob_api.spec import VideoJobSpec
-from videojob_api.storage import Claim, S3Location
+from videojob_api.contract import layout
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.storage import Claim, S3Location
 
 from videojob_operator.domain.names import audience
 from videojob_operator.domain.observed import AGENT, FETCH, RUNNER

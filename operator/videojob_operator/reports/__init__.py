@@ -1,1 +1,1 @@
-"""The door for agents: tokens, limits, progress slots, server."""
+"""The HTTPS server that takes the agents' progress reports."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from videojob_api.report import Report
+from videojob_api.messages.report import Report
 
 from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.videojobs import VideoJobs

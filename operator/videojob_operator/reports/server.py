@@ -23,7 +23,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from pydantic import ValidationError
-from videojob_api.report import Report
+from videojob_api.messages.report import Report
 
 from videojob_operator.domain.observed import PodSeen
 from videojob_operator.metrics import Metrics

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 
 from videojob_operator.domain import progress
 from videojob_operator.domain.observed import PodSeen, ReportSeen

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.checkpoint import GENERATIONS, MARKER, Marker
+from videojob_api.contract.checkpoint import GENERATIONS, MARKER, Marker
 
 from videojob_runner.contract.engine import Stop
 from videojob_runner.contract.errors import Interrupted

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from videojob_api.layout import ACCELERATOR_VARIABLE
+from videojob_api.contract.layout import ACCELERATOR_VARIABLE
 
 from videojob_runner.contract.errors import NoDevice
 from videojob_runner.engine.device import Device

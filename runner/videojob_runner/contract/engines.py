@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from typing import Any
 
-from videojob_api.rules import camel_case
+from videojob_api.validation.core import camel_case
 
 from videojob_runner.contract.engine import Engine
 from videojob_runner.contract.errors import BadConfig

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 
 class RunnerError(Exception):

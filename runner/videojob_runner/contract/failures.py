@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from videojob_api.report import Failure
+from videojob_api.messages.report import Failure
 
 from videojob_runner.contract.errors import RunnerError
 

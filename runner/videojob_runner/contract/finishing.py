@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from videojob_api.pipelines.base import UPSCALER
-from videojob_api.post import Audio, Upscale
+from videojob_api.resource.post import Audio, Upscale
 
 from videojob_runner.contract.engine import Progress, RunContext, Stop
 from videojob_runner.contract.errors import BadConfig, Interrupted

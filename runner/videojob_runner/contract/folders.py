@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from videojob_api import layout
+from videojob_api.contract import layout
 
 from videojob_runner.media.frames import clear_frames
 

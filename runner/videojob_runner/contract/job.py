@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from videojob_api import config as documents
-from videojob_api import legacy
-from videojob_api.config import FlatConfig, RunnerConfig, read_config
-from videojob_api.post import PostStep
-from videojob_api.problems import problems
-from videojob_api.spec import Checkpoint, ModelSource
+from videojob_api.contract import config as documents
+from videojob_api.contract import legacy
+from videojob_api.contract.config import FlatConfig, RunnerConfig, read_config
+from videojob_api.resource.post import PostStep
+from videojob_api.resource.spec import Checkpoint, ModelSource
+from videojob_api.validation.problems import problems
 
 from videojob_runner.contract.errors import BadConfig
 

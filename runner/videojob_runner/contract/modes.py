@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from videojob_api.launch import MODE_OPTION, TEST_DURATION_OPTION, RunMode
-from videojob_api.layout import MODE_VARIABLE
+from videojob_api.contract.launch import MODE_OPTION, TEST_DURATION_OPTION, RunMode
+from videojob_api.contract.layout import MODE_VARIABLE
 
 from videojob_runner.contract.errors import BadConfig
 

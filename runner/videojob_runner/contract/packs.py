@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from videojob_api.spec import ModelSource
+from videojob_api.resource.spec import ModelSource
 
 from videojob_runner.contract.errors import BadConfig, BadInput, UnsafeCheckpoint
 

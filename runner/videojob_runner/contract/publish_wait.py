@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.layout import ACKNOWLEDGEMENT
-from videojob_api.report import Acknowledgement
+from videojob_api.contract.layout import ACKNOWLEDGEMENT
+from videojob_api.messages.report import Acknowledgement
 
 from videojob_runner.contract.errors import NotPublished
 

@@ -14,9 +14,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from videojob_api.exit_codes import ExitCode
-from videojob_api.launch import RunMode
-from videojob_api.layout import AWAIT_VARIABLE
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.layout import AWAIT_VARIABLE
 
 from videojob_runner.contract.engines import load_engine
 from videojob_runner.contract.errors import BadConfig, Interrupted, NotPublished, RunnerError

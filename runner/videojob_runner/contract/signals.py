@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 log = logging.getLogger(__name__)
 

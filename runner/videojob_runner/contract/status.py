@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videojob_api.contract_status import StatusDetails, StatusLine, StatusWord
-from videojob_api.layout import STATUS, STATUS_JSON
-from videojob_api.report import Failure
+from videojob_api.contract.layout import STATUS, STATUS_JSON
+from videojob_api.contract.status import StatusDetails, StatusLine, StatusWord
+from videojob_api.messages.report import Failure
 
 from videojob_runner.atomic import replace_text
 from videojob_runner.contract.errors import RunnerError

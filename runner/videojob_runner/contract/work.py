@@ -12,8 +12,8 @@ import secrets
 import shutil
 from collections.abc import Callable
 
-from videojob_api.launch import RunMode
-from videojob_api.report import Failure
+from videojob_api.contract.launch import RunMode
+from videojob_api.messages.report import Failure
 
 from videojob_runner.contract.checkpoint import CheckpointSlot
 from videojob_runner.contract.engine import Outcome, RunContext, WarmsUp

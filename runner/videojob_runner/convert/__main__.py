@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 from videojob_runner.contract.errors import RunnerError
 from videojob_runner.convert.request import UNSTATED, Request

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from videojob_api.storage import S3Prefix, SecretRef
+from videojob_api.resource.storage import S3Prefix, SecretRef
 
 from devcluster.build import binary
 

@@ -13,9 +13,9 @@ from videojob_agent.errors import AgentError, BucketNotFound, DigestMismatch, In
 from videojob_agent.fetch import fetch
 from videojob_agent.stores import store_for
 from videojob_agent.watch import Watch
-from videojob_api.plan import InputPlan, OutputPlan, Plan
-from videojob_api.report import FetchResult, ProgressState
-from videojob_api.storage import Input, S3Object
+from videojob_api.messages.plan import InputPlan, OutputPlan, Plan
+from videojob_api.messages.report import FetchResult, ProgressState
+from videojob_api.resource.storage import Input, S3Object
 
 from tests.apiserver.agent.s3_server import Server, place, write_keys
 from tests.unit.agent.agent_fakes import MemoryStore, plan, quiet, runner_writes

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import pytest
 from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store
-from videojob_api.plan import OutputPlan
-from videojob_api.report import Acknowledgement, ProgressState
+from videojob_api.messages.plan import OutputPlan
+from videojob_api.messages.report import Acknowledgement, ProgressState
 
 from devcluster import NotPossibleHere
 from tests.apiserver.agent.s3_server import Gateway, place, s3_gateway, swap_keys

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store
-from videojob_api.plan import OutputPlan
-from videojob_api.report import ProgressState
+from videojob_api.messages.plan import OutputPlan
+from videojob_api.messages.report import ProgressState
 
 from tests.apiserver.agent.s3_server import Server, place, write_keys
 from tests.unit.agent.attempt import Attempt, frame, listed, state, steps

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import devcluster
-from tests.apiserver.api.judge import Judge
+from tests.apiserver.api.dry_run import Judge
 
 CRD = Path(__file__).resolve().parents[3] / "crds/videojobs.yaml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import corpus, verdicts
-from tests.apiserver.api.judge import Judge
+from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
 

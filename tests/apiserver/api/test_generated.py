@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.spec import VideoJobSpec
 
 from tests import generated_specs, verdicts
-from tests.apiserver.api.judge import Judge
+from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
 

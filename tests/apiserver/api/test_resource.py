@@ -10,7 +10,7 @@ import pytest
 import devcluster
 from devcluster.kubectl import KubectlFailed
 from tests import corpus, spec_fields
-from tests.apiserver.api.judge import Judge
+from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.spec import VideoJobSpec
 
 from tests import corpus, spec_fields, verdicts
-from tests.apiserver.api.judge import Judge
+from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
 

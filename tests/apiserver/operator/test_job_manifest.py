@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from videojob_api.plan import JobRef
-from videojob_api.spec import VideoJobSpec
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import VideoJobSpec
 from videojob_operator.domain.job import job_manifest
 from videojob_operator.domain.settings import Settings
 

@@ -15,9 +15,9 @@ from videojob_agent.errors import AgentError, AlreadyCommitted, EndpointUnreacha
 from videojob_agent.events import Events
 from videojob_agent.reporting import Answer
 from videojob_agent.status_file import Sight
-from videojob_api.contract_status import StatusDetails, StatusWord, parse_status
-from videojob_api.plan import InputPlan, JobRef, OutputPlan, Plan
-from videojob_api.storage import Input
+from videojob_api.contract.status import StatusDetails, StatusWord, parse_status
+from videojob_api.messages.plan import InputPlan, JobRef, OutputPlan, Plan
+from videojob_api.resource.storage import Input
 
 JOB = JobRef(namespace="night", name="waves", uid="uid-1")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from videojob_agent.fetch import fetch
 from videojob_agent.publisher import Publisher
 from videojob_agent.publishing import Publishing
 from videojob_agent.stores import Store
-from videojob_api.plan import Plan
-from videojob_api.report import FetchResult
+from videojob_api.messages.plan import Plan
+from videojob_api.messages.report import FetchResult
 
 from tests.unit.agent.agent_fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
 

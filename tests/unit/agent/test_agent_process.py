@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.plan import OutputPlan, Plan
+from videojob_api.messages.plan import OutputPlan, Plan
 
 from tests.unit.agent.agent_fakes import inline, plan, runner_writes
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from videojob_agent.board import Board
-from videojob_api.report import Failure, ProgressState, Published, Report
+from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
 from tests.unit.agent.agent_fakes import NOON, sight
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 from videojob_agent import carrying as module
 from videojob_agent.errors import AgentError, CredentialsRefused, EndpointUnreachable
-from videojob_api.report import ProgressState
+from videojob_api.messages.report import ProgressState
 
 from tests.unit.agent.agent_fakes import JOB, MemoryStore
 from tests.unit.agent.attempt import BELOW, INDEX, Attempt, folder_of, frame, index, listed, state, steps

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from videojob_agent.endpoint import HttpsEndpoint
 from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.reporting import Answer
-from videojob_api.plan import ReportPlan
+from videojob_api.messages.plan import ReportPlan
 
 TOKEN = "eyJ-secret-token"
 

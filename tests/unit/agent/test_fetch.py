@@ -22,10 +22,10 @@ from videojob_agent.errors import (
     UnsafePath,
 )
 from videojob_agent.fetch import fetch
-from videojob_api.exit_codes import ExitCode
-from videojob_api.plan import InputPlan, OutputPlan, Plan
-from videojob_api.report import FetchResult
-from videojob_api.storage import Claim, Input
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.messages.plan import InputPlan, OutputPlan, Plan
+from videojob_api.messages.report import FetchResult
+from videojob_api.resource.storage import Claim, Input
 
 from tests.unit.agent.agent_fakes import JOB, ManualClock, MemoryStore, inline, names_in, plan, quiet
 

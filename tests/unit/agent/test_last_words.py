@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from videojob_agent.last_words import LIMIT, LastWords, fitted
-from videojob_api.report import Failure, FetchResult, ProgressState, Published, Report
+from videojob_api.messages.report import Failure, FetchResult, ProgressState, Published, Report
 
 from tests.unit.agent.agent_fakes import NOON
 

@@ -19,7 +19,7 @@ from videojob_agent.errors import (
     UnsafePath,
 )
 from videojob_agent.publisher import Publisher
-from videojob_api.manifest import Manifest
+from videojob_api.contract.manifest import Manifest
 
 from tests.unit.agent.agent_fakes import JOB, ManualClock, MemoryStore, plan
 

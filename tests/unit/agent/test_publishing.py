@@ -22,7 +22,7 @@ from videojob_agent.publisher import Publisher
 from videojob_agent.publishing import Publishing
 from videojob_agent.status_file import Sight
 from videojob_agent.waiting import Words
-from videojob_api.report import Acknowledgement, ProgressState, Report
+from videojob_api.messages.report import Acknowledgement, ProgressState, Report
 
 from tests.unit.agent.agent_fakes import NOON, ManualClock, MemoryStore, plan, quiet, runner_writes, sight
 from tests.unit.agent.attempt import Attempt

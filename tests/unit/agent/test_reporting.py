@@ -11,7 +11,7 @@ from videojob_agent.backoff import Backoff
 from videojob_agent.board import Board
 from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.reporting import SKIP, Answer, Reporting
-from videojob_api.report import Failure
+from videojob_api.messages.report import Failure
 
 from tests.unit.agent.agent_fakes import NOON, ManualClock, RecordingEndpoint, quiet, sight
 

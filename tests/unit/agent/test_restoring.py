@@ -20,8 +20,8 @@ from videojob_agent.errors import (
     StorageRefused,
 )
 from videojob_agent.folder import Folder
-from videojob_api.exit_codes import ExitCode
-from videojob_api.report import FetchResult
+from videojob_api.contract.exit_codes import ExitCode
+from videojob_api.messages.report import FetchResult
 
 from tests.unit.agent.agent_fakes import MemoryStore, inline
 from tests.unit.agent.attempt import BELOW, INDEX, Attempt, folder_of, frame, index, listed, state, steps

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from videojob_agent.errors import CredentialsRefused
 from videojob_agent.s3_client import s3_client
-from videojob_api.storage import S3Location
+from videojob_api.resource.storage import S3Location
 
 
 def keys(root: Path, *, access: bytes = b"id", secret: bytes = b"secret") -> S3Location:

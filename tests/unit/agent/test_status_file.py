@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from videojob_agent.folder import Folder
 from videojob_agent.status_file import Sight, StatusReader
-from videojob_api.contract_status import StatusWord
+from videojob_api.contract.status import StatusWord
 
 from tests.unit.agent.agent_fakes import details_of
 

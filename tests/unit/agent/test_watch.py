@@ -16,7 +16,7 @@ from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.fetch_note import FetchNote
 from videojob_agent.reporting import Answer
 from videojob_agent.watch import Watch
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 
 from tests.unit.agent.agent_fakes import (
     MemoryStore,

@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from videojob_api.base import Document
-from videojob_api.checkpoint import CheckpointIndex, Marker
-from videojob_api.contract_status import StatusDetails
+from videojob_api.contract.checkpoint import CheckpointIndex, Marker
+from videojob_api.contract.manifest import Manifest
+from videojob_api.contract.status import StatusDetails
 from videojob_api.crd.schema import structural
-from videojob_api.manifest import Manifest
-from videojob_api.plan import PLAN_LIMIT, Plan
-from videojob_api.report import Acknowledgement, FetchResult, Report
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import VideoJobStatus
-from videojob_api.storage import INLINE_LIMIT
+from videojob_api.messages.plan import PLAN_LIMIT, Plan
+from videojob_api.messages.report import Acknowledgement, FetchResult, Report
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import VideoJobStatus
+from videojob_api.resource.storage import INLINE_LIMIT
 
 from tests import generated_specs
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from videojob_api.crd.schema import structural
-from videojob_api.problems import problems
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.validation.problems import problems
 from videojob_operator.domain.scratch import scratch
 
 from tests import corpus

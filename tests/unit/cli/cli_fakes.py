@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from videojob_api.videojob import VideoJob
+from videojob_api.resource.videojob import VideoJob
 
 
 def manifest(**spec: Any) -> dict[str, Any]:

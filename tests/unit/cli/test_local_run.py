@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from videojob_api.launch import RunMode
-from videojob_api.report import ProgressState, Report
+from videojob_api.contract.launch import RunMode
+from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.errors import CommandFailed
 from videojob_cli.local_run import run_locally
 from videojob_cli.places import LocalPlaces, local_plan

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.plan import Plan
+from videojob_api.messages.plan import Plan
 from videojob_cli.places import LocalPlaces, local_plan, local_uid
 
 from tests.unit.cli.cli_fakes import videojob

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.display import facts
 from videojob_cli.local_run import verdict
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from videojob_api.report import FetchResult, ProgressState, Report
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import Condition, VideoJobStatus
+from videojob_api.messages.report import FetchResult, ProgressState, Report
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import Condition, VideoJobStatus
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import Decision
 from videojob_operator.domain.observed import (

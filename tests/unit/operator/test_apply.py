@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_api.status import Condition, OutputStatus, Progress, VideoJobStatus
+from videojob_api.resource.status import Condition, OutputStatus, Progress, VideoJobStatus
 from videojob_operator.cluster.apply import CONTROLLER_MANAGER, PROGRESS_MANAGER, Hand
 from videojob_operator.cluster.errors import ClusterError, Conflict, Forbidden, NotFound, SchemaRejected, Unreachable
 from videojob_operator.cluster.events import Events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from videojob_api.status import Attempt, Progress
+from videojob_api.resource.status import Attempt, Progress
 from videojob_operator.domain.decision import CreateJob, RecordEvent
 from videojob_operator.domain.observed import Observed, PodSeen
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from videojob_api.status import CONDITION_TYPES, Condition, VideoJobStatus
+from videojob_api.resource.status import CONDITION_TYPES, Condition, VideoJobStatus
 from videojob_operator.domain.conditions import Fact, clean, is_over, kept, since, word
 
 from tests.unit.operator.builders import NOW, ago, condition

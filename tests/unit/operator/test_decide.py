@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from videojob_api.report import FetchResult
-from videojob_api.status import CONDITION_TYPES, FIRST_CONDITIONS, VideoJobStatus
+from videojob_api.messages.report import FetchResult
+from videojob_api.resource.status import CONDITION_TYPES, FIRST_CONDITIONS, VideoJobStatus
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import CreateJob, DeleteJob, RecordEvent, SetActiveDeadline, SetSuspend
 from videojob_operator.domain.observed import CreationProblem, Observed, Problem

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from videojob_api.plan import JobRef, Plan
+from videojob_api.messages.plan import JobRef, Plan
 from videojob_operator.domain.job import failure_rules, job_manifest
 from videojob_operator.domain.names import audience, job_name, progress_path
 from videojob_operator.domain.volumes import claim_names, secret_names

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 from videojob_operator.cluster.apply import Hand
 from videojob_operator.cluster.errors import ClusterError, Forbidden, SchemaRejected, Unreachable
 from videojob_operator.cluster.events import Events

@@ -14,8 +14,8 @@ from typing import Any
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
-from videojob_api.report import Failure, ProgressState, Published, Report
-from videojob_api.status import Attempt, Condition, OutputStatus, Progress, VideoJobStatus
+from videojob_api.messages.report import Failure, ProgressState, Published, Report
+from videojob_api.resource.status import Attempt, Condition, OutputStatus, Progress, VideoJobStatus
 from videojob_operator.domain.conditions import is_over
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import (

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 from videojob_operator.cluster.informer import Informer
 from videojob_operator.cluster.kinds import JOBS, PODS
 from videojob_operator.cluster.videojobs import VideoJobs

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from videojob_api.config import RunnerConfig
-from videojob_api.plan import JobRef, Plan
+from videojob_api.contract.config import RunnerConfig
+from videojob_api.messages.plan import JobRef, Plan
 from videojob_operator.domain.acceptance import objection
 from videojob_operator.domain.plan import Places, make_plan, plan_json
 from videojob_operator.domain.scratch import Scratch, scratch

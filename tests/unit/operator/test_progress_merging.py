@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from videojob_api.report import ProgressState, Published, Report
-from videojob_api.status import OutputStatus, Progress
+from videojob_api.messages.report import ProgressState, Published, Report
+from videojob_api.resource.status import OutputStatus, Progress
 from videojob_operator.domain.observed import ReportSeen
 from videojob_operator.domain.progress import (
     flush_interval,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_api.status import VideoJobStatus
+from videojob_api.resource.status import VideoJobStatus
 from videojob_operator.domain.observed import ConditionSeen, ContainerSeen, Exit
 from videojob_operator.domain.projection import EPOCH, project_job, project_pod, project_videojob, time
 

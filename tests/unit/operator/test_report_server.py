@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from videojob_api.report import Report
+from videojob_api.messages.report import Report
 from videojob_operator import tls
 from videojob_operator.domain.observed import PodSeen
 from videojob_operator.metrics import Metrics

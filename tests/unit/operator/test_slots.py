@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from videojob_api.report import ProgressState, Report
+from videojob_api.messages.report import ProgressState, Report
 from videojob_operator.domain.observed import PodSeen
 from videojob_operator.reports.slots import Slots
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from videojob_api.status import Condition, OutputStatus, VideoJobStatus
+from videojob_api.resource.status import Condition, OutputStatus, VideoJobStatus
 from videojob_operator.cluster.notes import Notes
 from videojob_operator.domain.observed import CreationProblem, Observed, VideoJobSeen
 from videojob_operator.queue import Key

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from videojob_api.report import Failure, ProgressState, Published
-from videojob_api.status import OutputStatus
+from videojob_api.messages.report import Failure, ProgressState, Published
+from videojob_api.resource.status import OutputStatus
 from videojob_operator.domain.decision import DeleteJob
 from videojob_operator.domain.observed import PodSeen
 

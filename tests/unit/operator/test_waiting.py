@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from videojob_api.report import ProgressState
+from videojob_api.messages.report import ProgressState
 from videojob_operator.domain.decision import Decision, DeleteJob, SetSuspend
 from videojob_operator.domain.observed import PodSeen
 

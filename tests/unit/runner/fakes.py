@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from videojob_api.contract_status import StatusDetails
-from videojob_api.launch import RunMode
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.status import StatusDetails
 from videojob_runner.contract.engine import Engine, Film, Outcome, RunContext
 from videojob_runner.contract.modes import Options
 from videojob_runner.contract.run import run

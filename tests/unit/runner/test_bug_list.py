@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from videojob_api.contract_status import parse_status
-from videojob_api.launch import RunMode
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.status import parse_status
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.contract.modes import parse_options

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from videojob_api.contract_status import StatusWord, parse_status, read_details
-from videojob_api.launch import RunMode
-from videojob_api.layout import IO_PATH
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.layout import IO_PATH
+from videojob_api.contract.status import StatusWord, parse_status, read_details
 from videojob_runner.contract.engine import Outcome, RunContext
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.contract.folders import IoFolder

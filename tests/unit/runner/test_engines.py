@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from videojob_api.pipelines import PIPELINES
-from videojob_api.rules import wire
+from videojob_api.validation.core import wire
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.engines import built_in_engines, engine_names, load_engine
 from videojob_runner.contract.errors import BadConfig, BadInput
@@ -31,7 +31,7 @@ def test_an_unknown_engine_is_told_which_there_are() -> None:
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
     engine, bench = FakeEngine(), Bench(tmp_path, {"prompt": "x", "unique_id": "u", "num_frames": 3})
-    from videojob_api.launch import RunMode
+    from videojob_api.contract.launch import RunMode
 
     assert bench.run(RunMode.PROD, engine=engine) == 0
     return engine.contexts[0]

@@ -1,7 +1,7 @@
 """The command line: what it takes, what it refuses, and its defaults."""
 
 import pytest
-from videojob_api.launch import RunMode
+from videojob_api.contract.launch import RunMode
 from videojob_runner.contract.errors import BadConfig
 from videojob_runner.contract.modes import Options, parse_options
 

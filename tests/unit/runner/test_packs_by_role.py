@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.spec import ModelSource
+from videojob_api.resource.spec import ModelSource
 from videojob_runner.contract.errors import BadConfig, BadInput, UnsafeCheckpoint
 from videojob_runner.contract.packs import PackFolders, built_in_folder
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from spandrel.architectures.ESRGAN import ESRGAN
-from videojob_api.launch import RunMode
+from videojob_api.contract.launch import RunMode
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.media.frames import Pixels, frame_files, read_frame
 from videojob_runner.media.metadata import read_metadata

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from videojob_api.report import Acknowledgement, Failure
+from videojob_api.messages.report import Acknowledgement, Failure
 from videojob_runner.contract.errors import NotPublished
 from videojob_runner.contract.publish_wait import await_published, read_acknowledgement
 

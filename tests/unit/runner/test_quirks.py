@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.contract_status import parse_status
-from videojob_api.launch import RunMode
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.status import parse_status
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadInput
 from videojob_runner.contract.job import video_name

@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_api.contract_status import StatusWord
-from videojob_api.launch import RunMode
-from videojob_api.report import Acknowledgement, Failure
+from videojob_api.contract.launch import RunMode
+from videojob_api.contract.status import StatusWord
+from videojob_api.messages.report import Acknowledgement, Failure
 from videojob_runner.contract.engine import RunContext
 from videojob_runner.contract.errors import BadInput, UnsafeCheckpoint
 from videojob_runner.contract.modes import Options

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from videojob_api.contract_status import StatusDetails, parse_status
-from videojob_api.report import Failure
+from videojob_api.contract.status import StatusDetails, parse_status
+from videojob_api.messages.report import Failure
 from videojob_runner.contract.errors import RunnerError
 from videojob_runner.contract.status import StatusWriter
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from videojob_api.videojob import VideoJob
+from videojob_api.resource.videojob import VideoJob
 from videojob_runner.convert.__main__ import main, parser
 from videojob_runner.models.packs import Pack
 

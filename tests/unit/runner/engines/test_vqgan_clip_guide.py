@@ -10,8 +10,8 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 from videojob_api.pipelines import vqgan_clip as models
-from videojob_api.post import Post
-from videojob_api.spec import VideoJobSpec
+from videojob_api.resource.post import Post
+from videojob_api.resource.spec import VideoJobSpec
 from videojob_runner.contract.packs import PACKS_VARIABLE
 from videojob_runner.engines import vqgan_clip
 

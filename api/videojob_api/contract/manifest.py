@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videojob_api.base import OpenDocument
-from videojob_api.plan import JobRef
+from videojob_api.messages.plan import JobRef
 
 MANIFEST_API_VERSION: Literal["manifest.videojobs.dev/v1"] = "manifest.videojobs.dev/v1"
 

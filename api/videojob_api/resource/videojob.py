@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from videojob_api.base import OpenDocument
-from videojob_api.problems import BadDocument, problems
-from videojob_api.spec import VideoJobSpec
-from videojob_api.status import VideoJobStatus
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import VideoJobStatus
+from videojob_api.validation.problems import BadDocument, problems
 
 
 class Metadata(OpenDocument):

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from videojob_api.contract_status import (
+from videojob_api.contract.status import (
     LINE_LIMIT,
     BadStatusLine,
     StatusDetails,

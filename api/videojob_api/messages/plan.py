@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from videojob_api.base import Document
-from videojob_api.storage import Input, S3Prefix
+from videojob_api.resource.storage import Input, S3Prefix
 
 PLAN_LIMIT = 96 * 1024
 """Bytes of the plan as JSON; a pod's environment cannot carry much more."""

@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from videojob_api.rules import Rule, breach, report, wire
+from videojob_api.validation.core import Rule, breach, report, wire
 
 ODD = Rule(
     message="must be odd, so that something stands in the middle",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videojob_api.base import OpenDocument
-from videojob_api.value_rules import UniqueBy
+from videojob_api.validation.values import UniqueBy
 
 CONDITION_TYPES = (
     "Accepted",

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from videojob_api.base import Document, RelativePath
-from videojob_api.object_rules import exactly_one
-from videojob_api.post_rules import at_most_one
-from videojob_api.rules import Rule
+from videojob_api.validation.core import Rule
+from videojob_api.validation.objects import exactly_one
+from videojob_api.validation.post import at_most_one
 
 
 class Upscale(Document):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.config import BadConfig, FlatConfig
+from videojob_api.contract.config import BadConfig, FlatConfig
 from videojob_api.pipelines.vqgan_clip import Timelapse
-from videojob_api.problems import Problem
+from videojob_api.validation.problems import Problem
 
 ARM = "vqganClip"
 CUTS = 64

@@ -1,6 +1,6 @@
 """Exit codes are read by failure policies and by users' scripts."""
 
-from videojob_api.exit_codes import ExitCode
+from videojob_api.contract.exit_codes import ExitCode
 
 
 def test_exit_codes_are_a_promise() -> None:

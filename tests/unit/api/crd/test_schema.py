@@ -11,12 +11,12 @@ from pydantic import Field
 from videojob_api.base import Document
 from videojob_api.crd.render import definition, render
 from videojob_api.crd.schema import NotStructural, structural
-from videojob_api.object_rules import immutable
-from videojob_api.spec import MUTABLE, VideoJobSpec
+from videojob_api.resource.spec import MUTABLE, VideoJobSpec
+from videojob_api.validation.objects import immutable
 
 from tests import spec_fields
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 class Inner(Document):

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from videojob_api.launch import RunMode, run_mode, runner_command, runner_environment
-from videojob_api.spec import VideoJobSpec
+from videojob_api.contract.launch import RunMode, run_mode, runner_command, runner_environment
+from videojob_api.resource.spec import VideoJobSpec
 
 from tests import corpus
 

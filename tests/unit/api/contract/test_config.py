@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from videojob_api.config import BadConfig, FlatConfig, RunnerConfig, read_config
+from videojob_api.contract.config import BadConfig, FlatConfig, RunnerConfig, read_config
 from videojob_api.pipelines.vqgan_clip import Image
 
 from tests import generated_specs

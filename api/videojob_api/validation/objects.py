@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.rules import FORBIDDEN, REQUIRED, Rule, lookup, wire
+from videojob_api.validation.core import FORBIDDEN, REQUIRED, Rule, lookup, wire
 
 
 def has(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from videojob_api.base import OpenDocument
-from videojob_api.report import Failure
+from videojob_api.messages.report import Failure
 
 LINE_LIMIT = 4096
 """Bytes of STATUS that anybody looks at (VJ-2)."""

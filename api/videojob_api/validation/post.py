@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.rules import FORBIDDEN, Rule, wire
-from videojob_api.spec_rules import FOUND, brought
+from videojob_api.validation.core import FORBIDDEN, Rule, wire
+from videojob_api.validation.spec import FOUND, brought
 
 
 def at_most_one(field: str) -> Rule:

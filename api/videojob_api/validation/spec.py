@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.rules import REQUIRED, Rule, lookup, wire
+from videojob_api.validation.core import REQUIRED, Rule, lookup, wire
 
 LIMITS = "runner.resources.limits"
 FOUND = "has(self.inputs) && self.inputs.exists(i, {name} == i.path || {name}.startsWith(i.path + '/'))"

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import OpenDocument
-from videojob_api.layout import CHECKPOINTS
-from videojob_api.manifest import ManifestFile
+from videojob_api.contract.layout import CHECKPOINTS
+from videojob_api.contract.manifest import ManifestFile
 
 CHECKPOINTS_API_VERSION: Literal["checkpoints.videojobs.dev/v1"] = "checkpoints.videojobs.dev/v1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from videojob_api import layout
-from videojob_api.spec import VideoJobSpec
+from videojob_api.contract import layout
+from videojob_api.resource.spec import VideoJobSpec
 
 MODE_OPTION = "--mode"
 TEST_DURATION_OPTION = "--test_duration"

@@ -6,22 +6,22 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from videojob_api.base import Document, RelativePath, without_nulls
-from videojob_api.object_rules import exactly_one, immutable, requires
 from videojob_api.pipelines import PIPELINES, Pipeline
 from videojob_api.pipelines.base import PipelineSpec, optional_fields
 from videojob_api.pipelines.custom import EnvVar
-from videojob_api.post import Post
-from videojob_api.post_rules import (
+from videojob_api.resource.post import Post
+from videojob_api.resource.quantity import Quantity
+from videojob_api.resource.storage import Inputs, ObjectName, Output, Sha256
+from videojob_api.validation.core import Rule
+from videojob_api.validation.objects import exactly_one, immutable, requires
+from videojob_api.validation.post import (
     AUDIO_INPUTS_EXIST,
     INTERPOLATION_INCREASES_FPS,
     POST_NEEDS_OUR_RUNNER,
     UPSCALER_NEEDS_STEP,
 )
-from videojob_api.quantity import Quantity
-from videojob_api.rules import Rule
-from videojob_api.spec_rules import ACCELERATOR_LIMIT, MODEL_INPUTS_EXIST, input_path_exists, model_roles
-from videojob_api.storage import Inputs, ObjectName, Output, Sha256
-from videojob_api.value_rules import UniqueBy, each_in
+from videojob_api.validation.spec import ACCELERATOR_LIMIT, MODEL_INPUTS_EXIST, input_path_exists, model_roles
+from videojob_api.validation.values import UniqueBy, each_in
 
 BUILTIN_PACKS = tuple(
     dict.fromkeys(role.default for model in PIPELINES.values() for role in model.MODEL_ROLES if role.default)

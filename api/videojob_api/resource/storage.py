@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from videojob_api.base import CONTROL, SAFE_PATH, Document, RelativePath
-from videojob_api.object_rules import exactly_one, value_requires
-from videojob_api.rules import Rule
-from videojob_api.value_rules import UniqueBy, not_matching, total_bytes
+from videojob_api.validation.core import Rule
+from videojob_api.validation.objects import exactly_one, value_requires
+from videojob_api.validation.values import UniqueBy, not_matching, total_bytes
 
 INLINE_LIMIT = 32 * 1024
 """Bytes of all inline inputs together: they travel in the pod's environment."""

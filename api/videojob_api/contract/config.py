@@ -15,12 +15,12 @@ from pydantic_core import from_json
 
 from videojob_api.base import CONTROL, Document, OpenDocument, RelativePath
 from videojob_api.pipelines import Pipeline
-from videojob_api.post import Post
-from videojob_api.post_rules import INTERPOLATION_INCREASES_FPS
-from videojob_api.problems import BadDocument, Problem, problems
-from videojob_api.rules import Rule
-from videojob_api.spec import Checkpoint, Encoding, Models
-from videojob_api.value_rules import not_matching
+from videojob_api.resource.post import Post
+from videojob_api.resource.spec import Checkpoint, Encoding, Models
+from videojob_api.validation.core import Rule
+from videojob_api.validation.post import INTERPOLATION_INCREASES_FPS
+from videojob_api.validation.problems import BadDocument, Problem, problems
+from videojob_api.validation.values import not_matching
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
 NOTHING = ("", "None")

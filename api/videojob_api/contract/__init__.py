@@ -1,0 +1,1 @@
+"""The files between runner and world: config.json, STATUS, checkpoints, manifest, exit codes."""
