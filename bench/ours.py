@@ -19,8 +19,8 @@ from videojob_runner.engines.vqgan_clip import (
     parse,
     random_codes,
 )
-from videojob_runner.engines.vqgan_clip.memory import within_memory
-from videojob_runner.engines.vqgan_clip.precision import precision_of
+from videojob_runner.engines.vqgan_clip.guidance.memory import within_memory
+from videojob_runner.torch_utils.precision import precision_of
 
 from bench.setting import Setting
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from videojob_runner.contract.run import main
+from videojob_runner.process.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,7 +22,7 @@ BROAD_EXCEPTS_ALLOWED = frozenset(
     {
         "operator/videojob_operator/loop.py",  # one bad key must not stop the others
         "agent/videojob_agent/__main__.py",  # the last words of a dying agent
-        "runner/videojob_runner/contract/run.py",  # every failure must become a STATUS line
+        "runner/videojob_runner/process/main.py",  # every failure must become a STATUS line
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from videojob_runner.engines.vqgan_clip.precision import computes_bfloat16
+from videojob_runner.torch_utils.precision import computes_bfloat16
 
 NATIVE: Final = computes_bfloat16("cpu")
 """A CPU that imitates the type takes some hundred times as long as in float32."""

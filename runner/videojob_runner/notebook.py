@@ -25,15 +25,15 @@ from typing import Final
 
 from PIL import Image
 
-from videojob_runner.contract.checkpoint import CheckpointSlot
-from videojob_runner.contract.device import cuda_complaint
-from videojob_runner.contract.engine import Checkpoints, Film, FrameSink, Progress, RunContext, Stop
-from videojob_runner.contract.errors import BadInput, Interrupted
-from videojob_runner.contract.packs import built_in_folder
-from videojob_runner.contract.signals import StopFlag
+from videojob_runner.contract.checkpoints import CheckpointSlot
+from videojob_runner.engine.api import Checkpoints, Film, FrameSink, Progress, RunContext, Stop
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
+from videojob_runner.errors import BadInput, Interrupted
 from videojob_runner.media.frames import FrameWriter, Pixels, clear_frames, read_frame
+from videojob_runner.process.cuda import cuda_complaint
+from videojob_runner.process.signals import StopFlag
+from videojob_runner.run.pack_resolver import built_in_folder
 
 FRAMES, CHECKPOINTS = "frames", "checkpoints"
 """What is made in the caller's folder."""

@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
-from videojob_runner.engines.vqgan_clip.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.losses import Targets, prompt_loss
-from videojob_runner.engines.vqgan_clip.optimise import Latent
+from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, Cutouts
+from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.latent.optimizer import Latent
+from videojob_runner.engines.vqgan_clip.losses.prompts import Targets, prompt_loss
 from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, defaults
-from videojob_runner.engines.vqgan_clip.precision import computes_bfloat16
-from videojob_runner.engines.vqgan_clip.prompts import parse
-from videojob_runner.engines.vqgan_clip.quantise import quantise
-from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.models.clip import Clip
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.engines.vqgan_clip.prompts.grammar import parse
+from videojob_runner.models.clip.model import Clip
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.vqgan.model import Vqgan
+from videojob_runner.models.vqgan.quantize import quantise
+from videojob_runner.torch_utils.precision import computes_bfloat16
+from videojob_runner.torch_utils.random_streams import Randomness
 
 BUILTIN = Path(__file__).resolve().parents[2] / "runner" / "videojob_runner" / "models" / "builtin"
 Pictures = NDArray[np.uint8]

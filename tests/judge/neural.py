@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from videojob_runner.engines.vqgan_clip.precision import computes_bfloat16
+from videojob_runner.torch_utils.precision import computes_bfloat16
 
 from tests.judge import other_renderer as drawn
 

@@ -23,7 +23,7 @@ from videojob_api.resource.post import PostStep
 from videojob_api.resource.spec import Checkpoint, ModelSource
 from videojob_api.validation.problems import problems
 
-from videojob_runner.contract.errors import BadConfig
+from videojob_runner.errors import BadConfig
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

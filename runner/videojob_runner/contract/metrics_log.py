@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videojob_runner.contract.engine import PHRASE, Progress
+from videojob_runner.engine.api import PHRASE, Progress
 from videojob_runner.media.plot import plot
 
 NAME = "metrics.csv"

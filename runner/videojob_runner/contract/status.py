@@ -23,7 +23,7 @@ from videojob_api.contract.status import StatusDetails, StatusLine, StatusWord
 from videojob_api.messages.report import Failure
 
 from videojob_runner.atomic import replace_text
-from videojob_runner.contract.errors import RunnerError
+from videojob_runner.errors import RunnerError
 
 UNCHANGED_SECONDS = 1.0
 """A line that says the same as the last one is written at most this often."""

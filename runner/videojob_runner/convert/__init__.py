@@ -7,8 +7,8 @@ Public checkpoints into packs: what `videojob pack convert` does, and a notebook
 CLIPs are `videojob_runner.convert.clip.convert_clip`'s, not imported here: openai-clip takes seconds to import.
 """
 
-from videojob_runner.convert.checkpoint import read_checkpoint
 from videojob_runner.convert.request import Request
+from videojob_runner.convert.torch_archive import read_checkpoint
 from videojob_runner.convert.vqgan import convert_vqgan
 
 __all__ = ["Request", "convert_vqgan", "read_checkpoint"]

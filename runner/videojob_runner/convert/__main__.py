@@ -9,10 +9,10 @@ from pathlib import Path
 
 from videojob_api.contract.exit_codes import ExitCode
 
-from videojob_runner.contract.errors import RunnerError
 from videojob_runner.convert.request import UNSTATED, Request
 from videojob_runner.convert.vqgan import convert_vqgan
-from videojob_runner.models.packs import Pack
+from videojob_runner.errors import RunnerError
+from videojob_runner.models.packs.reader import Pack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

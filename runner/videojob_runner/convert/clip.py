@@ -7,13 +7,13 @@ from typing import Final
 
 from torch import Tensor
 
-from videojob_runner.contract.errors import BadInput
-from videojob_runner.convert.checkpoint import read_checkpoint
-from videojob_runner.convert.fit import fit
-from videojob_runner.convert.pack import write_pack
+from videojob_runner.convert.match import fit
 from videojob_runner.convert.request import Request
-from videojob_runner.models.clip_network import ClipShape, NoClip
-from videojob_runner.models.packs import Pack
+from videojob_runner.convert.torch_archive import read_checkpoint
+from videojob_runner.errors import BadInput
+from videojob_runner.models.clip.architecture import ClipShape, NoClip
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.packs.writer import write_pack
 
 STATED: Final = {
     "input_resolution": "image_resolution",

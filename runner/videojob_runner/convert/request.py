@@ -8,8 +8,8 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from videojob_runner.contract.errors import BadConfig, BadInput
-from videojob_runner.models.packs import PackedFile, PackName, described
+from videojob_runner.errors import BadConfig, BadInput
+from videojob_runner.models.packs.reader import PackedFile, PackName, described
 
 UNSTATED: Final = "NOASSERTION"
 """SPDX's word for a licence that nobody has stated."""

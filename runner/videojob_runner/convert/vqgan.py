@@ -9,14 +9,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from videojob_runner.contract.errors import BadConfig
-from videojob_runner.convert.checkpoint import read_checkpoint
-from videojob_runner.convert.fit import fit
-from videojob_runner.convert.pack import write_pack
+from videojob_runner.convert.match import fit
 from videojob_runner.convert.request import Request
-from videojob_runner.convert.taming import read_config
-from videojob_runner.models.packs import Pack, described
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.convert.taming_config import read_config
+from videojob_runner.convert.torch_archive import read_checkpoint
+from videojob_runner.errors import BadConfig
+from videojob_runner.models.packs.reader import Pack, described
+from videojob_runner.models.packs.writer import write_pack
+from videojob_runner.models.vqgan.model import Vqgan
 
 TRAINING_ONLY: Final = ("loss.", "discriminator.")
 """Prefixes, after the first stage's own, of what only training needs: LPIPS and the discriminator."""

@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from videojob_runner.contract.errors import EncodingFailed
-from videojob_runner.media.extract import audio_codec, probe
+from videojob_runner.errors import EncodingFailed
+from videojob_runner.media.decode import audio_codec, probe
 from videojob_runner.media.ffmpeg import QUIET, end_of, ffmpeg, file_input
 
 KEPT: Final = ("aac", "ac3", "alac", "eac3", "mp3", "opus")

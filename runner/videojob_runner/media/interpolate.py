@@ -21,7 +21,7 @@ from typing import IO, Final, cast
 
 import numpy as np
 
-from videojob_runner.contract.errors import BadInput, EncodingFailed
+from videojob_runner.errors import BadInput, EncodingFailed
 from videojob_runner.media.ffmpeg import QUIET, ffmpeg, last_words
 from videojob_runner.media.frames import Pixels
 

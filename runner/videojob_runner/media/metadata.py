@@ -19,7 +19,7 @@ from typing import Final
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from videojob_runner.contract.errors import BadInput
+from videojob_runner.errors import BadInput
 from videojob_runner.media.frames import Pixels
 
 SOFTWARE: Final = "VideoJob"

@@ -1,6 +1,6 @@
 """Frames after they were made: steps that can be called one by one, and the job's list of them."""
 
-from videojob_runner.post.footage import (
+from videojob_runner.media.frame_stream import (
     Footage,
     Frame,
     add_sound,

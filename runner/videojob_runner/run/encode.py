@@ -6,18 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from videojob_runner.contract.engine import Outcome
-from videojob_runner.contract.errors import RunnerError
-from videojob_runner.contract.finishing import Step
-from videojob_runner.contract.folders import IoFolder
+from videojob_runner.contract.io_folder import IoFolder
 from videojob_runner.contract.job import Job
 from videojob_runner.contract.metrics_log import MetricsLog
 from videojob_runner.contract.status import StatusWriter
+from videojob_runner.engine.api import Outcome
+from videojob_runner.errors import RunnerError
 from videojob_runner.media.contact_sheet import contact_sheet
 from videojob_runner.media.ffmpeg import ffmpeg_version
+from videojob_runner.media.frame_stream import Footage, Frame, encode, of_pictures
 from videojob_runner.media.frames import frame_files, read_frame
 from videojob_runner.media.metadata import mp4_metadata
-from videojob_runner.post.footage import Footage, Frame, encode, of_pictures
+from videojob_runner.run.post_steps import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pytest
 import torch
 import videojob_runner.models
 from PIL import Image
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.upscaler import Upscaler
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.upscaler.model import Upscaler
 
 from packs.upscaler import pictures, train
 

@@ -13,12 +13,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import StatusDetails
-from videojob_runner.contract.engine import Engine, Film, Outcome, RunContext
-from videojob_runner.contract.modes import Options
-from videojob_runner.contract.run import run
-from videojob_runner.contract.signals import StopFlag
-from videojob_runner.contract.world import World
+from videojob_runner.engine.api import Engine, Film, Outcome, RunContext
 from videojob_runner.engine.device import Device
+from videojob_runner.process.command_line import Options
+from videojob_runner.process.main import run
+from videojob_runner.process.signals import StopFlag
+from videojob_runner.run.environment import World
 
 FLAT: dict[str, Any] = {"prompt": "a red circle", "unique_id": "a b", "num_frames": 3, "width": 32, "height": 32}
 OURS: dict[str, Any] = {

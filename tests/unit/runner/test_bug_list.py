@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import parse_status
-from videojob_runner.contract.engine import RunContext
-from videojob_runner.contract.errors import BadConfig
-from videojob_runner.contract.modes import parse_options
-from videojob_runner.contract.run import main
+from videojob_runner.engine.api import RunContext
+from videojob_runner.errors import BadConfig
 from videojob_runner.media.frames import FrameWriter, Pixels
+from videojob_runner.process.command_line import parse_options
+from videojob_runner.process.main import main
 
 from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
 

@@ -18,21 +18,21 @@ The parts below it work alone, for loops of one's own:
 
 from videojob_api.pipelines.vqgan_clip import Image, Restyle, Smoother, StyleTransfer, Timelapse, Video
 
-from videojob_runner.engines.vqgan_clip.anchor import Anchor
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
-from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions, Cutouts
+from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, Cutouts
+from videojob_runner.engines.vqgan_clip.cutouts.presets import Augmentation
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
-from videojob_runner.engines.vqgan_clip.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.latents import encoded, gradients, gray, pixel_noise, random_codes
-from videojob_runner.engines.vqgan_clip.optimise import Descent, Iteration, Latent
-from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
-from videojob_runner.engines.vqgan_clip.prompts import Prompt, PromptFault, parse
-from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.engines.vqgan_clip.recipes import Augmentation
-from videojob_runner.engines.vqgan_clip.targets import phrase_targets
-from videojob_runner.models.clip import Clip
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.guidance.targets import phrase_targets
+from videojob_runner.engines.vqgan_clip.latent.encoding import encoded, gradients, gray, pixel_noise, random_codes
+from videojob_runner.engines.vqgan_clip.latent.optimizer import Descent, Iteration, Latent
+from videojob_runner.engines.vqgan_clip.losses.init_weight import Anchor
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Prompt, PromptFault, parse
+from videojob_runner.models.clip.model import Clip
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.vqgan.model import Vqgan
+from videojob_runner.torch_utils.images import to_pixels, to_tensor
+from videojob_runner.torch_utils.random_streams import Randomness
 
 __all__ = [
     "Anchor",

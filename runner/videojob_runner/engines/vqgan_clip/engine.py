@@ -17,21 +17,21 @@ from typing import Final
 import torch
 from videojob_api.pipelines.vqgan_clip import GENERATOR, PERCEPTOR
 
-from videojob_runner.contract.engine import Models, Outcome, RunContext
-from videojob_runner.contract.errors import BadConfig
+from videojob_runner.engine.api import Models, Outcome, RunContext
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
-from videojob_runner.engines.vqgan_clip.cutouts import Cutouts
-from videojob_runner.engines.vqgan_clip.film import film
-from videojob_runner.engines.vqgan_clip.guidance import Guidance, repeating
-from videojob_runner.engines.vqgan_clip.memory import within_memory
-from videojob_runner.engines.vqgan_clip.pictures import Size, picture_size
-from videojob_runner.engines.vqgan_clip.precision import precision_of
+from videojob_runner.engines.vqgan_clip.cutouts.cutouts import Cutouts
+from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance, repeating
+from videojob_runner.engines.vqgan_clip.guidance.memory import within_memory
 from videojob_runner.engines.vqgan_clip.run import VIEWS_AT_ONCE, Run, seen_at_once
 from videojob_runner.engines.vqgan_clip.settings import Settings, resolve, sides
-from videojob_runner.engines.vqgan_clip.sources import first_size, source_files
-from videojob_runner.models.clip import Clip, TextTooLong
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.engines.vqgan_clip.timelapse import film
+from videojob_runner.engines.vqgan_clip.video.source_frames import first_size, source_files
+from videojob_runner.errors import BadConfig
+from videojob_runner.models.clip.model import Clip, TextTooLong
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.vqgan.model import Vqgan
+from videojob_runner.torch_utils.images import Size, picture_size
+from videojob_runner.torch_utils.precision import precision_of
 
 DEFAULT_PACKS: Final = {role.name: role.default for role in (GENERATOR, PERCEPTOR)}
 """The built-in pack of each role."""

@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError
 from videojob_api.base import Document
 from videojob_api.pipelines.vqgan_clip import Start
 
-from videojob_runner.contract.errors import BadInput
-from videojob_runner.engines.vqgan_clip.recipes import Augmentation
-from videojob_runner.models.packs import Pack
+from videojob_runner.engines.vqgan_clip.cutouts.presets import Augmentation
+from videojob_runner.errors import BadInput
+from videojob_runner.models.packs.reader import Pack
 
 DefaultsT = TypeVar("DefaultsT", bound=Document)
 

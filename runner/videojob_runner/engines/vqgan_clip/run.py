@@ -11,23 +11,23 @@ from typing import Final
 import torch
 from safetensors.torch import load_file, save_file
 
-from videojob_runner.contract.engine import Outcome, RunContext
-from videojob_runner.engines.vqgan_clip.about import frame_items
+from videojob_runner.engine.api import Outcome, RunContext
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
-from videojob_runner.engines.vqgan_clip.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.latents import encoded, shaken
-from videojob_runner.engines.vqgan_clip.optimise import Iteration, Latent
-from videojob_runner.engines.vqgan_clip.pictures import to_pixels, to_tensor
-from videojob_runner.engines.vqgan_clip.prompts import Phrase
-from videojob_runner.engines.vqgan_clip.randomness import Randomness
-from videojob_runner.engines.vqgan_clip.schedule import Step
+from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.guidance.targets import Story, read_pictures
+from videojob_runner.engines.vqgan_clip.initial_latent import first_latent
+from videojob_runner.engines.vqgan_clip.latent.encoding import encoded, shaken
+from videojob_runner.engines.vqgan_clip.latent.optimizer import Iteration, Latent
+from videojob_runner.engines.vqgan_clip.loss_log import ShareLog
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase
+from videojob_runner.engines.vqgan_clip.schedule.iterations import Step
 from videojob_runner.engines.vqgan_clip.settings import Settings, held_by
-from videojob_runner.engines.vqgan_clip.shares import ShareLog
-from videojob_runner.engines.vqgan_clip.smoother import Smoother
-from videojob_runner.engines.vqgan_clip.starts import first_latent
-from videojob_runner.engines.vqgan_clip.style import Style
-from videojob_runner.engines.vqgan_clip.targets import Story, read_pictures
+from videojob_runner.engines.vqgan_clip.video.frame_metadata import frame_items
+from videojob_runner.engines.vqgan_clip.video.smoother import Smoother
+from videojob_runner.engines.vqgan_clip.video.style_transfer import Style
 from videojob_runner.media.metadata import as_texts
+from videojob_runner.torch_utils.images import to_pixels, to_tensor
+from videojob_runner.torch_utils.random_streams import Randomness
 
 LOSS_EVERY: Final = 10
 """Iterations between two looks at the loss on devices where looking means waiting."""

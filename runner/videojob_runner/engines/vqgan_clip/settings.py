@@ -12,21 +12,21 @@ from typing import Literal
 
 from videojob_api.pipelines.vqgan_clip import Start
 
-from videojob_runner.contract.errors import BadConfig
-from videojob_runner.engines.vqgan_clip.anchor import Anchor
-from videojob_runner.engines.vqgan_clip.aspect import matched, upstream_matched
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, upstream
-from videojob_runner.engines.vqgan_clip.cutouts import CutoutOptions
-from videojob_runner.engines.vqgan_clip.optimise import Descent
+from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions
+from videojob_runner.engines.vqgan_clip.cutouts.presets import USUAL_AUGMENTS
+from videojob_runner.engines.vqgan_clip.latent.optimizer import Descent
+from videojob_runner.engines.vqgan_clip.losses.init_weight import Anchor
 from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, defaults
-from videojob_runner.engines.vqgan_clip.pictures import Size
-from videojob_runner.engines.vqgan_clip.plans import patience, schedule, story
-from videojob_runner.engines.vqgan_clip.prompts import Phrase
-from videojob_runner.engines.vqgan_clip.recipes import USUAL_AUGMENTS
-from videojob_runner.engines.vqgan_clip.schedule import Schedule
-from videojob_runner.engines.vqgan_clip.smoother import Smoothing
-from videojob_runner.engines.vqgan_clip.transform import Camera
-from videojob_runner.models.packs import Pack
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase
+from videojob_runner.engines.vqgan_clip.schedule.forms import patience, schedule, story
+from videojob_runner.engines.vqgan_clip.schedule.iterations import Schedule
+from videojob_runner.engines.vqgan_clip.video.aspect import matched, upstream_matched
+from videojob_runner.engines.vqgan_clip.video.camera import Camera
+from videojob_runner.engines.vqgan_clip.video.smoother import Smoothing
+from videojob_runner.errors import BadConfig
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.torch_utils.images import Size
 
 UPSTREAM_PASSES = 3
 """How often the original brings a style transfer's sides into its source's proportions (Q-22)."""

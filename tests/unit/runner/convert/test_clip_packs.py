@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from videojob_runner.contract.errors import BadInput
 from videojob_runner.convert import Request
 from videojob_runner.convert.clip import convert_clip
-from videojob_runner.models.clip import Clip
-from videojob_runner.models.packs import Pack
+from videojob_runner.errors import BadInput
+from videojob_runner.models.clip.model import Clip
+from videojob_runner.models.packs.reader import Pack
 
 from tests.unit.runner.convert.checkpoints import save_lightning, save_scripted, vqmodel
 from tests.unit.runner.tiny_packs import SIDE, clip_tensors

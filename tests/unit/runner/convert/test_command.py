@@ -13,7 +13,7 @@ import torch
 import yaml
 from videojob_api.resource.videojob import VideoJob
 from videojob_runner.convert.__main__ import main, parser
-from videojob_runner.models.packs import Pack
+from videojob_runner.models.packs.reader import Pack
 
 from tests.unit.runner.convert.checkpoints import save_lightning, vqgan_config, vqmodel, write_yaml
 from tests.unit.runner.tiny_packs import clip_tensors

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from videojob_runner.contract.errors import BadInput, RunnerError, UnsafeCheckpoint
-from videojob_runner.convert import checkpoint as reading
 from videojob_runner.convert import read_checkpoint
+from videojob_runner.convert import torch_archive as reading
+from videojob_runner.errors import BadInput, RunnerError, UnsafeCheckpoint
 
 from tests.unit.runner.convert.checkpoints import lightning, save_lightning
 

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
-from videojob_runner.contract.errors import BadConfig, BadInput
 from videojob_runner.convert import Request, convert_vqgan
-from videojob_runner.convert.taming import first_stage
+from videojob_runner.convert.taming_config import first_stage
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig, encoded
-from videojob_runner.engines.vqgan_clip.quantise import codes_to_latent, nearest_codes
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.errors import BadConfig, BadInput
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.vqgan.model import Vqgan
+from videojob_runner.models.vqgan.quantize import codes_to_latent, nearest_codes
 
 from tests.unit.runner.convert.checkpoints import (
     GUMBEL_DDCONFIG,
@@ -33,7 +33,7 @@ from tests.unit.runner.convert.checkpoints import (
     vqmodel,
     write_yaml,
 )
-from tests.unit.runner.engines.vqgan_clip_fakes import Packs, World
+from tests.unit.runner.engines.vqgan_clip.fakes import Packs, World
 from tests.unit.runner.tiny_packs import ARCHITECTURE
 
 

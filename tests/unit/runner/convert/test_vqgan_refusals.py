@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from videojob_runner.contract.errors import BadConfig, BadInput, RunnerError
 from videojob_runner.convert import Request, convert_vqgan
+from videojob_runner.errors import BadConfig, BadInput, RunnerError
 
 from tests.unit.runner.convert.checkpoints import DDCONFIG, save_lightning, vqgan_config, vqmodel, write_yaml
 

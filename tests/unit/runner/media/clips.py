@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from videojob_runner.media.encode import Encoding, write_mp4
 from videojob_runner.media.ffmpeg import ffmpeg
 from videojob_runner.media.frames import Pixels
-from videojob_runner.media.mp4 import Encoding, write_mp4
 
 
 def brightening(count: int, *, width: int = 48, height: int = 32) -> Iterator[Pixels]:

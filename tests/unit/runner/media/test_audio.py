@@ -7,10 +7,10 @@ from pathlib import Path
 
 import av
 import pytest
-from videojob_runner.contract.errors import BadInput
+from videojob_runner.errors import BadInput
 from videojob_runner.media.audio import carry_audio
-from videojob_runner.media.extract import audio_codec
-from videojob_runner.media.mp4 import Encoding, write_mp4
+from videojob_runner.media.decode import audio_codec
+from videojob_runner.media.encode import Encoding, write_mp4
 
 from tests.unit.runner.media.clips import brightening, talkie, tone, video
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from videojob_runner.contract.errors import BadInput, EncodingFailed
+from videojob_runner.errors import BadInput, EncodingFailed
+from videojob_runner.media.encode import Encoding, write_mp4
 from videojob_runner.media.frames import Pixels
 from videojob_runner.media.interpolate import interpolated
-from videojob_runner.media.mp4 import Encoding, write_mp4
 
 from tests.unit.runner.media.clips import brightening, centre, sliding
 

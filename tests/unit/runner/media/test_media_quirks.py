@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from videojob_runner.media.audio import carry_audio
-from videojob_runner.media.extract import audio_codec, extract_frames, video_pictures
+from videojob_runner.media.decode import audio_codec, extract_frames, video_pictures
 from videojob_runner.media.frames import Pixels, read_frame, save_png
 from videojob_runner.media.metadata import read_metadata, save_picture
 from videojob_runner.post import encode, of_folder, upscale

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.contract.errors import BadInput
+from videojob_runner.errors import BadInput
+from videojob_runner.media.encode import Encoding, write_mp4
 from videojob_runner.media.frames import Pixels, read_frame
 from videojob_runner.media.metadata import (
     as_texts,
@@ -19,7 +20,6 @@ from videojob_runner.media.metadata import (
     save_picture,
     write_metadata,
 )
-from videojob_runner.media.mp4 import Encoding, write_mp4
 
 from tests.unit.runner.media.clips import brightening
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from videojob_runner.models.openai_clip import module_alone, tokenised
+from videojob_runner.models.clip.openai import module_alone, tokenised
 
 TEXTS = ["a cat", "A  Café &amp; a 12-string guitar,\nplease!", "", "日本 🙂 <|endoftext|>", "word " * 75]
 
@@ -20,14 +20,14 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_loading_a_clip_imports_neither_torchvision_nor_torch_s_compiler() -> None:
-    found = loaded_after("import videojob_runner.models.clip")
+    found = loaded_after("import videojob_runner.models.clip.model")
     assert "clip.model" in found
     assert not found & {"clip", "clip.clip", "torchvision", "torch._dynamo", "pkg_resources"}
 
 
 def test_whoever_imports_the_whole_package_meets_the_same_classes() -> None:
     ours, theirs = (
-        "from videojob_runner.models.openai_clip import CLIP",
+        "from videojob_runner.models.clip.openai import CLIP",
         "import clip; from clip.model import CLIP as C",
     )
     program = f"{ours}; {theirs}; assert C is CLIP"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from clip.model import CLIP, build_model
-from videojob_runner.contract.errors import BadInput
-from videojob_runner.models.clip import DEVIATION, MEAN, Clip, TextTooLong
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.vqgan import Vqgan
+from videojob_runner.errors import BadInput
+from videojob_runner.models.clip.model import DEVIATION, MEAN, Clip, TextTooLong
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.vqgan.model import Vqgan
 
 from tests.unit.runner.tiny_packs import ARCHITECTURE, SIDE, clip_tensors, vqgan_tensors, write_pack
 

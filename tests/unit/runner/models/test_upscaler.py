@@ -12,11 +12,11 @@ from PIL import Image
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor
-from videojob_runner.contract.errors import BadInput
+from videojob_runner.errors import BadInput
 from videojob_runner.media.frames import Pixels
-from videojob_runner.media.sizes import enlarged_size
-from videojob_runner.models.packs import Pack
-from videojob_runner.models.upscaler import Upscaler
+from videojob_runner.media.limits import enlarged_size
+from videojob_runner.models.packs.reader import Pack
+from videojob_runner.models.upscaler.model import Upscaler
 
 from tests.unit.runner.tiny_packs import write_pack
 

@@ -1,0 +1,167 @@
+"""
+The seam between the contract layer and whatever makes pictures or weights.
+
+The contract layer reads config.json, picks the device and the seed, owns STATUS, signals, checkpoints, frames and
+encoding, and then calls `Engine.run` once. An engine sees only its own configuration and a `RunContext`. Its loop:
+
+    folder = context.checkpoint.newest()            # None, or a folder this engine wrote into
+    for step in range(first, steps):
+        ...                                         # one step; perhaps context.frames.write(index, pixels)
+        context.progress(step + 1, steps, "frame 3 of 10", metrics={"loss": loss})
+        context.checkpoint.visit(step + 1, write)   # the one place where a run can be interrupted
+
+Importing this module imports no torch: TEST mode and foreign engines live without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from videojob_runner.engine.null import NoPreview, nobody_counts, nobody_records
+from videojob_runner.errors import BadInput
+from videojob_runner.media.frames import Pixels
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+PHRASE = "phrase"
+"""The metric that is no curve: it tells which part of the run has begun, from 1 on."""
+
+Record = Callable[[int, Mapping[str, float]], None]
+"""Takes numbers of a step (1-based) by their names."""
+Film = Callable[[int, Callable[[int], Pixels]], Iterable[Pixels]]
+"""What a video shows, made while it is encoded from how many frames there are and a function that reads one."""
+
+
+class FrameSink(Protocol):
+    """Where frames go: `output/frames/00000.png` and so on."""
+
+    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+        """Takes frame `index` (0-based); returns before it is on disk. `text` becomes PNG text chunks."""
+
+
+class Progress(Protocol):
+    """How an engine tells how far it is."""
+
+    def __call__(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
+        """`done` of `total` equal units of work are finished (1 ≤ done ≤ total); cheap enough for every step."""
+
+
+class Preview(Protocol):
+    """A picture of how far it is, for people who watch."""
+
+    def is_wanted(self) -> bool:
+        """Whether the last one is some seconds old; cheap enough for every step."""
+
+    def show(self, pixels: Pixels) -> None:
+        """Takes the newest picture."""
+
+
+class Stop(Protocol):
+    """Whether somebody asked the run to end early."""
+
+    def is_set(self) -> bool:
+        """True from the first SIGTERM on. `Checkpoints.visit` looks at it by itself."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps for `seconds`, or until the run shall end."""
+
+
+class Checkpoints(Protocol):
+    """Two generations of complete checkpoints of this very job."""
+
+    def newest(self) -> Path | None:
+        """The folder of the newest complete checkpoint of the same uid and configuration; read it, never write it."""
+
+    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+        """
+        Call after each step. When a checkpoint is due, calls `write` with an empty folder and keeps it as `step`;
+        all frames written so far are on disk before. Raises Interrupted, after saving, when the run shall stop.
+        """
+
+
+class Models(Protocol):
+    """The packs behind the pipeline's roles."""
+
+    def folder(self, role: str, *, default: str) -> Path:
+        """The pack's folder for `role`; the built-in pack `default` unless the job names another. Raises BadInput."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """All that an engine may know of the world outside its configuration."""
+
+    inputs: Path
+    """The folder below which relative paths of the configuration lie; `input_file` joins them safely."""
+    scratch: Path
+    """A folder of the run's own for what it may need again and nobody else wants; gone after the run."""
+    frames: FrameSink
+    checkpoint: Checkpoints
+    progress: Progress
+    stop: Stop
+    models: Models
+    device: str
+    """A torch device: `cpu` or `cuda`."""
+    seed: int
+    """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
+    preview: Preview = field(default_factory=NoPreview)
+    expect_frames: Callable[[int], None] = nobody_counts
+    """Takes how many frames there will be; call it before the first step, as a job's form does not always tell."""
+    record: Record = nobody_records
+    """Takes numbers for the table and its plot alone, which may have long names; what everybody shall see goes with
+    `progress`."""
+    fps: float = 24.0
+    """Frames per second of the video to come."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What made the frames; engines add to it (pack digests, library versions), the manifest repeats it."""
+
+    def input_file(self, name: str, *, field: str) -> Path:
+        """The file `name` below `inputs`, named by the configuration's `field`. Raises BadInput unless it is a file."""
+        path = self.input_place(name, field=field)
+        if not path.is_file():
+            raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
+        return path
+
+    def input_place(self, name: str, *, field: str) -> Path:
+        """The file or folder `name` below `inputs`. Raises BadInput unless it is there."""
+        root = self.inputs.resolve()
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            raise BadInput(f"{field}: {name!r} lies outside the input folder")
+        if not path.exists():
+            raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an engine has to say at the end; the pictures lie in `frames`."""
+
+    frames: int
+    """How many frames there are: indices 0…frames−1 have all been written, by this run or the one it resumed."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Last values worth keeping, such as the final loss."""
+    film: Film | None = None
+    """What the video shows; absent: the frames, one after the other."""
+
+
+class Engine(Protocol[ConfigT]):
+    """A pipeline arm's implementation; made without arguments, found by the arm's name in `videojob.engines`."""
+
+    Config: type[ConfigT]
+    """The model of its arm in `videojob_api.pipelines`, or a subclass that adds options no user can set."""
+
+    def run(self, config: ConfigT, context: RunContext) -> Outcome:
+        """Does the whole work. Raises the errors of `contract.errors`; anything else counts as our own fault."""
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """What an engine may offer besides: loading its models once, for SETUP."""
+
+    def warm_up(self, models: Models, *, device: str) -> None:
+        """Loads the default models so that every cache is warm and every digest was looked at."""

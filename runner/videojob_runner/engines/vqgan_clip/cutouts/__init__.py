@@ -1,0 +1,1 @@
+"""Cutouts: the augmented views of an image that CLIP judges."""

@@ -1,0 +1,147 @@
+"""
+What changes during a run: the latent z with its optimiser, moved one iteration at a time.
+
+Only z is trained. After each step it is clamped, channel by channel, to the range of the codebook. The state can be
+written down and taken up again without a bit of difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import torch
+from torch import Tensor
+from videojob_api.pipelines.vqgan_clip import OptimizerName
+
+from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
+from videojob_runner.engines.vqgan_clip.latent.optimizers import MAKERS
+from videojob_runner.engines.vqgan_clip.losses.init_weight import Anchor
+from videojob_runner.engines.vqgan_clip.losses.layout import Layout
+from videojob_runner.engines.vqgan_clip.losses.prompts import Targets
+from videojob_runner.engines.vqgan_clip.schedule.plateau import Patience, Plateau
+from videojob_runner.models.vqgan.quantize import codebook_range
+from videojob_runner.torch_utils.random_streams import Randomness
+
+MEMORY: Final = "optimiser."
+"""Before the names of what the optimiser remembers of its parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """How z moves, besides towards the prompts."""
+
+    optimizer: OptimizerName = "Adam"
+    anchor: Anchor = field(default_factory=Anchor)
+    """What holds it back."""
+    patience: Patience | None = None
+    """When the learning rate falls; absent: it stays as the schedule says."""
+
+
+USUAL: Final = Descent()
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """What one iteration saw before it moved z."""
+
+    picture: Tensor
+    """``[1, 3, H, W]`` in 0…1."""
+    loss: Tensor
+    """A scalar on the compute device; reading it waits for the device."""
+    parts: Tensor
+    """What each target has of it, ``[m]``; the rest is the anchor's."""
+    labels: Sequence[str]
+    """What the targets are called."""
+
+
+class Latent:
+    """z ``[1, C, h, w]``, its optimiser, and what holds it back."""
+
+    def __init__(self, z: Tensor, codebook: Tensor, descent: Descent = USUAL) -> None:
+        self.descent = descent
+        self.plateau = Plateau(descent.patience) if descent.patience else None
+        self.target: Tensor | None = None
+        """A latent that a form wants z to stay near, for the anchors that need one; the form may change it any time."""
+        self._range = codebook_range(codebook)
+        self.restart(z)
+
+    def restart(self, z: Tensor, *, start: Tensor | None = None) -> None:
+        """
+        Goes on from another latent with a fresh optimiser: the moments of the old picture mean nothing to it.
+
+        `start` is what an anchor may hold z near; the new z itself unless given.
+        """
+        self.z = z.detach().clone().requires_grad_()
+        self.start = self.z.detach().clone() if start is None else start
+        self.optimiser = MAKERS[self.descent.optimizer]([self.z])
+        if self.plateau:
+            self.plateau.restarted()
+
+    @torch.no_grad()
+    def move(self, carry: Callable[[Tensor], Tensor]) -> None:
+        """Lets `carry` move all that belongs to places of the picture: z, and what the optimiser remembers of it."""
+        for value in (self.z, *self.optimiser.state[self.z].values()):
+            if value.shape == self.z.shape:
+                value.copy_(carry(value))
+
+    def begin_phrase(self) -> None:
+        """Tells an adaptive learning rate that other prompts follow."""
+        if self.plateau:
+            self.plateau.new_phrase()
+
+    def step(
+        self,
+        guidance: Guidance,
+        targets: Targets,
+        *,
+        rate: float,
+        randomness: Randomness,
+        age: int = 0,
+        layout: Layout | None = None,
+    ) -> Iteration:
+        """
+        One iteration towards the targets at learning rate `rate`; `age` is its number, by which anchors fade.
+
+        The picture is kept in `layout` if there is one.
+        """
+        picture, anchor = guidance.picture(self.z), self.descent.anchor
+        loss, parts = guidance.losses(picture, targets, randomness)
+        if anchor.acts:
+            loss = loss + anchor.loss(self.z, start=self.start, target=self.target, age=age)
+        if layout:
+            loss = loss + layout.loss(picture)
+        self.optimiser.param_groups[0]["lr"] = rate * (self.plateau.factor if self.plateau else 1)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimiser.step()
+        with torch.no_grad():
+            self.z.clamp_(*self._range)
+        if self.plateau:
+            self.plateau.see(float(loss.detach()))  # waits for the device: the price of an adaptive rate
+        return Iteration(picture.detach(), loss.detach(), parts, targets.labels)
+
+    def state(self) -> dict[str, Tensor]:
+        """z, what it is held near, and what optimiser and plateau remember; some of it comes with the first step."""
+        state = {f"{MEMORY}{name}": value for name, value in self.optimiser.state[self.z].items()}
+        state["z"] = self.z.detach()
+        if self.descent.anchor.acts:
+            state["start"] = self.start
+        if self.target is not None:
+            state["target"] = self.target
+        return state | (self.plateau.state() if self.plateau else {})
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Takes over what `state` returned."""
+        device = self.z.device
+        start, target = state.get("start"), state.get("target")
+        self.restart(state["z"].to(device), start=None if start is None else start.to(device))
+        self.target = None if target is None else target.to(device)
+        memory = {name.removeprefix(MEMORY): value for name, value in state.items() if name.startswith(MEMORY)}
+        # Optimisers count their steps on the CPU.
+        self.optimiser.state[self.z].update(
+            {name: value.cpu() if name == "step" else value.to(device) for name, value in memory.items()}
+        )
+        if self.plateau:
+            self.plateau.restore(state)

@@ -1,0 +1,1 @@
+"""Prompts: the grammar, the original's grammar, tracks of phrases over time."""

@@ -1,0 +1,1 @@
+"""Which iteration does what: forms, rates, plateaus."""

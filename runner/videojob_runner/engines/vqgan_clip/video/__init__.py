@@ -1,0 +1,1 @@
+"""From image to video: camera, motion, smoothing, source frames, style transfer."""

@@ -1,0 +1,1 @@
+"""CLIP from a pack."""

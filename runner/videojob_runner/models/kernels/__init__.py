@@ -1,0 +1,1 @@
+"""Faster and smaller ways to compute layers whose weights are frozen."""

@@ -1,0 +1,1 @@
+"""Model packs: a folder with pack.json and safetensors files."""

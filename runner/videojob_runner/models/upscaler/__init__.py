@@ -1,0 +1,1 @@
+"""Upscalers from a pack."""

@@ -1,0 +1,1 @@
+"""VQGAN from a pack."""

@@ -1,0 +1,1 @@
+"""The runner as a process: command line, signals, devices, exit codes."""

@@ -1,0 +1,43 @@
+"""The command line: what it takes, what it refuses, and its defaults."""
+
+import pytest
+from videojob_api.contract.launch import RunMode
+from videojob_runner.errors import BadConfig
+from videojob_runner.process.command_line import Options, parse_options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], Options(RunMode.TEST, 10)),
+        (["--mode=PROD"], Options(RunMode.PROD, 10)),
+        (["-m", "test_fail", "-d", "3"], Options(RunMode.TEST_FAIL, 3)),
+        (["--mode", "Setup"], Options(RunMode.SETUP, 10)),
+        (["--test_duration=0"], Options(RunMode.TEST, 0)),
+        (["--test-duration", "600"], Options(RunMode.TEST, 600)),
+    ],
+)
+def test_the_contracts_flags_are_understood_in_any_case(arguments: list[str], options: Options) -> None:
+    assert parse_options(arguments, {}) == options
+
+
+def test_the_environment_names_the_mode_when_the_command_line_does_not() -> None:
+    assert parse_options([], {"VIDEOJOB_MODE": "PROD"}).mode is RunMode.PROD
+    assert parse_options(["--mode=TEST"], {"VIDEOJOB_MODE": "PROD"}).mode is RunMode.TEST
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--mode=PRODUCTION"], "'PRODUCTION' is no mode; choose one of PROD, TEST, TEST_FAIL, SETUP"),
+        (["--mode="], "'' is no mode"),
+        (["-d", "-1"], "-d"),
+        (["-d", "2.5"], "'2.5' is no whole number of seconds"),
+        (["-d", "²"], "no whole number"),
+        (["--colour"], "--colour"),
+        (["PROD"], "PROD"),
+    ],
+)
+def test_anything_else_is_refused_and_says_what_would_be_right(arguments: list[str], says: str) -> None:
+    with pytest.raises(BadConfig, match=says.replace("(", r"\(")):
+        parse_options(arguments, {})
