@@ -27,16 +27,16 @@ from videojob_api.contract.layout import CA_VARIABLE, PLAN_VARIABLE
 from videojob_api.messages.plan import Plan
 from videojob_api.messages.report import Failure, FetchResult, Report
 
-from videojob_agent.board import Known
-from videojob_agent.endpoint import HttpsEndpoint
 from videojob_agent.errors import AgentError
-from videojob_agent.events import Events
-from videojob_agent.fetch import fetch
-from videojob_agent.fetch_note import FetchNote
-from videojob_agent.last_words import LastWords
+from videojob_agent.inputs.fetch import fetch
+from videojob_agent.inputs.fetch_note import FetchNote
+from videojob_agent.json_log import Events
+from videojob_agent.report.endpoint import HttpsEndpoint
+from videojob_agent.report.termination_message import LastWords
+from videojob_agent.sidecar import Watch
+from videojob_agent.status.state import Known
 from videojob_agent.stores import store_for
-from videojob_agent.waiting import utc_now
-from videojob_agent.watch import Watch
+from videojob_agent.wait_message import utc_now
 
 MESSAGE_VARIABLE = "VIDEOJOB_TERMINATION_LOG"
 MESSAGE_PATH = "/dev/termination-log"

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from videojob_agent.board import Known
 from videojob_agent.errors import AgentError
-from videojob_agent.events import Events
-from videojob_agent.fetch import fetch
+from videojob_agent.inputs.fetch import fetch
+from videojob_agent.json_log import Events
+from videojob_agent.sidecar import Watch
+from videojob_agent.status.state import Known
 from videojob_agent.stores import Store, store_for
-from videojob_agent.waiting import utc_now
-from videojob_agent.watch import Watch
+from videojob_agent.wait_message import utc_now
 from videojob_api.contract.launch import RunMode
 from videojob_api.messages.plan import Plan
 from videojob_api.messages.report import ProgressState, Report

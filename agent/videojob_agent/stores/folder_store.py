@@ -24,7 +24,7 @@ from videojob_agent.errors import (
     OutputNotWritable,
     UnsafePath,
 )
-from videojob_agent.folder import Folder
+from videojob_agent.files.safe_directory import Folder
 
 CHUNK = 1 << 20
 DEPTH = 8

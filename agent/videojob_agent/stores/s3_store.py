@@ -23,7 +23,7 @@ from videojob_api.contract.layout import MANIFEST
 from videojob_api.resource.storage import S3Prefix
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, InputNotFound
-from videojob_agent.s3_client import NOT_SUPPORTED, Patience, code_of, in_our_words, s3_client
+from videojob_agent.stores.s3_client import NOT_SUPPORTED, Patience, code_of, in_our_words, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from videojob_agent.errors import AgentError, BucketNotFound, DigestMismatch, InputNotFound, SizeMismatch
-from videojob_agent.fetch import fetch
+from videojob_agent.inputs.fetch import fetch
+from videojob_agent.sidecar import Watch
 from videojob_agent.stores import store_for
-from videojob_agent.watch import Watch
 from videojob_api.messages.plan import InputPlan, OutputPlan, Plan
 from videojob_api.messages.report import FetchResult, ProgressState
 from videojob_api.resource.storage import Input, S3Object
 
 from tests.apiserver.agent.s3_server import Server, place, write_keys
-from tests.unit.agent.agent_fakes import MemoryStore, plan, quiet, runner_writes
+from tests.unit.agent.fakes import MemoryStore, plan, quiet, runner_writes
 
 pytestmark = pytest.mark.apiserver
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store
+from videojob_agent.stores.s3_client import Patience
 from videojob_api.messages.plan import OutputPlan
 from videojob_api.messages.report import Acknowledgement, ProgressState
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store
+from videojob_agent.stores.s3_client import Patience
 from videojob_api.messages.plan import OutputPlan
 from videojob_api.messages.report import ProgressState
 

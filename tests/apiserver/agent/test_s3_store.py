@@ -16,8 +16,8 @@ from videojob_agent.errors import (
     EndpointUnreachable,
     StorageRefused,
 )
-from videojob_agent.s3_client import Patience
 from videojob_agent.stores import S3Store, Store
+from videojob_agent.stores.s3_client import Patience
 from videojob_agent.stores.s3_store import SMALLEST_PART
 
 from tests.apiserver.agent.s3_server import Reply, Request, Server, clone, place, write_keys

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videojob_agent.board import Board
-from videojob_agent.carrying import Carrier
-from videojob_agent.events import Events
-from videojob_agent.fetch import fetch
-from videojob_agent.publisher import Publisher
-from videojob_agent.publishing import Publishing
+from videojob_agent.checkpoints.uploader import Carrier
+from videojob_agent.inputs.fetch import fetch
+from videojob_agent.json_log import Events
+from videojob_agent.publish.publish_loop import Publishing
+from videojob_agent.publish.publisher import Publisher
+from videojob_agent.status.state import Board
 from videojob_agent.stores import Store
 from videojob_api.messages.plan import Plan
 from videojob_api.messages.report import FetchResult
 
-from tests.unit.agent.agent_fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
+from tests.unit.agent.fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
 
 BELOW = "checkpoints/uid-1/"
 INDEX = BELOW + "index.json"

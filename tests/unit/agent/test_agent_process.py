@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from videojob_api.messages.plan import OutputPlan, Plan
 
-from tests.unit.agent.agent_fakes import inline, plan, runner_writes
+from tests.unit.agent.fakes import inline, plan, runner_writes
 
 
 def environment(orders: Plan, log: Path) -> Mapping[str, str]:

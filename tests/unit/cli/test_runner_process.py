@@ -6,7 +6,7 @@ from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.display import facts
 from videojob_cli.local_run import verdict
 
-from tests.unit.agent.agent_fakes import NOON
+from tests.unit.agent.fakes import NOON
 
 
 def report(state: ProgressState, **more: object) -> Report:

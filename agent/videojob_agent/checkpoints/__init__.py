@@ -1,0 +1,1 @@
+"""Checkpoints between the runner's folder and the output: upload, index, restore."""

@@ -1,0 +1,91 @@
+"""
+The checkpoints of one job at its output, below `checkpoints/<uid>/`: an index, and a folder for each of them.
+
+The uid in the path keeps a job's checkpoints apart from whatever else lies at a destination that is shared. The index
+is replaced as a whole, after everything it lists has been stored; a file that it does not list does not count.
+"""
+
+from __future__ import annotations
+
+import io
+
+from pydantic import ValidationError
+from videojob_api.contract.checkpoint import INDEX, CarriedCheckpoint, CheckpointIndex, carried_below
+from videojob_api.contract.manifest import ManifestFile
+
+from videojob_agent.errors import Refused
+from videojob_agent.json_log import Events
+from videojob_agent.stores import Store
+
+
+class Carried:
+    """What lies there; read once, when it is first asked for, and then known, since nobody else writes it."""
+
+    def __init__(self, store: Store, uid: str, *, events: Events) -> None:
+        self.store = store
+        self.below = carried_below(uid)
+        self._uid = uid
+        self._events = events
+        self._index: CheckpointIndex | None = None
+
+    @property
+    def index(self) -> CheckpointIndex:
+        """The index; an empty one when there is none of this job that can be read."""
+        if self._index is None:
+            self._index = self._read() or CheckpointIndex(uid=self._uid)
+        return self._index
+
+    def replace(self, checkpoints: list[CarriedCheckpoint], frames: list[ManifestFile]) -> None:
+        """Writes another index: of these checkpoints, newest first, and the frames they count on."""
+        count = max((checkpoint.frames for checkpoint in checkpoints), default=0)
+        index = CheckpointIndex(uid=self._uid, checkpoints=checkpoints, frames=frames[:count])
+        content = index.model_dump_json(by_alias=True, exclude_none=True).encode()
+        self.store.put(io.BytesIO(content), name=self.below + INDEX, size=len(content))
+        self._index = index
+
+    def name(self, checkpoint: CarriedCheckpoint, file: ManifestFile) -> str:
+        """Where a file of a checkpoint lies, relative to the output."""
+        return f"{self.below}{checkpoint.folder}/{file.path}"
+
+    def listed(self) -> set[str]:
+        """The names of everything that counts, the index included."""
+        files = {self.name(checkpoint, file) for checkpoint in self.index.checkpoints for file in checkpoint.files}
+        return {self.below + INDEX, *files}
+
+    def tidy(self, known: set[str]) -> None:
+        """
+        Removes what does not count (any more): halves left by a pod that was killed, checkpoints that are too old.
+
+        `known` is looked through where the rights do not reach to list files. What cannot be removed stays.
+        """
+        kept = self.listed() if self.index.checkpoints else set()
+        try:
+            for name in sorted(self._lying(known) - kept, key=self._rank):
+                self.store.remove(name)
+        except Refused as error:
+            self._events("old checkpoints stay", reason=error.failure.reason, message=str(error))
+
+    def drop(self) -> None:
+        """Removes all of it: there will be no next attempt."""
+        known = self.listed() if self.index.checkpoints else set()
+        self._index = CheckpointIndex(uid=self._uid)
+        self.tidy(known)
+
+    def _lying(self, known: set[str]) -> set[str]:
+        try:
+            return set(self.store.names(self.below))
+        except Refused:
+            return known
+
+    def _rank(self, name: str) -> tuple[bool, str]:
+        """The index goes first: it must never list what is not there."""
+        return (name != self.below + INDEX, name)
+
+    def _read(self) -> CheckpointIndex | None:
+        try:
+            content = self.store.find(self.below + INDEX)
+            index = CheckpointIndex.model_validate_json(content) if content is not None else None
+        except (Refused, ValidationError) as error:
+            self._events("checkpoints passed over", message=f"their index cannot be read: {str(error)[:200]}")
+            return None
+        return index if index and index.uid == self._uid else None

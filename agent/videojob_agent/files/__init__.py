@@ -1,0 +1,1 @@
+"""Files that strangers may have written: safe names, safe folders, verified bytes."""

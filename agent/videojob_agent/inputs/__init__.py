@@ -1,0 +1,1 @@
+"""`videojob-agent fetch`: the init container that brings the inputs."""

@@ -1,0 +1,36 @@
+"""
+Why fetch waits, as a small file in the IO folder.
+
+Fetch has no way to the operator, and its termination message is read when it has ended. The agent runs beside it and
+reports what stands here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videojob_api.contract.layout import FETCH_NOTE
+
+from videojob_agent.errors import AgentError
+from videojob_agent.files.safe_directory import Folder
+from videojob_agent.json_log import Events
+
+
+class FetchNote:
+    """The file below an IO folder; where it cannot be written, the log has the words all the same."""
+
+    def __init__(self, io_path: str, *, events: Events) -> None:
+        self._io = Path(io_path)
+        self._events = events
+
+    def say(self, words: str) -> None:
+        """Replaces the note; no words remove it."""
+        try:
+            with Folder.open(self._io, create=True) as io:
+                if not words:
+                    io.remove(FETCH_NOTE)
+                    return
+                with io.replacing(FETCH_NOTE) as file:
+                    file.write(words.encode())
+        except (OSError, AgentError) as error:
+            self._events("note not written", message=str(error))

@@ -1,0 +1,85 @@
+"""
+Where inputs come from: bytes of an S3 object, of a mounted claim, or of the spec itself.
+
+A source is a list of named streams: one for an object, a text or a file, many for a folder on a claim. Nothing is read
+into memory as a whole, and every error is one of the agent's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from videojob_api.messages.plan import InputPlan
+from videojob_api.resource.storage import S3Object
+
+from videojob_agent.errors import EndpointUnreachable, InputNotFound, UnsafePath
+from videojob_agent.files.safe_directory import Folder
+from videojob_agent.stores.s3_client import in_our_words, s3_client
+
+CHUNK = 1 << 20
+DEPTH = 16
+"""Folders inside an input that are looked into."""
+_ABSENT = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+Stream = Iterator[bytes]
+
+
+def streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple[str, Stream]]:
+    """Name below `input/` and content of each file of an input; to be consumed one after the other."""
+    item = plan.input
+    if item.inline is not None:
+        yield item.path, iter([item.inline.encode()])
+    elif item.s3 is not None:
+        yield item.path, _object(item.s3, credentials_root=credentials_root)
+    elif item.pvc is not None and plan.mount_path is not None:
+        yield from _mounted(Path(plan.mount_path), item.pvc.sub_path, name=item.path)
+    else:
+        raise InputNotFound("holds neither s3 nor inline, and no claim is mounted for it")
+
+
+def _object(source: S3Object, *, credentials_root: Path | None) -> Stream:
+    with in_our_words(source, source.key):
+        client = s3_client(source, credentials_root=credentials_root)
+        yield from client.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(CHUNK)
+
+
+def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[str, Stream]]:
+    """The file or folder `sub_path` of the claim mounted at `root`, or the whole claim."""
+    with _file_system_words(root / (sub_path or "")), Folder.open(root) as claim:
+        if sub_path and claim.is_file(sub_path):
+            yield name, _file(claim, sub_path)
+            return
+        with claim.below(sub_path) if sub_path else nullcontext(claim) as folder:
+            for below in _names(folder):
+                yield f"{name}/{below}", _file(folder, below)
+
+
+def _names(folder: Folder) -> list[str]:
+    """The files of a folder, sorted. Raises UnsafePath for whatever is no plain file."""
+    names = []
+    for entry in folder.walk(depth=DEPTH):
+        if entry.fault:
+            raise UnsafePath(entry.fault)
+        names.append(entry.name)
+    return sorted(names)
+
+
+def _file(folder: Folder, name: str) -> Stream:
+    with _file_system_words(folder.path / name), folder.read(name) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _file_system_words(path: Path) -> Iterator[None]:
+    """The file system's errors in the agent's words."""
+    try:
+        yield
+    except OSError as error:
+        kind = InputNotFound if error.errno in _ABSENT else EndpointUnreachable
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise kind(f"{path}: {reason}") from error

@@ -1,0 +1,1 @@
+"""Publishing frames, videos and the manifest to the output."""

@@ -1,0 +1,65 @@
+"""
+What the runner has left below `output/`, as it stands now.
+
+The runner is a stranger: links, devices, files with several names and unsafe names are left out, and so are hidden
+files (halves that will be renamed) and a `manifest.json`, whose name is ours. Nothing is opened here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from videojob_api.contract.layout import MANIFEST
+
+from videojob_agent.errors import UnsafePath
+from videojob_agent.files.safe_directory import Entry, Folder
+
+DEPTH = 8
+"""Folders below `output/` that are looked into."""
+MOST_FILES = 500_000
+FRAMES = "frames"
+
+
+def output_files(output: Folder) -> list[Entry]:
+    """Every file worth publishing below `output/`, in the order of publishing."""
+    return _in_order(output.walk(depth=DEPTH))
+
+
+def frame_files(output: Folder) -> list[Entry]:
+    """Every frame below `output/frames/`, named relative to `output/`, in order."""
+    try:
+        with output.below(FRAMES) as frames:
+            found = [_below_frames(entry) for entry in frames.walk(depth=0)]
+    except (FileNotFoundError, UnsafePath):
+        return []
+    return [entry for entry in _in_order(found) if is_frame(entry)]
+
+
+def is_frame(entry: Entry) -> bool:
+    """Whether it counts as a frame."""
+    return entry.name.startswith(f"{FRAMES}/") and entry.name.endswith(".png")
+
+
+def is_video(entry: Entry) -> bool:
+    """Whether it is an mp4 with something in it, directly in `output/`."""
+    return "/" not in entry.name and entry.name.endswith(".mp4") and entry.size > 0
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Frames, videos, the rest; each by name."""
+    wanted = (entry for entry in entries if _is_wanted(entry))
+    return sorted(islice(wanted, MOST_FILES), key=_rank)
+
+
+def _is_wanted(entry: Entry) -> bool:
+    hidden = any(part.startswith(".") for part in entry.name.split("/"))
+    return entry.fault is None and entry.links == 1 and not hidden and entry.name != MANIFEST
+
+
+def _rank(entry: Entry) -> tuple[int, str]:
+    return (0 if is_frame(entry) else 1 if is_video(entry) else 2, entry.name)
+
+
+def _below_frames(entry: Entry) -> Entry:
+    return Entry(f"{FRAMES}/{entry.name}", entry.size, entry.modified_ns, entry.inode, entry.links, entry.fault)

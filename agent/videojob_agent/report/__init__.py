@@ -1,0 +1,1 @@
+"""Telling the operator, and in the end the kubelet, how far the job is."""

@@ -1,0 +1,150 @@
+"""
+Progress on its way to the operator.
+
+A report is state, not history: there is one, the newest, and it goes out at once when the state word changes, else no
+sooner than two seconds after the last and only when something changed, with a heartbeat each half minute. When nobody
+answers, the agent waits longer and longer, and then one report is enough. Nothing here ever holds up publishing or the
+runner; a job that never reached the operator is judged by the termination message instead.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol
+
+from videojob_agent.backoff import LONGEST, Backoff
+from videojob_agent.errors import EndpointUnreachable
+from videojob_agent.json_log import Events
+from videojob_agent.status.state import Board, Known
+
+SOONEST_SECONDS = 2.0
+HEARTBEAT_SECONDS = 30.0
+IMPATIENT_SECONDS = 0.2
+"""Pause after `Retry-After: 0`: another replica will answer."""
+LAST_TRIES = 3
+LAST_PAUSE_SECONDS = 2.0
+"""Between the last tries the operator's Retry-After is heeded this long at most: a pod that is done should go."""
+UNKNOWN_SECONDS = 600.0
+"""How long nothing is sent after 404. The VideoJob is gone, most likely; or the answer was an operator's that has not
+heard of it yet, and the run goes on for hours."""
+SKIP = 1000
+"""By how much the sequence jumps when the operator has already seen higher numbers of this pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the operator said. `retry_after` in seconds, None when it did not say."""
+
+    status: int
+    retry_after: float | None = None
+
+
+class Endpoint(Protocol):
+    """The seam to the network."""
+
+    def post(self, body: bytes) -> Answer:
+        """Sends one report. Raises EndpointUnreachable."""
+
+
+class Reporting:
+    """Sends what a board says to an endpoint."""
+
+    def __init__(
+        self,
+        uid: str,
+        board: Board,
+        endpoint: Endpoint,
+        *,
+        events: Events,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._uid, self._board, self._endpoint = uid, board, endpoint
+        self._events, self._now, self._clock, self._sleep = events, now, clock, sleep
+        self._backoff = backoff or Backoff()
+        self._delivered: Known | None = None
+        self._last = -math.inf
+        self._not_before = -math.inf
+        self._sequence = 0
+        self._asked_to_wait = 0.0
+        self._is_unwanted = False
+
+    def run(self) -> None:
+        """Sends until the board is closed, and then what is still new; for a thread of its own."""
+        while not self._board.is_closed:
+            known = self._board.known
+            self._board.wait(known, timeout=min(self.step(), HEARTBEAT_SECONDS))
+        self._send_last()
+
+    def _send_last(self) -> None:
+        for left in reversed(range(LAST_TRIES)):
+            if self._is_unwanted or self._delivered == self._board.known or self._send():
+                return
+            if left and self._asked_to_wait:
+                self._sleep(min(self._asked_to_wait, LAST_PAUSE_SECONDS))
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last report sent."""
+        return self._sequence
+
+    def step(self) -> float:
+        """Sends a report if one is due; seconds until the next may be."""
+        if self._due() <= self._clock():
+            self._send()
+        return self._due() - self._clock()
+
+    def _due(self) -> float:
+        """When the next report may go out, as far as is known now."""
+        return max(self._not_before, self._last + self._pause())
+
+    def _pause(self) -> float:
+        """Seconds after the last report that the board's content is worth another."""
+        known, delivered = self._board.known, self._delivered
+        if delivered is None or known.state is not delivered.state:
+            return 0.0
+        return SOONEST_SECONDS if known != delivered else HEARTBEAT_SECONDS
+
+    def _send(self) -> bool:
+        """One report; whether it was taken."""
+        known = self._board.known
+        self._sequence += 1
+        report = known.report(self._uid, sequence=self._sequence, time=self._now())
+        self._last, self._asked_to_wait = self._clock(), 0.0
+        try:
+            answer = self._endpoint.post(report.model_dump_json(by_alias=True, exclude_none=True).encode())
+        except EndpointUnreachable as error:
+            self._wait(str(error), seconds=self._backoff.failed())
+            return False
+        return self._heed(answer, known)
+
+    def _heed(self, answer: Answer, known: Known) -> bool:
+        """Does what the answer asks for; whether the report was taken."""
+        self._is_unwanted = answer.status == HTTPStatus.NOT_FOUND
+        if answer.status in range(200, 300):
+            self._delivered, self._not_before = known, -math.inf
+            self._backoff.reset()
+            return True
+        if self._is_unwanted:
+            self._wait("HTTP 404: the operator knows no such job", seconds=UNKNOWN_SECONDS)
+            return False
+        if answer.status in (400, 413):  # the same report would be refused again
+            self._delivered = known
+        if answer.status == 409:
+            self._sequence += SKIP
+        seconds = self._backoff.failed()
+        if answer.retry_after is not None:
+            seconds = self._asked_to_wait = min(answer.retry_after or min(seconds, IMPATIENT_SECONDS), LONGEST)
+        self._wait(f"HTTP {answer.status}", seconds=seconds)
+        return False
+
+    def _wait(self, why: str, *, seconds: float) -> None:
+        self._not_before = self._clock() + seconds
+        self._events("report not taken", message=why, pause=round(seconds, 1))

@@ -1,0 +1,157 @@
+"""
+What the agent knows now: the one value its three threads share.
+
+The watching loop says what it saw, publishing says what it stored, and reporting reads both. A board holds state, not
+history: whoever reads late misses nothing that still matters.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from videojob_api.contract.status import StatusDetails, StatusWord
+from videojob_api.messages.report import Failure, ProgressState, Published, Report
+
+from videojob_agent.status.status_file import Sight
+
+_PHASES = {"checkpointing": ProgressState.CHECKPOINTING, "encoding": ProgressState.FINISHING}
+_NO_REASON = Failure(reason="RunnerFailed", message="the runner wrote FAILED to STATUS and gave no reason")
+
+_NOTHING = Published()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything known at one moment. `percent` survives lines that have none."""
+
+    sight: Sight | None = None
+    percent: int = 0
+    published: Published = _NOTHING
+    fetch: str = ""
+    """Why fetch waits; gone when it does not, and with the runner's first word."""
+    trouble: str = ""
+    """Why publishing does not get on just now; gone when it does."""
+    failure: Failure | None = None
+    """Why publishing has given up."""
+    is_gone: bool = False
+    """Whether the runner has ended; its last words are in `sight` then."""
+
+    @property
+    def word(self) -> StatusWord | None:
+        """The runner's word."""
+        return self.sight.line.word if self.sight else None
+
+    @property
+    def state(self) -> ProgressState:
+        """The word of reports: done only when the manifest is committed."""
+        if self.published.manifest_digest:
+            return ProgressState.DONE
+        if self.failure or self.word is StatusWord.FAILED:
+            return ProgressState.FAILED
+        if self.word is StatusWord.COMPLETED:
+            return ProgressState.FINISHING
+        if self.word is StatusWord.IN_PROGRESS:
+            return _PHASES.get(self._details.phase, ProgressState.RUNNING)
+        return ProgressState.STARTING
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What made the frames, as the runner tells."""
+        return self._details.versions
+
+    def report(self, uid: str, *, sequence: int, time: datetime) -> Report:
+        """All of it as a report."""
+        details, line = self._details, self.sight.line if self.sight else None
+        return Report(
+            uid=uid,
+            sequence=sequence,
+            state=self.state,
+            percent=self.percent,
+            frames_done=details.frames_done if details.frames_done is not None else self.published.frames or None,
+            frames_total=details.frames_total,
+            eta_seconds=line.eta_seconds if line else None,
+            message=(self.fetch or self.trouble or details.message)[:256],
+            observed_time=time,
+            published=self.published,
+            failure=self._failure,
+        )
+
+    @property
+    def _details(self) -> StatusDetails:
+        found = self.sight.details if self.sight else None
+        return found or StatusDetails(line="", uid="", state=StatusWord.STARTING)
+
+    @property
+    def _failure(self) -> Failure | None:
+        if self.word is StatusWord.FAILED:
+            return self._details.failure or _NO_REASON
+        return self.failure
+
+
+class Board:
+    """The newest `Known`, and a way to wait for a newer one."""
+
+    def __init__(self) -> None:
+        self._known = Known()
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def known(self) -> Known:
+        """What is known now."""
+        return self._known
+
+    def saw(self, sight: Sight) -> None:
+        """The runner's newest words."""
+        percent = 100 if sight.line.word is StatusWord.COMPLETED else sight.line.percent
+        percent = self._known.percent if percent is None else percent
+        with self._changed:
+            self._set(replace(self._known, sight=sight, percent=percent, fetch=""))
+
+    def fetching(self, words: str) -> None:
+        """Why fetch waits, before the runner's first word; nothing when it does not."""
+        with self._changed:
+            self._set(replace(self._known, fetch=words))
+
+    def stored(self, published: Published) -> None:
+        """What lies at the destination; clears the trouble."""
+        with self._changed:
+            self._set(replace(self._known, published=published, trouble=""))
+
+    def troubled(self, message: str) -> None:
+        """Why publishing does not get on."""
+        with self._changed:
+            self._set(replace(self._known, trouble=message))
+
+    def gave_up(self, failure: Failure) -> None:
+        """Why there will be no manifest."""
+        with self._changed:
+            self._set(replace(self._known, failure=failure, trouble=""))
+
+    def left(self) -> None:
+        """The runner has ended, and its last words were seen."""
+        with self._changed:
+            self._set(replace(self._known, is_gone=True))
+
+    def close(self) -> None:
+        """Nothing will be added; whoever waits is woken."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is time to end."""
+        return self._is_closed
+
+    def wait(self, seen: Known, *, timeout: float) -> None:
+        """Returns when something newer than `seen` is known, when closed, or after `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._known != seen, timeout)
+
+    def _set(self, known: Known) -> None:
+        if known != self._known:
+            self._known = known
+            self._changed.notify_all()

@@ -1,0 +1,107 @@
+"""
+STATUS and STATUS.json, read as what a stranger may have written (VJ-2).
+
+At most 4 KiB of the one and 32 KiB of the other, no links, FIFOs or devices, UTF-8 with replacement, control characters
+dropped, a closed grammar. A file that is missing, torn, too long or outside the grammar changes nothing: the last good
+value stays. STATUS.json counts only while it agrees with STATUS about uid and word.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from videojob_api.contract.layout import FETCH_NOTE, STATUS, STATUS_JSON
+from videojob_api.contract.status import LINE_LIMIT, BadStatusLine, StatusDetails, StatusLine, StatusWord, parse_status
+
+from videojob_agent.errors import UnsafePath
+from videojob_agent.files.safe_directory import Folder
+from videojob_agent.files.safe_names import printable
+
+DETAILS_LIMIT = 32 * 1024
+"""Bytes of STATUS.json that are looked at."""
+NOTE_LIMIT = 4 * 1024
+"""Bytes of fetch's note."""
+MESSAGE_CHARACTERS = 256
+FAILURE_CHARACTERS = 1024
+
+_FINAL = (StatusWord.COMPLETED, StatusWord.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the runner says now."""
+
+    line: StatusLine
+    details: StatusDetails | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the runner has said its last word."""
+        return self.line.word in _FINAL
+
+
+class StatusReader:
+    """Reads the two files of one IO folder again and again, and remembers the last good values."""
+
+    def __init__(self, io: Folder) -> None:
+        self._io = io
+        self._line: StatusLine | None = None
+        self._details: StatusDetails | None = None
+
+    def look(self) -> Sight | None:
+        """The newest good value; None as long as there was none."""
+        # STATUS.json is replaced before STATUS, so reading it second finds one that is at least as new.
+        self._line = _line(_bounded(self._io, STATUS, limit=LINE_LIMIT)) or self._line
+        self._details = _details(_bounded(self._io, STATUS_JSON, limit=DETAILS_LIMIT)) or self._details
+        if self._line is None:
+            return None
+        agrees = self._details and (self._details.uid, self._details.state) == (self._line.uid, self._line.word)
+        return Sight(self._line, self._details if agrees else None)
+
+    def fetch_note(self) -> str:
+        """Why fetch waits, before there is a STATUS; nothing when it does not."""
+        return printable(_bounded(self._io, FETCH_NOTE, limit=NOTE_LIMIT) or "")[:MESSAGE_CHARACTERS]
+
+
+def _bounded(io: Folder, name: str, *, limit: int) -> str | None:
+    """The text of a small regular file; None when there is none, or when it is too long."""
+    try:
+        with io.read(name) as file:
+            content = file.read(limit + 1)
+    except (OSError, UnsafePath):
+        return None
+    return content.decode("utf-8", "replace") if len(content) <= limit else None
+
+
+def _line(text: str | None) -> StatusLine | None:
+    lines = (text or "").strip("\r\n").splitlines()
+    try:
+        return parse_status(printable(lines[0])) if len(lines) == 1 else None
+    except BadStatusLine:
+        return None
+
+
+def _details(text: str | None) -> StatusDetails | None:
+    try:
+        raw = json.loads(text) if text else None
+        return StatusDetails.model_validate(_cleaned(raw)) if isinstance(raw, dict) else None
+    except (ValueError, ValidationError, RecursionError):
+        return None
+
+
+def _cleaned(raw: dict[str, Any]) -> dict[str, Any]:
+    """Free text cut to its limits rather than refused: a long message must not hide a good percent."""
+    cleaned = raw | _cut(raw, "message", limit=MESSAGE_CHARACTERS) | _cut(raw, "phase", limit=64)
+    if isinstance(failure := raw.get("failure"), dict):
+        cleaned["failure"] = failure | _cut(failure, "message", limit=FAILURE_CHARACTERS)
+    if isinstance(versions := raw.get("versions"), dict):
+        cleaned["versions"] = {printable(str(tool)): printable(str(version)) for tool, version in versions.items()}
+    return cleaned
+
+
+def _cut(raw: dict[str, Any], field: str, *, limit: int) -> dict[str, str]:
+    text = raw.get(field)
+    return {field: printable(text)[:limit]} if isinstance(text, str) else {}

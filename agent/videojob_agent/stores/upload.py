@@ -1,0 +1,42 @@
+"""One file of the runner on its way to the store: read once for its digest, then stored, and watched for changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from io import BufferedReader
+
+from videojob_api.contract.manifest import ManifestFile
+
+from videojob_agent.errors import UnsafePath
+from videojob_agent.files.safe_directory import Entry, Folder
+from videojob_agent.stores import Store
+
+
+def store_file(
+    store: Store, folder: Folder, entry: Entry, *, name: str, lying: ManifestFile | None = None
+) -> ManifestFile | None:
+    """
+    Stores a file of `folder` as `name`; None when it changed meanwhile or is gone.
+
+    `lying` is what is known to lie there under that name: if it is the same, nothing is sent.
+    """
+    try:
+        source = folder.read(entry.name)
+    except (FileNotFoundError, UnsafePath):
+        return None
+    with source:
+        if not _is_same(source, entry):
+            return None
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        found = ManifestFile(path=name, size=entry.size, sha256=digest)
+        if found != lying:
+            source.seek(0)
+            store.put(source, name=name, size=entry.size)
+        return found if _is_same(source, entry) else None
+
+
+def _is_same(source: BufferedReader, entry: Entry) -> bool:
+    """Whether the open file is still what was listed."""
+    state = os.fstat(source.fileno())
+    return (state.st_size, state.st_mtime_ns, state.st_ino) == (entry.size, entry.modified_ns, entry.inode)
