@@ -28,7 +28,7 @@ import devcluster
 from bench import process
 from bench.objects import Objects, create_all, objects
 from bench.tally import HEAD, Row, Tally, as_json, calls, line, percentile, worded
-from tests.apiserver.operator.plant import ROOT, Plant, installed, running
+from tests.apiserver.operator.operator_process import ROOT, Plant, installed, running
 from tests.e2e.manifests import videojob
 
 EVERY = 15.0

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import devcluster
 from bench.process import cpu_seconds, megabytes
-from tests.apiserver.operator.agent import Tokens, audience
-from tests.apiserver.operator.kubelet import FakeKubelet
-from tests.apiserver.operator.plant import Plant, installed, running
+from tests.apiserver.operator.fake_kubelet import FakeKubelet
+from tests.apiserver.operator.operator_process import Plant, installed, running
+from tests.apiserver.operator.tokens import Tokens, audience
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 

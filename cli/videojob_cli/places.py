@@ -15,7 +15,7 @@ from pathlib import Path
 from videojob_api.messages.plan import JobRef, OutputPlan, Plan
 from videojob_api.resource.storage import Claim, Output
 from videojob_api.resource.videojob import VideoJob
-from videojob_operator.domain.plan import Places, make_plan
+from videojob_operator.domain.manifests.plan import Places, make_plan
 
 FETCH_SECONDS = 60
 """How long a store that is away is waited for: somebody sits before the terminal."""

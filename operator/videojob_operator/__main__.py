@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from videojob_operator.app import Operator, PartEnded
-from videojob_operator.cluster.crd import UnfitCluster
-from videojob_operator.cluster.errors import ClusterError
+from videojob_operator.kube.crd import UnfitCluster
+from videojob_operator.kube.errors import ClusterError
 from videojob_operator.settings import BadSetting, Settings, from_environment, table
 
 

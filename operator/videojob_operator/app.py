@@ -17,34 +17,34 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from videojob_operator import shell
-from videojob_operator.cluster import crd
-from videojob_operator.cluster.access import connect
-from videojob_operator.cluster.apply import Hand
-from videojob_operator.cluster.certificates import Keeper
-from videojob_operator.cluster.client import Client
-from videojob_operator.cluster.errors import ClusterError
-from videojob_operator.cluster.events import Events
-from videojob_operator.cluster.informer import Informer, Kept, Watching
-from videojob_operator.cluster.kinds import EVENTS, JOBS, PODS
-from videojob_operator.cluster.notes import Notes
-from videojob_operator.cluster.review import ApiReviewer
-from videojob_operator.cluster.videojobs import VideoJobs
-from videojob_operator.domain.observed import JobSeen, PodRefusal, PodSeen
-from videojob_operator.domain.projection import project_job, project_pod, project_refusal
+from videojob_operator.cache import kopf_watch
+from videojob_operator.cache.creations import Notes
+from videojob_operator.cache.informer import Informer, Kept, Watching
+from videojob_operator.cache.observer import Picture
+from videojob_operator.cache.reports import Slots
+from videojob_operator.cache.videojobs import VideoJobs
+from videojob_operator.certs.manager import Keeper
+from videojob_operator.domain.observation.observed import JobSeen, PodRefusal, PodSeen
+from videojob_operator.domain.observation.projection import project_job, project_pod, project_refusal
 from videojob_operator.domain.settings import Settings as DomainSettings
 from videojob_operator.health import HealthServer, LoopLag, Signs
-from videojob_operator.loop import Loop
+from videojob_operator.kube import crd
+from videojob_operator.kube.auth import connect
+from videojob_operator.kube.client import Client
+from videojob_operator.kube.errors import ClusterError
+from videojob_operator.kube.kinds import EVENTS, JOBS, PODS
+from videojob_operator.kube.token_review import ApiReviewer
 from videojob_operator.metrics import Metrics
-from videojob_operator.picture import Picture
-from videojob_operator.queue import Key, WorkQueue
-from videojob_operator.reports.limits import PER_JOB, PER_SOURCE, Limiter
-from videojob_operator.reports.ownership import Desk
+from videojob_operator.ratelimit import PER_JOB, PER_SOURCE, Limiter
+from videojob_operator.reconcile.event_recorder import Events
+from videojob_operator.reconcile.executor import Hand
+from videojob_operator.reconcile.reconciler import Loop
+from videojob_operator.reconcile.transitions import Stages
+from videojob_operator.reports.authenticator import Tokens
+from videojob_operator.reports.handler import Desk
 from videojob_operator.reports.server import Gates, ReportServer, server_context
-from videojob_operator.reports.slots import Slots
-from videojob_operator.reports.tokens import Tokens
 from videojob_operator.settings import Settings
-from videojob_operator.stages import Stages
+from videojob_operator.workqueue import Key, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Operator:
         for part in (lag.run(), keeper.keep(), events.run(), *caches.runs()):
             self._begin(part)
         self._begin(self._decide(caches, loop))
-        await shell.run(
+        await kopf_watch.run(
             caches.videojobs,
             namespaces=settings.watch_namespaces,
             silence=settings.watch_silence_seconds,

@@ -15,19 +15,19 @@ from datetime import datetime, timedelta
 
 from videojob_api.resource.status import Attempt, VideoJobStatus
 
-from videojob_operator.domain.acceptance import objection
-from videojob_operator.domain.case import Case, examine
 from videojob_operator.domain.conditions import Fact, is_over, kept
 from videojob_operator.domain.decision import Action, CreateJob, Decision, DeleteJob
-from videojob_operator.domain.events import events, verdict_events
-from videojob_operator.domain.findings import at_the_end, on_the_way, refused, until_silent
-from videojob_operator.domain.job import job_manifest
-from videojob_operator.domain.mirror import mirrored
-from videojob_operator.domain.observed import OURSELVES, Observed, Problem, VideoJobSeen
+from videojob_operator.domain.manifests.job import job_manifest
+from videojob_operator.domain.observation.context import Case, examine
+from videojob_operator.domain.observation.observed import OURSELVES, Observed, Problem, VideoJobSeen
+from videojob_operator.domain.policies.acceptance import objection
+from videojob_operator.domain.policies.completion import Verdict, judge
+from videojob_operator.domain.policies.startup import Wait, overdue, until_lost, waiting
+from videojob_operator.domain.policies.suspension import mirrored
 from videojob_operator.domain.settings import Settings
-from videojob_operator.domain.state import state
-from videojob_operator.domain.verdict import Verdict, judge
-from videojob_operator.domain.waiting import Wait, overdue, until_lost, waiting
+from videojob_operator.domain.status.condition_set import at_the_end, on_the_way, refused, until_silent
+from videojob_operator.domain.status.display_state import state
+from videojob_operator.domain.status.events import events, verdict_events
 
 SOONEST = timedelta(seconds=1)
 """No deadline is worth being looked at more often."""

@@ -25,11 +25,11 @@ from aiohttp.web_request import BaseRequest
 from pydantic import ValidationError
 from videojob_api.messages.report import Report
 
-from videojob_operator.domain.observed import PodSeen
+from videojob_operator.domain.observation.observed import PodSeen
 from videojob_operator.metrics import Metrics
-from videojob_operator.reports.limits import Limiter
+from videojob_operator.ratelimit import Limiter
+from videojob_operator.reports.authenticator import Principal, Target, Tokens
 from videojob_operator.reports.rejections import Rejected
-from videojob_operator.reports.tokens import Principal, Target, Tokens
 
 log = logging.getLogger(__name__)
 

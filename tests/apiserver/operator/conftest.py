@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from tests.apiserver.operator.plant import Plant, installed, running
+from tests.apiserver.operator.operator_process import Plant, installed, running
 
 
 @pytest.fixture(scope="session")

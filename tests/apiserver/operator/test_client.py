@@ -11,18 +11,12 @@ import pytest_asyncio
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
 from videojob_operator.app import FAILED_CREATE
-from videojob_operator.cluster.api import OPENED
-from videojob_operator.cluster.client import Client
-from videojob_operator.cluster.errors import (
-    Conflict,
-    Expired,
-    NotFound,
-    SchemaRejected,
-    Unreachable,
-)
-from videojob_operator.cluster.kinds import EVENTS, JOBS, PODS, SECRETS, TOKEN_REVIEWS, VIDEOJOBS
-from videojob_operator.cluster.review import ApiReviewer
-from videojob_operator.domain.projection import project_refusal
+from videojob_operator.domain.observation.projection import project_refusal
+from videojob_operator.kube.api import OPENED
+from videojob_operator.kube.client import Client
+from videojob_operator.kube.errors import Conflict, Expired, NotFound, SchemaRejected, Unreachable
+from videojob_operator.kube.kinds import EVENTS, JOBS, PODS, SECRETS, TOKEN_REVIEWS, VIDEOJOBS
+from videojob_operator.kube.token_review import ApiReviewer
 from videojob_operator.metrics import Metrics
 
 import devcluster

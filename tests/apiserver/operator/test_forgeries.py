@@ -9,9 +9,9 @@ import pytest
 
 import devcluster
 from devcluster.waiting import wait_for
-from tests.apiserver.operator.agent import Tokens, audience, changed, sleeper
-from tests.apiserver.operator.kubelet import FakeKubelet
-from tests.apiserver.operator.plant import Plant
+from tests.apiserver.operator.fake_kubelet import FakeKubelet
+from tests.apiserver.operator.operator_process import Plant
+from tests.apiserver.operator.tokens import Tokens, audience, changed, sleeper
 from tests.e2e.kube import Kube, Manifest, condition
 from tests.e2e.manifests import videojob
 

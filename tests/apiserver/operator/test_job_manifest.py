@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_operator.domain.job import job_manifest
+from videojob_operator.domain.manifests.job import job_manifest
 from videojob_operator.domain.settings import Settings
 
 import devcluster

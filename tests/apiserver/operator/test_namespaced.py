@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from tests.apiserver.operator.plant import SYSTEM, Plant, installed, rendered, running
+from tests.apiserver.operator.operator_process import SYSTEM, Plant, installed, rendered, running
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 

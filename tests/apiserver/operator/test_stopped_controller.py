@@ -10,7 +10,7 @@ import pytest
 
 import devcluster
 from tests.apiserver.operator.burst import create, created, first_pods, verdicts, waited_longer
-from tests.apiserver.operator.plant import Plant
+from tests.apiserver.operator.operator_process import Plant
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 

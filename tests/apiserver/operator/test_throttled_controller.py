@@ -17,8 +17,8 @@ import pytest
 
 import devcluster
 from tests.apiserver.operator.burst import create, first_pods, verdicts, waited_longer
-from tests.apiserver.operator.kubelet import FakeKubelet
-from tests.apiserver.operator.plant import installed, running
+from tests.apiserver.operator.fake_kubelet import FakeKubelet
+from tests.apiserver.operator.operator_process import installed, running
 from tests.e2e.kube import Kube, is_over
 from tests.e2e.manifests import videojob
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from videojob_agent import errors
 from videojob_agent.errors import AgentError, EndpointUnreachable
-from videojob_operator.domain.verdict import NOT_PUBLISHED
+from videojob_operator.domain.policies.completion import NOT_PUBLISHED
 
 
 def below(kind: type[AgentError]) -> Iterator[type[AgentError]]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from videojob_api.crd.schema import structural
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.validation.problems import problems
-from videojob_operator.domain.scratch import scratch
+from videojob_operator.domain.manifests.scratch import scratch
 
 from tests import corpus
 from tests.toy_pipeline import Text2Video, ToyPipelines, ToySpec

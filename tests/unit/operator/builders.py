@@ -16,7 +16,7 @@ from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import Condition, VideoJobStatus
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import Decision
-from videojob_operator.domain.observed import (
+from videojob_operator.domain.observation.observed import (
     ConditionSeen,
     ContainerSeen,
     CreationProblem,

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videojob_operator.cluster.api import OPENED, Query, Raw, Reply
-from videojob_operator.cluster.errors import ClusterError, Conflict, NotFound, SchemaRejected
-from videojob_operator.cluster.kinds import Kind
+from videojob_operator.kube.api import OPENED, Query, Raw, Reply
+from videojob_operator.kube.errors import ClusterError, Conflict, NotFound, SchemaRejected
+from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
 
 

@@ -1,0 +1,85 @@
+"""
+What only the operator has seen of a VideoJob and no object holds: the API server's words about the Job's creation,
+since when containers and pods are refused, and whether an ended Job's pods were read. Kept until the VideoJob is gone
+or over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from videojob_operator.domain.observation.container_errors import error_class, is_refusal, repeats
+from videojob_operator.domain.observation.observed import ContainerSeen, CreationProblem, PodRefusal, PodSeen
+from videojob_operator.domain.policies.pod_creation import classify
+
+MOST_WARNINGS = 5
+
+
+@dataclass(slots=True)
+class Note:
+    """About one incarnation of a VideoJob."""
+
+    uid: str
+    said: tuple[str, ...] = ()
+    problem: CreationProblem | None = None
+    read: str = ""
+    """Uid of the ended Job whose pods were read from the API server."""
+    failing: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    """By pod and container: the class of error with which it is refused, and since when."""
+    refusing: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """By combined event: the kind of its words, and since when they are of this kind."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Newest last, at most five, each once."""
+        return tuple(dict.fromkeys(self.said))[-MOST_WARNINGS:]
+
+    def dated(self, pod: PodSeen, *, now: datetime) -> PodSeen:
+        """The pod, each container that waits for an error with the time since when it does."""
+        containers = {name: self._dated(pod.uid, each, now=now) for name, each in pod.containers.items()}
+        return replace(pod, containers=containers)
+
+    def _dated(self, pod: str, container: ContainerSeen, *, now: datetime) -> ContainerSeen:
+        key, kind = (pod, container.name), error_class(container)
+        if is_refusal(container):
+            if self.failing.get(key, ("",))[0] != kind:
+                self.failing[key] = kind, now
+        elif not repeats(container):
+            self.failing.pop(key, None)
+        return replace(container, failing_since=self.failing[key][1]) if key in self.failing else container
+
+    def dated_refusal(self, refusal: PodRefusal) -> PodRefusal:
+        """The refusal, `created` when words of its kind were first seen: a combined event is older than its words."""
+        if not refusal.combined:
+            return refusal
+        kind = classify(refusal.message)
+        if self.refusing.get(refusal.uid, ("",))[0] != kind:
+            self.refusing[refusal.uid] = kind, refusal.last
+        return replace(refusal, created=self.refusing[refusal.uid][1])
+
+
+class Notes:
+    """A note for each VideoJob, by uid."""
+
+    def __init__(self) -> None:
+        self._notes = dict[str, Note]()
+
+    def of(self, uid: str) -> Note:
+        """The note, made when there is none."""
+        return self._notes.setdefault(uid, Note(uid))
+
+    def created(self, uid: str, *, warnings: tuple[str, ...] = ()) -> None:
+        """The creation worked; earlier trouble is over."""
+        note = self.of(uid)
+        note.said, note.problem = warnings, None
+
+    def refused(self, uid: str, problem: CreationProblem) -> bool:
+        """The creation did not work; False when this was known, if only in other words: they may differ each time."""
+        note = self.of(uid)
+        before, note.problem = note.problem, problem
+        return before is None or (before.reason, before.permanent) != (problem.reason, problem.permanent)
+
+    def forget(self, uid: str) -> None:
+        """The VideoJob is gone."""
+        self._notes.pop(uid, None)

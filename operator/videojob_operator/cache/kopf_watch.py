@@ -1,0 +1,87 @@
+"""
+kopf as a shell: it logs in, watches VideoJobs and hands signals on; nothing else of it is used.
+
+Every event goes into our store, which puts the key into our queue. No finalizer, no annotation, no event and no status
+comes from kopf: change-detecting handlers would write to each object, and its event handlers are edge-triggered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+from videojob_api.base import GROUP, PLURAL, VERSION
+
+from videojob_operator.cache.videojobs import VideoJobs
+from videojob_operator.kube.client import PAGE
+
+
+def settings(*, silence: float) -> kopf.OperatorSettings:
+    """kopf's own knobs (VJ-25); times in seconds."""
+    chosen = kopf.OperatorSettings()
+    chosen.watching.chunk_size = PAGE
+    chosen.watching.server_timeout = 300
+    chosen.watching.inactivity_timeout = min(70.0, silence)
+    chosen.watching.connect_timeout = 5
+    chosen.networking.request_timeout = 20
+    chosen.networking.connect_timeout = 5
+    chosen.queueing.idle_timeout = 0.5
+    chosen.posting.enabled = False
+    chosen.peering.standalone = True
+    chosen.scanning.disabled = True
+    chosen.process.ultimate_exiting_timeout = 25
+    chosen.persistence.finalizer = f"{GROUP}/finalizer"
+    chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    return chosen
+
+
+def registry(videojobs: VideoJobs, *, stopping: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+    """The one handler, the way to log in, and the word that all ends: kopf cancels every task that began after it."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        inside = kopf.login_with_service_account(**arguments)
+        return at_given_address(inside) if inside else kopf.login_with_kubeconfig(**arguments)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
+    async def changed(event: kopf.RawEvent, **_: Any) -> None:
+        videojobs.watched(event["object"], deleted=event["type"] == "DELETED")
+
+    @kopf.on.cleanup(registry=handlers)
+    async def stop(**_: Any) -> None:
+        await stopping()
+
+    return handlers
+
+
+def at_given_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
+    """The same credentials at the address the kubelet names, as the official client uses it: no DNS needed."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return connection
+    return dataclasses.replace(connection, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+async def run(
+    videojobs: VideoJobs,
+    *,
+    namespaces: tuple[str, ...],
+    silence: float,
+    stop: asyncio.Event,
+    stopping: Callable[[], Awaitable[None]],
+) -> None:
+    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster; `stopping` is called once."""
+    await kopf.operator(
+        registry=registry(videojobs, stopping=stopping),
+        settings=settings(silence=silence),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        standalone=True,
+        stop_flag=stop,
+    )

@@ -1,0 +1,86 @@
+"""
+The Secret with the report endpoint's certificates: read, filled, renewed.
+
+The operator may get and update exactly this one Secret, which the chart ships without data. An update carries the
+resourceVersion that was read, so two operators that start together agree on one authority: the slower one reads again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from videojob_operator.certs import pki
+from videojob_operator.kube.api import Api
+from videojob_operator.kube.errors import ClusterError, Conflict
+from videojob_operator.kube.kinds import SECRETS
+
+log = logging.getLogger(__name__)
+
+TRIES = 5
+LOOK_EVERY = 3600.0
+"""Seconds between two looks at the certificate's age."""
+
+
+class Keeper:
+    """Holds the current certificates, and keeps the server's context and the Secret in step with them."""
+
+    def __init__(
+        self,
+        client: Api,
+        context: ssl.SSLContext,
+        *,
+        namespace: str,
+        secret: str,
+        names: tuple[str, ...],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client, self._context, self._now = client, context, now
+        self._namespace, self._secret, self._names = namespace, secret, names
+        self._current: pki.Certificates | None = None
+
+    @property
+    def authority(self) -> str:
+        """PEM of the CA that job pods must trust; empty before the first `ensure`."""
+        return self._current.authority.certificate.decode() if self._current else ""
+
+    async def ensure(self) -> None:
+        """Makes Secret and context hold sound certificates."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._use(await self._stored())
+            except Conflict:
+                if not left:
+                    raise
+        return None
+
+    async def keep(self) -> None:
+        """Looks every hour whether a renewal is due, without end."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self.ensure()
+            except ClusterError as error:
+                log.warning("certificates not checked, again in an hour: %s", error)
+
+    async def _stored(self) -> pki.Certificates:
+        secret = await self._client.get(SECRETS, self._secret, namespace=self._namespace)
+        data = secret.get("data")
+        wanted = pki.current(data, names=self._names, now=self._now())
+        if wanted.data() != data:
+            log.info("writing new certificates into Secret %s", self._secret)
+            await self._client.replace(SECRETS, {**secret, "data": wanted.data()})
+        return wanted
+
+    def _use(self, certificates: pki.Certificates) -> None:
+        if certificates == self._current:
+            return
+        with tempfile.NamedTemporaryFile(prefix="videojob-", suffix=".pem") as file:
+            Path(file.name).write_bytes(certificates.serving.key + certificates.serving.certificate)
+            self._context.load_cert_chain(file.name)
+        self._current = certificates

@@ -1,1 +1,0 @@
-"""How the operator sees and touches Kubernetes: client, informers, apply, events."""

@@ -1,0 +1,73 @@
+"""
+The child Job: one per VideoJob for its whole life, its retries inside it (VJ-12, VJ-13).
+
+Failure policy in order: a disrupted pod is nobody's fault and not counted; exit codes that say "trying again cannot
+help" end the Job; everything else counts against `spec.retry.limit`. Each rule names its container, since one without
+a name would look at the sidecar's exit code as well.
+"""
+
+from typing import Any
+
+from videojob_api.base import API_VERSION, KIND
+from videojob_api.contract.exit_codes import FINAL
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import VideoJobSpec
+
+from videojob_operator.domain.manifests.pod import pod_spec
+from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL, UID_LABEL, job_name
+from videojob_operator.domain.observation.observed import FETCH, RUNNER
+from videojob_operator.domain.settings import Settings
+
+Object = dict[str, Any]
+
+
+def job_manifest(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
+    """The Job to create. No TTL: a Job that vanishes by itself would look like one that somebody deleted."""
+    labels = {MANAGED_LABEL: "true", NAME_LABEL: job.name, UID_LABEL: job.uid}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(job.name),
+            "namespace": job.namespace,
+            "labels": labels,
+            "ownerReferences": [_owner(job)],
+        },
+        "spec": {
+            "suspend": spec.suspend,
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": spec.retry.limit,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": failure_rules()},
+            **_active_deadline(spec),
+            "template": {"metadata": {"labels": labels}, "spec": pod_spec(job, spec, settings)},
+        },
+    }
+
+
+def failure_rules() -> list[Object]:
+    """The Job's pod failure policy."""
+    disrupted = {"type": "DisruptionTarget", "status": "True"}
+    return [{"action": "Ignore", "onPodConditions": [disrupted]}, _final(RUNNER), _final(FETCH)]
+
+
+def _final(container: str) -> Object:
+    codes = {"containerName": container, "operator": "In", "values": sorted(map(int, FINAL))}
+    return {"action": "FailJob", "onExitCodes": codes}
+
+
+def _owner(job: JobRef) -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": job.name,
+        "uid": job.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _active_deadline(spec: VideoJobSpec) -> Object:
+    seconds = spec.deadlines.active_seconds
+    return {} if seconds is None else {"activeDeadlineSeconds": seconds}

@@ -1,0 +1,160 @@
+"""
+The pod of a job: agent as a native sidecar, fetch before the runner, everything under Pod Security `restricted`.
+
+The runner is the only container whose image a user may choose, so it gets the least: no token, no credentials, no
+claim it could write to. Agent and fetch are ours, with a read-only root file system.
+"""
+
+from typing import Any
+
+from videojob_api.contract import layout
+from videojob_api.contract.launch import run_mode, runner_command, runner_environment
+from videojob_api.messages.plan import JobRef
+from videojob_api.resource.spec import Pod, VideoJobSpec
+
+from videojob_operator.domain.manifests.plan import Places, grace_period, make_plan, plan_json
+from videojob_operator.domain.manifests.scratch import scratch
+from videojob_operator.domain.manifests.volumes import Volumes, volumes
+from videojob_operator.domain.names import progress_path
+from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER
+from videojob_operator.domain.settings import Settings
+
+Object = dict[str, Any]
+
+HELPER_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
+"""Of agent and fetch: idle most of the time, a few parts of an upload in memory at worst."""
+AGENT_PARTS = {AGENT: "watch", FETCH: "fetch"}
+"""Which part of the agent each container runs."""
+CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def pod_spec(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
+    """The pod's spec. Wants a spec that `acceptance` has no objection to."""
+    found, plan = volumes(job, spec), _plan(job, spec, settings)
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace_period(spec),
+        "securityContext": _pod_security(spec, settings),
+        "initContainers": [
+            _helper(AGENT, plan, settings, found=found, spec=spec) | {"restartPolicy": "Always"},
+            _helper(FETCH, plan, settings, found=found, spec=spec),
+        ],
+        "containers": [_runner(spec, settings, found=found)],
+        "volumes": found.volumes,
+        **_placement(spec.pod),
+    }
+
+
+def run_as_user(spec: VideoJobSpec, settings: Settings) -> int:
+    """The user of our containers, and the group that owns the volumes."""
+    return (spec.pod.run_as_user if spec.pod else None) or settings.run_as_user
+
+
+def _plan(job: JobRef, spec: VideoJobSpec, settings: Settings) -> str:
+    url = settings.endpoint + progress_path(namespace=job.namespace, name=job.name)
+    return plan_json(make_plan(job, spec, Places(report_url=url)))
+
+
+def _pod_security(spec: VideoJobSpec, settings: Settings) -> Object:
+    group = run_as_user(spec, settings)
+    return {
+        "runAsNonRoot": True,
+        "fsGroup": group,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _user(number: int) -> Object:
+    return {"runAsUser": number, "runAsGroup": number}
+
+
+def _helper(name: str, plan: str, settings: Settings, *, found: Volumes, spec: VideoJobSpec) -> Object:
+    environment = {"HOME": "/tmp", layout.PLAN_VARIABLE: _literal(plan)}  # noqa: S108 - a volume of the pod's own
+    if name == AGENT and settings.endpoint_ca:
+        environment[layout.CA_VARIABLE] = settings.endpoint_ca
+    return {
+        "name": name,
+        "image": settings.agent_image,
+        **_pull_policy(settings),
+        "command": ["python3", "-m", "videojob_agent", AGENT_PARTS[name]],
+        "env": _env(environment),
+        "resources": HELPER_RESOURCES,
+        "securityContext": CONTAINER_SECURITY | _user(run_as_user(spec, settings)) | {"readOnlyRootFilesystem": True},
+        "volumeMounts": found.mounts[name],
+    }
+
+
+def _runner(spec: VideoJobSpec, settings: Settings, *, found: Volumes) -> Object:
+    return {
+        "name": RUNNER,
+        "image": spec.runner.image or settings.runner_image,
+        **_pull_policy(settings),
+        **_command(spec),
+        "env": _env(_environment(spec)),
+        "resources": _resources(spec),
+        "securityContext": CONTAINER_SECURITY | _runner_user(spec, settings),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": found.mounts[RUNNER],
+    }
+
+
+def _runner_user(spec: VideoJobSpec, settings: Settings) -> Object:
+    """Our image runs under any user; a foreign one under its own, which the kubelet refuses when it is root."""
+    if spec.pipeline.custom and not (spec.pod and spec.pod.run_as_user):
+        return {}
+    return _user(run_as_user(spec, settings))
+
+
+def _command(spec: VideoJobSpec) -> Object:
+    custom = spec.pipeline.custom
+    if custom is not None:
+        told = {"command": custom.command, "args": custom.args}
+        return {name: words for name, words in told.items() if words}
+    return {"command": runner_command(spec, run_mode(spec), program=("python3", "exec.py"))}
+
+
+def _environment(spec: VideoJobSpec) -> dict[str, str]:
+    home = {"HOME": "/tmp"}  # noqa: S108 - a volume of the pod's own
+    return home | runner_environment(spec, run_mode(spec), io_path=layout.IO_PATH)
+
+
+def _env(variables: dict[str, str]) -> list[Object]:
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def _literal(value: str) -> str:
+    """A value that survives the kubelet as it is: it expands `$(NAME)` and halves `$$`. A user's own command, arguments
+    and variables keep that meaning, as in any pod."""
+    return value.replace("$", "$$")
+
+
+def _resources(spec: VideoJobSpec) -> Object:
+    """The user's, and the scratch volume's size as a request unless they say otherwise; others follow the limits."""
+    told = spec.runner.resources
+    limits, requests = dict((told and told.limits) or {}), dict((told and told.requests) or {})
+    if "ephemeral-storage" not in limits:
+        requests.setdefault("ephemeral-storage", scratch(spec).request)
+    return {name: values for name, values in (("limits", limits), ("requests", requests)) if values}
+
+
+def _pull_policy(settings: Settings) -> Object:
+    return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
+
+
+def _placement(pod: Pod | None) -> Object:
+    if pod is None:
+        return {}
+    told = {
+        "imagePullSecrets": [{"name": name} for name in pod.image_pull_secrets or []],
+        "serviceAccountName": pod.service_account_name,
+        "nodeSelector": pod.node_selector,
+        "tolerations": pod.tolerations,
+        "affinity": pod.affinity,
+        "priorityClassName": pod.priority_class_name,
+        "runtimeClassName": pod.runtime_class_name,
+        "schedulerName": pod.scheduler_name,
+    }
+    return {name: value for name, value in told.items() if value}

@@ -1,0 +1,1 @@
+"""What is known about one VideoJob: objects of the cluster in our own types."""

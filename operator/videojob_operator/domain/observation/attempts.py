@@ -1,0 +1,88 @@
+"""
+Attempts: which pods the job has had, how each ended, and how many of them the cluster took away.
+
+Pods inside a Job are made by the Job controller, which counts failures itself (`backoffLimit`); disruptions it
+ignores without limit, so they are counted here. The status is the memory: a pod that is no longer anywhere was written
+down there, and an attempt that has an end is never judged again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from videojob_api.resource.status import Attempt, VideoJobStatus
+
+from videojob_operator.domain.conditions import clean
+from videojob_operator.domain.observation.observed import PodSeen
+from videojob_operator.domain.observation.outcomes import Ending, Fault
+
+KEPT = 3
+"""Attempts that stand in the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All attempts so far. `ended_now` are the ends that the status did not know yet, oldest first."""
+
+    attempts: tuple[Attempt, ...]
+    count: int
+    disruptions: int
+    ended_now: tuple[Ending, ...] = ()
+
+    @property
+    def last_end(self) -> datetime | None:
+        """When an attempt last ended."""
+        return max((item.finished for item in self.attempts if item.finished), default=None)
+
+
+def history(
+    status: VideoJobStatus, ends: Sequence[tuple[PodSeen, Ending | None]], *, suspended: bool, now: datetime
+) -> History:
+    """The attempts of the status, brought up to date with the pods (oldest first) and their ends."""
+    now = now.replace(microsecond=0)
+    known = {item.pod: item for item in status.attempts}
+    fresh = _fresh([pod for pod, _ in ends], status)
+    numbers = {pod.name: status.attempt + place for place, pod in enumerate(fresh, start=1)}
+    current = {pod.name: (pod, end) for pod, end in ends}
+    attempts = [_refreshed(item, current.get(item.pod), suspended=suspended, now=now) for item in status.attempts]
+    attempts += [_attempt(numbers[pod.name], *current[pod.name], now=now) for pod in fresh]
+    ended_now = [
+        end for pod, end in ends if end and (pod in fresh or (pod.name in known and known[pod.name].finished is None))
+    ]
+    return History(
+        attempts=tuple(attempts[-KEPT:]),
+        count=status.attempt + len(fresh),
+        disruptions=status.disruptions + sum(end.fault is Fault.CLUSTER for end in ended_now),
+        ended_now=tuple(ended_now),
+    )
+
+
+def _fresh(pods: Sequence[PodSeen], status: VideoJobStatus) -> list[PodSeen]:
+    """Pods that were never counted: pods follow one another, so they are younger than the youngest that was."""
+    names = {item.pod for item in status.attempts}
+    youngest = max((item.started for item in status.attempts if item.started), default=None)
+    return [pod for pod in pods if pod.name not in names and (youngest is None or pod.created >= youngest)]
+
+
+def _refreshed(
+    item: Attempt, current: tuple[PodSeen, Ending | None] | None, *, suspended: bool, now: datetime
+) -> Attempt:
+    if item.finished is not None:
+        return item
+    if current is None:
+        return item.model_copy(update={"reason": "Suspended" if suspended else "PodDeleted", "finished": now})
+    seen = _attempt(item.number, *current, now=now)
+    # What was written stays: else the youngest known attempt could grow older, and an old pod count as a new one.
+    return seen.model_copy(update={"started": item.started or seen.started})
+
+
+def _attempt(number: int, pod: PodSeen, end: Ending | None, *, now: datetime) -> Attempt:
+    return Attempt(
+        number=number,
+        pod=pod.name,
+        node=pod.node,
+        reason=clean(end.reason, 128) if end else "",
+        exit_code=end.exit_code if end else None,
+        started=pod.created,
+        finished=(end.finished or now) if end else None,
+    )

@@ -1,0 +1,69 @@
+"""
+Errors that keep a container from starting, and which of them are evidence.
+
+A registry that answers "not found" has refused the image; one that does not answer has refused nothing, and the kubelet
+goes on trying. The same holds for the container runtime: a configuration that it cannot use stays unusable, a runtime
+that timed out is busy. Only refusals become a verdict by themselves; the others end with `deadlines.startSeconds`.
+
+The words are those of containerd 2.x and CRI-O behind the kubelet's ErrImagePull and Create/RunContainerError.
+"""
+
+import re
+
+from videojob_operator.domain.observation.observed import ContainerSeen
+from videojob_operator.domain.transient_errors import says_nothing
+
+CONFIG_ERRORS = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+PULL_ERRORS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+IMAGE_REFUSALS = (
+    "authentication required",
+    "authorization failed",
+    "denied",
+    "forbidden",
+    "insufficient_scope",
+    "invalid reference",
+    "manifest unknown",
+    "name unknown",
+    "no match for platform",
+    "not found",
+    "repository does not exist",
+    "unauthorized",
+)
+RUNTIME_FAULTS = (
+    "cannot construct envvars",  # a kubelet that has just started and not heard of any service
+    "is reserved for",
+    "no space left on device",
+)
+_REFERENCE = re.compile(r"\S*/\S*")
+"""A name of an image or a URL: its words say nothing."""
+
+
+def error_class(container: ContainerSeen) -> str:
+    """`pull`, `config`, or nothing where the container does not wait for an error."""
+    if container.waiting_reason in PULL_ERRORS:
+        return "pull"
+    return "config" if container.waiting_reason in CONFIG_ERRORS else ""
+
+
+def is_refusal(container: ContainerSeen) -> bool:
+    """Whether the error says No, rather than that nobody answered."""
+    text = container.waiting_message.lower()
+    if error_class(container) == "pull":
+        bare = _REFERENCE.sub("", text)
+        return any(word in bare for word in IMAGE_REFUSALS)
+    is_fault = says_nothing(text) or any(word in text for word in RUNTIME_FAULTS)
+    return error_class(container) == "config" and not is_fault
+
+
+def repeats(container: ContainerSeen) -> bool:
+    """Whether it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
+    return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

@@ -1,0 +1,144 @@
+"""
+Progress reports on their way from a pod to the status of a VideoJob.
+
+A report is state, not history: only the newest of a job matters, so there is one slot per job and no queue. A newer
+pod beats an older one, then the higher sequence wins, and percent and frames never go back within one pod. A slot is
+flushed at once when the state word changes, and otherwise when the cluster-wide write budget allows. Losing a report
+is harmless; writing an old one over a new one is not, hence the sequence numbers.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import ValidationError
+from videojob_api.messages.report import ProgressState, Report
+from videojob_api.resource.status import OutputStatus, Progress
+
+from videojob_operator.domain.observation.observed import AGENT, PodSeen, ReportSeen
+
+FLOOR = timedelta(seconds=2)
+"""No job's progress is written more often."""
+WRITES_PER_SECOND = 50
+"""What all running jobs together may write (VJ-6)."""
+LAST_WORDS = frozenset({ProgressState.DONE, ProgressState.FAILED})
+
+
+def flush_interval(*, running: int) -> timedelta:
+    """Time between two progress writes of one job, so that `running` jobs together keep the budget."""
+    return max(FLOOR, timedelta(seconds=running / WRITES_PER_SECOND))
+
+
+def take(
+    slot: ReportSeen | None, report: Report, *, pod_uid: str, pod_created: datetime, now: datetime
+) -> ReportSeen | None:
+    """The slot after `report`; None when the slot already holds something newer (the endpoint answers 409)."""
+    if slot and slot.pod_uid != pod_uid and slot.pod_created > pod_created:
+        return None
+    same_pod = slot is not None and slot.pod_uid == pod_uid
+    before = slot.report if slot and same_pod else None
+    if before and report.sequence <= before.sequence:
+        return None
+    kept = never_back(before, report)
+    moved = slot is None or before is None or _substance(before) != _substance(kept)
+    return ReportSeen(
+        report=kept,
+        pod_uid=pod_uid,
+        pod_created=pod_created,
+        received=now,
+        changed=now if moved or slot is None else slot.changed,
+    )
+
+
+def never_back(before: Report | None, report: Report) -> Report:
+    """`report`, in percent and frames no smaller than `before` of the same pod; a missing field means unchanged."""
+    if before is None:
+        return report
+    return report.model_copy(
+        update={
+            "percent": max(before.percent, report.percent),
+            "frames_done": _larger(before.frames_done, report.frames_done),
+            "frames_total": before.frames_total if report.frames_total is None else report.frames_total,
+            "published": report.published or before.published,
+        }
+    )
+
+
+def urgent(previous: ReportSeen | None, slot: ReportSeen) -> bool:
+    """Whether `slot` must be written at once: a first report, a new state word, a new pod."""
+    return previous is None or previous.pod_uid != slot.pod_uid or previous.report.state is not slot.report.state
+
+
+def last_words(pod: PodSeen, *, uid: str) -> Report | None:
+    """The agent's termination message, if it is a report about this very VideoJob."""
+    end = pod.container(AGENT).exit
+    try:
+        report = Report.model_validate_json(end.message) if end else None
+    except ValidationError:
+        return None
+    return report if report and report.uid == uid else None
+
+
+def merged(before: Progress | None, *, pushed: Report | None, last: Report | None) -> Progress | None:
+    """What status should say: the newest of push and termination message, never behind what it says already."""
+    source: Literal["push", "termination"] = "push"
+    newest = pushed
+    if last and (newest is None or last.sequence > newest.sequence):
+        newest, source = last, "termination"
+    if newest is None or (before and before.sequence >= newest.sequence):
+        return before
+    found = _progress(newest, before, source)
+    return before if before and _visible(before) == _visible(found) else found
+
+
+def _progress(report: Report, before: Progress | None, source: Literal["push", "termination"]) -> Progress:
+    done = _larger(before.frames_done if before else None, report.frames_done)
+    total = report.frames_total if report.frames_total is not None else (before.frames_total if before else None)
+    return Progress(
+        state=report.state.value,
+        percent=max(report.percent, before.percent if before else 0),
+        frames_done=done,
+        frames_total=total,
+        frames=frames(done, total),
+        eta_seconds=report.eta_seconds,
+        message=report.message,
+        sequence=report.sequence,
+        observed_time=report.observed_time,
+        source=source,
+    )
+
+
+def _visible(progress: Progress) -> Progress:
+    """What is worth a write: a heartbeat without news is not."""
+    return progress.model_copy(update={"sequence": 0, "observed_time": None, "source": "push"})
+
+
+def frames(done: int | None, total: int | None) -> str | None:
+    """The printer column: `done/total`, `done` while the total is unknown."""
+    if done is None:
+        return None
+    return str(done) if total is None else f"{done}/{total}"
+
+
+def output(before: OutputStatus | None, *, url: str, reports: tuple[Report | None, ...]) -> OutputStatus | None:
+    """What lies at `url`: counts never shrink, and a manifest digest once seen stays (the commit is final)."""
+    for report in reports:
+        told = report.published if report else None
+        if told is None:
+            continue
+        before = OutputStatus(
+            url=told.url or url,
+            manifest_digest=told.manifest_digest or (before.manifest_digest if before else None),
+            frames=max(told.frames, before.frames if before else 0),
+            bytes=max(told.bytes, before.bytes if before else 0),
+            videos=told.videos or (before.videos if before else []),
+        )
+    return before
+
+
+def _larger(before: int | None, now: int | None) -> int | None:
+    known = [value for value in (before, now) if value is not None]
+    return max(known, default=None)
+
+
+def _substance(report: Report) -> tuple[object, ...]:
+    return report.state, report.percent, report.frames_done

@@ -1,0 +1,175 @@
+"""From the API's JSON to frozen facts: the one place where raw objects are read; only what `decide` needs is kept."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from videojob_api.resource.spec import VideoJobSpec
+from videojob_api.resource.status import Condition, VideoJobStatus
+
+from videojob_operator.domain.observation.observed import (
+    OURSELVES,
+    ConditionSeen,
+    ContainerSeen,
+    Exit,
+    JobSeen,
+    PodRefusal,
+    PodSeen,
+    Problem,
+    VideoJobSeen,
+)
+
+Raw = Mapping[str, Any]
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""Stands for a time that the API server did not tell."""
+MESSAGE_LIMIT = 4096
+
+
+def time(value: object) -> datetime | None:
+    """An RFC 3339 text as an aware datetime; None for anything else."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+
+
+def project_videojob(raw: Raw) -> VideoJobSeen:
+    """A VideoJob; a spec this version cannot read becomes `invalid` instead of an error."""
+    meta = raw["metadata"]
+    spec, invalid = _spec(raw.get("spec"))
+    return VideoJobSeen(
+        namespace=meta.get("namespace", "default"),
+        name=meta["name"],
+        uid=meta["uid"],
+        created=time(meta.get("creationTimestamp")) or EPOCH,
+        status=_status(raw.get("status")),
+        spec=spec,
+        invalid=invalid,
+        generation=meta.get("generation", 1),
+        resource_version=meta.get("resourceVersion", ""),
+        deleting="deletionTimestamp" in meta,
+        managed_by=(raw.get("spec") or {}).get("managedBy") or OURSELVES,
+    )
+
+
+def _spec(raw: object) -> tuple[VideoJobSpec | None, Problem | None]:
+    try:
+        return VideoJobSpec.model_validate(raw), None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(("spec", *map(str, first["loc"])))
+        return None, Problem("InvalidSpec", f"{field}: {first['msg']}, not {str(first['input'])[:200]!r}")
+
+
+def _status(raw: object) -> VideoJobStatus:
+    """The status; of one that no longer parses (another version's) the conditions survive: a verdict is final."""
+    try:
+        return VideoJobStatus.model_validate(raw or {})
+    except ValidationError:
+        conditions = raw.get("conditions") if isinstance(raw, Mapping) else None
+        return VideoJobStatus(conditions=list(_readable(conditions)))
+
+
+def _readable(conditions: object) -> Iterable[Condition]:
+    for raw in conditions if isinstance(conditions, list) else []:
+        try:
+            yield Condition.model_validate(raw)
+        except ValidationError:
+            continue
+
+
+def project_job(raw: Raw) -> JobSeen:
+    """A batch/v1 Job."""
+    meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    owner = _controller(meta)
+    return JobSeen(
+        uid=meta["uid"],
+        name=meta["name"],
+        owner_uid=owner.get("uid", ""),
+        owner_kind=owner.get("kind", ""),
+        created=time(meta.get("creationTimestamp")) or EPOCH,
+        suspend=bool(spec.get("suspend")),
+        active_deadline_seconds=spec.get("activeDeadlineSeconds"),
+        deleting="deletionTimestamp" in meta,
+        active=status.get("active") or 0,
+        terminating=status.get("terminating") or 0,
+        failed=status.get("failed") or 0,
+        succeeded=status.get("succeeded") or 0,
+        started=time(status.get("startTime")),
+        conditions=_conditions(status),
+    )
+
+
+def project_pod(raw: Raw) -> PodSeen:
+    """A pod of a Job; `job_uid` is its controller's."""
+    meta, status = raw["metadata"], raw.get("status") or {}
+    states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return PodSeen(
+        uid=meta["uid"],
+        name=meta["name"],
+        job_uid=_controller(meta).get("uid", ""),
+        created=time(meta.get("creationTimestamp")) or EPOCH,
+        phase=status.get("phase", "Pending"),
+        node=(raw.get("spec") or {}).get("nodeName"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        deleting=time(meta.get("deletionTimestamp")),
+        conditions=_conditions(status),
+        containers={state["name"]: _container(state) for state in states},
+    )
+
+
+def project_refusal(raw: Raw) -> PodRefusal:
+    """An events.k8s.io/v1 FailedCreate event; the Job controller still fills the deprecated times of core/v1."""
+    meta, created = raw["metadata"], time(raw["metadata"].get("creationTimestamp")) or EPOCH
+    first = time(raw.get("deprecatedFirstTimestamp")) or time(raw.get("eventTime")) or created
+    series = (raw.get("series") or {}).get("lastObservedTime")
+    return PodRefusal(
+        uid=meta["uid"],
+        name=meta["name"],
+        job_uid=(raw.get("regarding") or {}).get("uid", ""),
+        message=str(raw.get("note") or "")[:1024],
+        created=first,
+        last=time(series) or time(raw.get("deprecatedLastTimestamp")) or first,
+    )
+
+
+def _controller(meta: Raw) -> Raw:
+    return next((ref for ref in meta.get("ownerReferences") or [] if ref.get("controller")), {})
+
+
+def _conditions(status: Raw) -> Mapping[str, ConditionSeen]:
+    return {
+        raw["type"]: ConditionSeen(
+            type=raw["type"],
+            status=raw.get("status", "Unknown"),
+            reason=raw.get("reason") or "",
+            message=raw.get("message") or "",
+            since=time(raw.get("lastTransitionTime")),
+        )
+        for raw in status.get("conditions") or []
+    }
+
+
+def _container(raw: Raw) -> ContainerSeen:
+    state = raw.get("state") or {}
+    waiting, running, ended = (state.get(kind) or {} for kind in ("waiting", "running", "terminated"))
+    return ContainerSeen(
+        name=raw["name"],
+        waiting_reason=waiting.get("reason") or "",
+        waiting_message=waiting.get("message") or "",
+        started=time(running.get("startedAt") or ended.get("startedAt")),
+        exit=_exit(ended) if ended else None,
+    )
+
+
+def _exit(raw: Raw) -> Exit:
+    return Exit(
+        code=raw.get("exitCode", 0),
+        reason=raw.get("reason") or "",
+        message=(raw.get("message") or "")[-MESSAGE_LIMIT:],
+        finished=time(raw.get("finishedAt")),
+    )

@@ -1,0 +1,166 @@
+"""
+Verdicts: the one place where a VideoJob is declared done or failed (DESIGN §6).
+
+Exit code 0 is no evidence: a sidecar's failure does not show in it. A VideoJob has succeeded when its Job is complete
+*and* a manifest of this very VideoJob was committed. What waits for ever in Kubernetes gets a verdict elsewhere
+(`waiting`); a verdict is never taken back.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from videojob_api.messages.report import Failure, ProgressState
+from videojob_api.resource.status import OutputStatus
+
+from videojob_operator.domain.observation.context import Case
+from videojob_operator.domain.observation.observed import AGENT, RUNNER, ConditionSeen
+from videojob_operator.domain.observation.outcomes import Ending, Fault, said
+
+NOT_PUBLISHED = frozenset(
+    {
+        "AgentFailed",
+        "AlreadyCommitted",
+        "BucketNotFound",
+        "CredentialsRefused",
+        "EndpointUnreachable",
+        "NotPublished",
+        "OutputNotReadable",
+        "OutputNotWritable",
+        "OutputOccupied",
+        "ScratchFailed",
+        "ScratchFull",
+        "StorageRefused",
+    }
+)
+"""The agent's own reasons: the pictures were made, but could not be stored."""
+
+AFTER_THE_WORK = frozenset({ProgressState.FINISHING, ProgressState.DONE})
+"""The frames are made; our runner's container lives on until the agent has published them."""
+
+ASK_AGAIN = timedelta(seconds=2)
+"""Between two readings of an ended Job's pods from the API server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end of a VideoJob."""
+
+    succeeded: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """No verdict; look again after this long at the latest, None for whenever something changes."""
+
+    again: timedelta | None = None
+
+
+Judgement = Verdict | NotYet
+
+
+def judge(case: Case) -> Judgement:
+    """What the Job, the evidence and the counts say."""
+    if case.job and (complete := case.job.complete):
+        return _complete(case, complete)
+    if case.job and (failure := case.job.failure):
+        return _failed(case, failure)
+    if case.job is None and case.output and case.digest:
+        return _published(case.output)
+    if case.disruptions > case.spec.retry.max_disruptions:
+        return Verdict(False, "TooManyDisruptions", _disruptions(case))
+    return _progress_deadline(case)
+
+
+def _complete(case: Case, complete: ConditionSeen) -> Judgement:
+    if case.output and case.digest:
+        return _published(case.output)
+    if _awaits_last_words(case):
+        return NotYet(ASK_AGAIN)
+    failure = _told(case)
+    if failure is None:
+        return Verdict(False, "OutputNotPublished", _no_evidence(case))
+    if failure.reason in NOT_PUBLISHED:
+        return Verdict(False, "OutputNotPublished", said(failure))
+    return Verdict(False, "RunnerFailed", said(failure))
+
+
+def _published(output: OutputStatus) -> Verdict:
+    videos = ", ".join(output.videos) or "no video"
+    return Verdict(True, "Completed", f"{videos} and {output.frames} frames lie at {output.url}")
+
+
+def _told(case: Case) -> Failure | None:
+    """What the newest pod's agent says went wrong, by its last words or else its newest report."""
+    told = case.words or (case.report.report if case.report else None)
+    if told and (told.failure or told.state is ProgressState.FAILED):
+        return told.failure or Failure(reason="Failed", message="STATUS says FAILED")
+    return None
+
+
+def _no_evidence(case: Case) -> str:
+    place = case.output.url if case.output else "the output"
+    ended = case.pod.container(AGENT).exit if case.pod else None
+    agent = f"the agent ended with exit code {ended.code}" if ended else "its agent left no word"
+    return f"the Job is complete, but nobody has seen a manifest: {agent}; look at {place} before running it again"
+
+
+def _failed(case: Case, failure: ConditionSeen) -> Judgement:
+    if failure.reason == "DeadlineExceeded":
+        limit = case.spec.deadlines.active_seconds
+        text = f"the Job ran longer than spec.deadlines.activeSeconds allows ({limit} s)"
+        return Verdict(False, "DeadlineExceeded", text)
+    if _awaits_last_words(case):
+        return NotYet(ASK_AGAIN)
+    last = _last_own(case)
+    if last is None:
+        return Verdict(False, failure.reason or "JobFailed", failure.message)
+    return Verdict(False, last.reason, _attempts(case) + last.message)
+
+
+def _last_own(case: Case) -> Ending | None:
+    """The newest end that counts: why the Job controller has given up."""
+    ends = [end for end in case.endings if end and end.fault is Fault.OWN]
+    return ends[-1] if ends else None
+
+
+def _attempts(case: Case) -> str:
+    count = case.job.failed if case.job else 0
+    return f"{count} attempts failed (spec.retry.limit {case.spec.retry.limit}), the last one: " if count > 1 else ""
+
+
+def _awaits_last_words(case: Case) -> bool:
+    """
+    Whether the newest pod may have said more than has arrived here.
+
+    A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
+    silent or lagging watch is no evidence.
+    """
+    pod = case.pod
+    if pod and pod.ended and (pod.container(AGENT).exit or pod.container(AGENT).started is None):
+        return False
+    return not case.pods_read
+
+
+def _disruptions(case: Case) -> str:
+    ends = [end for end in case.endings if end and end.fault is Fault.CLUSTER]
+    last = f"; the last one: {ends[-1].reason} {ends[-1].message}" if ends else ""
+    most = case.spec.retry.max_disruptions
+    return f"disrupted {case.disruptions} times, more than spec.retry.maxDisruptions allows ({most}){last}"
+
+
+def _progress_deadline(case: Case) -> Judgement:
+    """
+    A runner that reports again and again without any change stands still. Silence is not judged, since its cause may
+    be the way to this operator; nor is the wait of a finished output for its store, which has a deadline of its own.
+    """
+    limit = case.spec.deadlines.progress_seconds
+    running = case.live_pod and case.live_pod.container(RUNNER).started and not case.live_pod.container(RUNNER).exit
+    report = case.report
+    if limit is None or not running or report is None or (case.job and case.job.suspend):
+        return NotYet()
+    if report.report.state in AFTER_THE_WORK or report.received - report.changed < timedelta(seconds=limit):
+        return NotYet()
+    text = f"no change of progress for {limit} s (spec.deadlines.progressSeconds), at {report.report.percent} %"
+    return Verdict(False, "ProgressDeadlineExceeded", text)

@@ -1,0 +1,109 @@
+"""
+A Job without a pod: refused, waiting for a quota, or simply not served yet.
+
+Nothing in a Job says why it has no pod; only FailedCreate events do. Without one there is no evidence of anything but a
+Job controller that is slow, behind or stopped, which is never the job's fault.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from videojob_operator.domain.observation.observed import PodRefusal
+from videojob_operator.domain.transient_errors import says_nothing
+
+QUOTA_WORDS = ("exceeded quota", "insufficient quota")
+TRANSIENT_WORDS = (
+    "error looking up service account",  # a new namespace's own account may be late
+    "failed calling webhook",
+    "failed to call webhook",
+    "internal error occurred",
+    "object has been modified",
+    "status unknown for quota",
+    "the server is currently unable",
+    "unauthorized",  # the Job controller itself
+    "x509: ",
+)
+"""Of an API server or webhook that could not judge: kube-apiserver 1.34's quota, webhook and storage errors."""
+STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
+"""Ages at which a wait's message says how long it has lasted; then once a day. Each new message is a status write."""
+DAY = STEPS[-1]
+PAUSE_AFTER_FAILURE = timedelta(minutes=10)
+"""The longest back-off of the Job controller between two pods of a Job (Kubernetes 1.34)."""
+_VARIABLE = re.compile(
+    r"^\(combined from similar events\): |Error creating: |pods? \"[^\"]*\" is (forbidden|invalid): "
+    r"|, used: .*?(?=, limited:)",
+    re.IGNORECASE,
+)
+"""Parts of a FailedCreate message that differ from one refusal to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What a Job's FailedCreate events amount to. `steady`: how long nothing but their newest kind was said."""
+
+    kind: Literal["refused", "quota", "transient"]
+    message: str
+    steady: timedelta
+
+
+def classify(message: str) -> Literal["refused", "quota", "transient"]:
+    """Whether a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
+    text = stable(message).lower()
+    if any(words in text for words in QUOTA_WORDS):
+        return "quota"
+    return "transient" if says_nothing(text) or any(words in text for words in TRANSIENT_WORDS) else "refused"
+
+
+def current(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> Refusals | None:
+    """The refusals since the present wait began, summed up; None when there was none. Their clock may be ahead."""
+    recent = sorted((each for each in refusals if each.last >= since), key=lambda each: (each.last, each.created))
+    if not recent:
+        return None
+    newest, kind = recent[-1], classify(recent[-1].message)
+    first = min(each.created for each in recent if classify(each.message) == kind)
+    others = max((each.last for each in recent if classify(each.message) != kind), default=since)
+    return Refusals(kind, stable(newest.message), min(newest.last, now) - max(first, others, since))
+
+
+def stable(message: str) -> str:
+    """The message without the pod's random name and a quota's present use: the same words for the same refusal."""
+    return _VARIABLE.sub("", message)
+
+
+def elapsed(waited: timedelta) -> timedelta:
+    """The last of `STEPS` (or whole days) that the wait has reached; zero before the first."""
+    if waited >= DAY:
+        return DAY * (waited // DAY)
+    return max((step for step in STEPS if step <= waited), default=timedelta(0))
+
+
+def until_next_step(waited: timedelta) -> timedelta:
+    """How long until `elapsed` gives another answer."""
+    following = DAY * (waited // DAY + 1) if waited >= DAY else next(step for step in STEPS if step > waited)
+    return following - waited
+
+
+def duration_text(span: timedelta) -> str:
+    """A whole number of minutes, hours or days in words: `5 minutes`, `1 hour`."""
+    for unit, size in (("day", DAY), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if span >= size:
+            count = span // size
+            return f"{count} {unit}" + ("s" if count != 1 else "")
+    return "less than a minute"
+
+
+def without_pod(waited: timedelta, *, following: bool, others_served: bool) -> str:
+    """The sentence for a Job without a pod and without a refusal; `following`: it has had one before."""
+    pod = "the next pod" if following else "a pod"
+    step = elapsed(waited)
+    if not step:
+        return f"the Job controller has not created {pod} yet"
+    text = f"the Job controller has not created {pod} for {duration_text(step)}"
+    if following and step < PAUSE_AFTER_FAILURE:
+        return f"{text}; after a failed attempt it pauses for up to {duration_text(PAUSE_AFTER_FAILURE)}"
+    if others_served:
+        return f"{text}; it serves other Jobs meanwhile, so it is behind"
+    return f"{text}, nor one for any other VideoJob: check that kube-controller-manager runs"

@@ -1,0 +1,31 @@
+"""
+What of a running VideoJob may still change, and how the child Job follows: suspension and the active deadline.
+
+Suspension is the Job controller's work: it deletes the pod (SIGTERM, checkpoint), frees the accelerator, and makes a
+new pod on resume. Suspensions use up neither retries nor disruptions.
+"""
+
+from collections.abc import Iterator
+
+from videojob_operator.domain.conditions import Fact
+from videojob_operator.domain.decision import Action, SetActiveDeadline, SetSuspend
+from videojob_operator.domain.observation.context import Case
+
+
+def mirrored(case: Case) -> Iterator[Action]:
+    """What makes the Job equal the VideoJob again."""
+    job, wanted = case.job, case.spec.deadlines.active_seconds
+    if job is None or job.finished or job.deleting:
+        return
+    if job.suspend != case.spec.suspend:
+        yield SetSuspend(name=job.name, uid=job.uid, suspend=case.spec.suspend)
+    if job.active_deadline_seconds != wanted:
+        yield SetActiveDeadline(name=job.name, uid=job.uid, seconds=wanted)
+
+
+def suspended(case: Case) -> Fact:
+    """The condition Suspended; True as soon as no new pod can start."""
+    if case.job.suspend if case.job else case.spec.suspend:
+        waits = ", its pod is still ending" if case.live_pod else ""
+        return Fact("True", "SuspendedByUser", f"spec.suspend is true{waits}")
+    return Fact("False", "NotSuspended")

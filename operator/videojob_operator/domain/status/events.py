@@ -1,0 +1,95 @@
+"""
+Events: what a person reading `kubectl describe` should see happen, in its order.
+
+Derived from the difference between the status that stands and the one that is about to be written, so each comes once
+and none is needed to decide anything.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from videojob_api.resource.status import Condition, VideoJobStatus
+
+from videojob_operator.domain.conditions import PENDING, clean, condition
+from videojob_operator.domain.decision import RecordEvent
+from videojob_operator.domain.observation.context import Case
+from videojob_operator.domain.observation.outcomes import Fault
+
+TROUBLE = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "CreateFailed",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "ImagePullFailed",
+        "InvalidImageName",
+        "JobNameTaken",
+        "NodeLost",
+        "PodCreationFailed",
+        "PodRefused",
+        "QuotaExceeded",
+        "RunContainerError",
+        "Unschedulable",
+        "VolumesNotReady",
+    }
+)
+"""Reasons of Running=False that somebody may have to do something about."""
+NOTE_LIMIT = 1000
+
+
+def events(case: Case, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
+    """Everything worth telling about the step from the standing status to `after`."""
+    return (*_job(case, after), *_attempts(case), *verdict_events(case.status, after), *_running(case, after))
+
+
+def verdict_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    """The verdict, when it is new."""
+    end = _changed(before, after, "Succeeded")
+    if end and end.status != "Unknown":
+        yield _event("Normal" if end.status == "True" else "Warning", end.reason, end.message)
+
+
+def _job(case: Case, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    if case.lost_job:
+        yield _event("Warning", "JobDeleted", f"Job {case.status.job_name} was deleted by somebody else")
+    if after.job_name and case.status.job_name is None:
+        yield _event("Normal", "JobCreated", f"created Job {after.job_name}")
+    suspension = _changed(case.status, after, "Suspended")
+    if suspension and suspension.status == "True":
+        yield _event("Normal", "Suspended", suspension.message)
+    elif suspension and _status(case.status, "Suspended") == "True" and suspension.reason != "Finished":
+        yield _event("Normal", "Resumed", "spec.suspend is false")
+
+
+def _attempts(case: Case) -> Iterator[RecordEvent]:
+    for end in case.history.ended_now:
+        if end.fault is Fault.CLUSTER:
+            yield _event("Warning", "Disrupted", f"{end.reason}: {end.message}")
+        elif end.fault is Fault.OWN:
+            yield _event("Warning", "AttemptFailed", f"{end.reason}: {end.message}")
+
+
+def _running(case: Case, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    old, new = condition(case.status, "Running"), condition(after, "Running")
+    if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
+        return
+    if new.status == "True":
+        yield _event("Normal", new.reason, new.message)
+    elif new.reason in TROUBLE:
+        yield _event("Warning", new.reason, new.message)
+
+
+def _changed(before: VideoJobStatus, after: VideoJobStatus, kind: str) -> Condition | None:
+    """The condition of that type in `after`, if its status is another than before."""
+    new = condition(after, kind)
+    return new if new and new.status != _status(before, kind) else None
+
+
+def _status(status: VideoJobStatus, kind: str) -> str:
+    found = condition(status, kind)
+    return found.status if found else PENDING.status
+
+
+def _event(kind: Literal["Normal", "Warning"], reason: str, note: str) -> RecordEvent:
+    return RecordEvent(type=kind, reason=reason, note=clean(note, NOTE_LIMIT))

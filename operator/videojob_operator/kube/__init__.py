@@ -1,0 +1,1 @@
+"""The Kubernetes API: client, errors, kinds, and the calls that no cache serves."""

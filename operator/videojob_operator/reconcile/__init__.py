@@ -1,0 +1,1 @@
+"""Bringing the cluster to the decided state, one VideoJob at a time."""

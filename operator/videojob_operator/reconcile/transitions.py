@@ -1,0 +1,97 @@
+"""
+A VideoJob's way through its states, as metrics: how many, how fast, why they ended.
+
+Reasons come from pods too, so a hostile runner could invent a new label each time: only the first fifty different words
+are taken, the rest count as `Other`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from videojob_api.resource.status import Condition, VideoJobStatus
+
+from videojob_operator.domain.observation.observed import Observed, VideoJobSeen
+from videojob_operator.metrics import Metrics
+from videojob_operator.workqueue import Key
+
+log = logging.getLogger(__name__)
+
+MOST_REASONS = 50
+
+
+@dataclass(slots=True)
+class Stages:
+    """Counts transitions; `forget` is called with the uid of a VideoJob that is gone."""
+
+    metrics: Metrics
+    forget: Callable[[str], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _uids: dict[Key, str] = field(default_factory=dict)
+    _reasons: set[str] = field(default_factory=set)
+
+    def seen(self, key: Key, videojob: VideoJobSeen) -> None:
+        """Remembers which incarnation stands behind a key; an earlier one is gone."""
+        before = self._uids.get(key)
+        if before not in (None, videojob.uid):
+            self.gone(key)
+        self._uids[key] = videojob.uid
+
+    def gone(self, key: Key) -> None:
+        """The VideoJob was deleted."""
+        uid = self._uids.pop(key, None)
+        if uid is not None:
+            self.forget(uid)
+
+    def decided(self, observed: Observed, after: VideoJobStatus) -> None:
+        """Counts what a written decision has changed."""
+        videojob, before = observed.videojob, observed.videojob.status
+        if before.state != after.state:
+            self._entered(videojob, after)
+        if before.job_name is None and after.job_name is not None:
+            self.metrics.create_to_job.observe((self.now() - videojob.created).total_seconds())
+        if before.start_time is None and after.start_time is not None:
+            self.metrics.start_latency.observe((after.start_time - videojob.created).total_seconds())
+        if observed.report is not None and before.progress != after.progress:
+            self.metrics.progress_lag.observe((self.now() - observed.report.received).total_seconds())
+        if before.completion_time is None and after.completion_time is not None:
+            self._ended(after, after.completion_time)
+
+    def _entered(self, videojob: VideoJobSeen, after: VideoJobStatus) -> None:
+        verdict = condition(after, "Succeeded")
+        reason = verdict.reason if verdict else ""
+        self.metrics.transitions.labels(after.state or "", self._bounded(reason)).inc()
+        fields = {
+            "namespace": videojob.namespace,
+            "name": videojob.name,
+            "uid": videojob.uid,
+            "generation": videojob.generation,
+            "attempt": after.attempt,
+            "state": after.state,
+            "reason": reason,
+        }
+        log.info("%s/%s is %s", videojob.namespace, videojob.name, after.state, extra={"fields": fields})
+
+    def _ended(self, after: VideoJobStatus, at: datetime) -> None:
+        verdict = condition(after, "Succeeded")
+        succeeded = verdict is not None and verdict.status == "True"
+        if after.start_time is not None:
+            outcome = "succeeded" if succeeded else "failed"
+            self.metrics.run_seconds.labels(outcome).observe((at - after.start_time).total_seconds())
+        if succeeded and after.output is not None:
+            self.metrics.frames.inc(after.output.frames)
+            self.metrics.publish_bytes.inc(after.output.bytes)
+
+    def _bounded(self, reason: str) -> str:
+        if reason not in self._reasons and len(self._reasons) >= MOST_REASONS:
+            return "Other"
+        self._reasons.add(reason)
+        return reason
+
+
+def condition(status: VideoJobStatus, kind: str) -> Condition | None:
+    """The condition of a type."""
+    return next((item for item in status.conditions if item.type == kind), None)

@@ -1,0 +1,166 @@
+"""
+Whose token is this? (VJ-4, steps 1 to 3.)
+
+The cheap looks come first, so that garbage costs no call: three parts, a readable payload, the audience that the URL
+implies, an expiry in the future. Nothing in the payload is trusted; it only decides whether asking is worth while. Then
+the cache, then a TokenReview for exactly that audience. A good answer must name the audience, a service account of the
+URL's namespace and the pod the token is bound to: a token that somebody made by TokenRequest without a pod is refused
+here. Tokens are kept as their sha256 and never logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from videojob_api.base import GROUP
+
+from videojob_operator.metrics import Metrics
+from videojob_operator.ratelimit import TOKEN_REVIEWS, Limiter
+from videojob_operator.reports.rejections import Rejected
+
+POSITIVE_SECONDS, NEGATIVE_SECONDS = 60.0, 10.0
+CACHE_SIZE = 20_000
+TOKEN_LIMIT = 8192
+POD_NAME, POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"
+ACCOUNT_PREFIX = "system:serviceaccount:"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The VideoJob that a URL and a body speak of."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def audience(self) -> str:
+        """Bound to one incarnation: a re-created job of the same name has another."""
+        return f"{GROUP}/status/{self.namespace}/{self.name}/{self.uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The pod that the API server says holds the token."""
+
+    namespace: str
+    account: str
+    pod: str
+    pod_uid: str
+
+
+class Reviewer(Protocol):
+    """Asks the API server; the seam at which tests record."""
+
+    async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
+        """The `status` of a TokenReview."""
+
+
+class Tokens:
+    """Turns a bearer token into the pod behind it, or raises Rejected with 401, 403 or 503."""
+
+    def __init__(
+        self,
+        reviewer: Reviewer,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._reviewer, self._metrics, self._clock, self._wall = reviewer, metrics, clock, wall
+        self._reviews = Limiter(TOKEN_REVIEWS, clock=clock)
+        self._cache: OrderedDict[tuple[str, str], tuple[float, Principal | Rejected]] = OrderedDict()
+
+    async def principal(self, token: str, target: Target) -> Principal:
+        """The pod behind `token`, which must have been made for `target`."""
+        expiry = self._plausible(token, target)
+        key = (hashlib.sha256(token.encode()).hexdigest(), target.audience)
+        known = self._cached(key)
+        if known is None:
+            known = await self._ask(token, target)
+            self._remember(key, known, expiry=expiry)
+        if isinstance(known, Rejected):
+            raise known.anew()
+        return known
+
+    def _plausible(self, token: str, target: Target) -> float:
+        """The unverified expiry; raises when a look without any call already says no."""
+        claims = unverified_claims(token)
+        expiry, audience = claims.get("exp"), claims.get("aud")
+        if not isinstance(expiry, (int, float)) or expiry <= self._wall():
+            raise Rejected(401, "TokenExpired", "the token has expired: the agent must read its token file again")
+        if target.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise Rejected(401, "WrongAudience", f"the token is not made for {target.audience}")
+        return float(expiry)
+
+    def _cached(self, key: tuple[str, str]) -> Principal | Rejected | None:
+        until, known = self._cache.get(key, (0.0, None))
+        if known is None or until <= self._clock():
+            self._cache.pop(key, None)
+            return None
+        self._cache.move_to_end(key)
+        self._count(known, cache="hit")
+        return known
+
+    def _remember(self, key: tuple[str, str], known: Principal | Rejected, *, expiry: float) -> None:
+        lifetime = NEGATIVE_SECONDS if isinstance(known, Rejected) else POSITIVE_SECONDS
+        self._cache[key] = (self._clock() + min(lifetime, expiry - self._wall()), known)
+        while len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+
+    async def _ask(self, token: str, target: Target) -> Principal | Rejected:
+        if wait := self._reviews.take():
+            raise Rejected(503, "TooManyReviews", "too many unknown tokens at once", retry_after=wait)
+        status = await self._reviewer.review(token, audience=target.audience)
+        known = judged(status, target)
+        self._count(known, cache="miss")
+        return known
+
+    def _count(self, known: Principal | Rejected, *, cache: str) -> None:
+        result = "refused" if isinstance(known, Rejected) else "accepted"
+        self._metrics.token_reviews.labels(result, cache).inc()
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """The payload of a JWT without any check of its signature; 401 when it is none."""
+    parts = token.split(".")
+    if len(token) > TOKEN_LIMIT or len(parts) != 3 or not all(parts):
+        raise Rejected(401, "MalformedToken", "the Authorization header holds no token of three parts")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        claims = None
+    if not isinstance(claims, dict):
+        raise Rejected(401, "MalformedToken", "the token's payload cannot be read")
+    return claims
+
+
+def judged(status: Mapping[str, Any], target: Target) -> Principal | Rejected:
+    """What a TokenReview's status means for `target`."""
+    if status.get("authenticated") is not True:
+        return Rejected(401, "NotAuthenticated", "the API server does not know this token (any more)")
+    if target.audience not in (status.get("audiences") or []):
+        return Rejected(401, "WrongAudience", "the API server did not confirm the token's audience")
+    user: Mapping[str, Any] = status.get("user") or {}
+    namespace, _, account = str(user.get("username", "")).removeprefix(ACCOUNT_PREFIX).partition(":")
+    if not str(user.get("username", "")).startswith(ACCOUNT_PREFIX) or not account:
+        return Rejected(403, "NotAServiceAccount", "only service accounts report progress")
+    if namespace != target.namespace:
+        return Rejected(403, "ForeignNamespace", f"the token belongs to namespace {namespace}")
+    extra: Mapping[str, Any] = user.get("extra") or {}
+    pod, pod_uid = first(extra.get(POD_NAME)), first(extra.get(POD_UID))
+    if not pod or not pod_uid:
+        return Rejected(403, "NotBoundToAPod", "the token is not bound to a pod")
+    return Principal(namespace, account, pod, pod_uid)
+
+
+def first(values: object) -> str:
+    """The only entry of a one-entry list of strings, else empty."""
+    return values[0] if isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) else ""
