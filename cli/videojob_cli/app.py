@@ -23,12 +23,12 @@ from videojob_api.contract.layout import MANIFEST
 from videojob_api.messages.plan import Plan
 from videojob_api.resource.videojob import VideoJob
 
-from videojob_cli.conversion import pack
+from videojob_cli.commands.pack import pack
 from videojob_cli.display import Display
 from videojob_cli.errors import CommandFailed
-from videojob_cli.local_run import Outcome, run_locally
-from videojob_cli.manifest_file import read_videojob
-from videojob_cli.places import LocalPlaces, local_plan
+from videojob_cli.local.manifest_file import read_videojob
+from videojob_cli.local.plan import LocalPlaces, local_plan
+from videojob_cli.local.run import Outcome, run_locally
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(pack, name="pack")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_cli.runner_process import tied_to_us
+from videojob_cli.local.runner_process import tied_to_us
 
-from tests.unit.cli.cli_fakes import manifest, write
+from tests.unit.cli.manifests import manifest, write
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": ""}
 PATIENCE_SECONDS = 180

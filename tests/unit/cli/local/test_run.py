@@ -9,10 +9,10 @@ import pytest
 from videojob_api.contract.launch import RunMode
 from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.errors import CommandFailed
-from videojob_cli.local_run import run_locally
-from videojob_cli.places import LocalPlaces, local_plan
+from videojob_cli.local.plan import LocalPlaces, local_plan
+from videojob_cli.local.run import run_locally
 
-from tests.unit.cli.cli_fakes import videojob
+from tests.unit.cli.manifests import videojob
 
 NOBODY = {"s3": {"bucket": "art", "endpoint": "http://127.0.0.1:9", "credentials": {"secretName": "art-s3"}}}
 

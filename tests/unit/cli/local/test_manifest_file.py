@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from videojob_cli.errors import CommandFailed
-from videojob_cli.manifest_file import read_videojob
+from videojob_cli.local.manifest_file import read_videojob
 
-from tests.unit.cli.cli_fakes import manifest, write
+from tests.unit.cli.manifests import manifest, write
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "videos"}}
 
 

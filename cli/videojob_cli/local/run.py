@@ -30,7 +30,7 @@ from videojob_api.messages.report import ProgressState, Report
 from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_cli.errors import FAILED, CommandFailed
-from videojob_cli.runner_process import RunnerProcess
+from videojob_cli.local.runner_process import RunnerProcess
 
 LOG = "agent.log"
 POLL_SECONDS = 0.1

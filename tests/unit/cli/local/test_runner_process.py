@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.display import facts
-from videojob_cli.local_run import verdict
+from videojob_cli.local.run import verdict
 
 from tests.unit.agent.fakes import NOON
 

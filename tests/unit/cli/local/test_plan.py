@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.plan import Plan
-from videojob_cli.places import LocalPlaces, local_plan, local_uid
+from videojob_cli.local.plan import LocalPlaces, local_plan, local_uid
 
-from tests.unit.cli.cli_fakes import videojob
+from tests.unit.cli.manifests import videojob
 
 NOON = datetime(2026, 5, 1, 12, 30, 5, tzinfo=UTC)
 BUCKET = {"s3": {"bucket": "art", "prefix": "videos/", "credentials": {"secretName": "art-s3"}}}

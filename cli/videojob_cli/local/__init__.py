@@ -1,0 +1,1 @@
+"""Running a VideoJob on this machine."""
