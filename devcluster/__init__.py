@@ -14,9 +14,9 @@ Nothing is installed on the machine: what is built or downloaded stays in the ca
     reference = node.images.build(Path("Dockerfile"), "mine")
 """
 
-from devcluster.apilevel import ApiServer, api_server
+from devcluster.cluster.api_server import ApiServer, api_server
+from devcluster.cluster.node import Node, reason_not_here, the_node
 from devcluster.errors import BuildFailed, Busy, DevclusterError, NotPossibleHere, StartFailed
-from devcluster.node import Node, reason_not_here, the_node
 
 __all__ = [
     "ApiServer",

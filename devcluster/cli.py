@@ -13,12 +13,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from devcluster import debian, paths
-from devcluster.apilevel import ApiServer, named
-from devcluster.build import binary, build
+from devcluster import paths
+from devcluster.build import debian
+from devcluster.build.go_build import binary, build
+from devcluster.cluster.api_server import ApiServer, named
+from devcluster.cluster.node import ONE_FAKE_GPU, Node, require_node_level, the_node
 from devcluster.errors import DevclusterError
-from devcluster.node import ONE_FAKE_GPU, Node, require_node_level, the_node
-from devcluster.steps import say, step
+from devcluster.host.progress import say, step
 from devcluster.versions import Group
 
 Command = Callable[[argparse.Namespace], None]

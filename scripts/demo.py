@@ -22,9 +22,9 @@ from pathlib import Path
 
 from videojob_runner.media.contact_sheet import contact_sheet
 
-from devcluster.build import build
+from devcluster.build.go_build import build
+from devcluster.cluster.node import Node, require_node_level, the_node
 from devcluster.errors import NotPossibleHere
-from devcluster.node import Node, require_node_level, the_node
 from devcluster.versions import Group
 from scripts import named_context, product
 from scripts.showing import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from devcluster.build import binary, build_commands
-from devcluster.kubectl import Kubectl
+from devcluster.build.go_build import binary, build_commands
+from devcluster.cluster.kubectl import Kubectl
 from scripts import product
 from scripts.showing import CLAIM, NAMESPACE, Resource, begin, console, finish, step
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster.build import binary
-from devcluster.kubectl import Kubectl
-from devcluster.node import Node, the_node
-from devcluster.runtime import NODE_NAME
+from devcluster.build.go_build import binary
+from devcluster.cluster.kubectl import Kubectl
+from devcluster.cluster.node import Node, the_node
+from devcluster.cluster.node_daemons import NODE_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "videojob-system"

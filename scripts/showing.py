@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from videojob_runner.media.contact_sheet import contact_sheet
 
-from devcluster.kubectl import Kubectl
+from devcluster.cluster.kubectl import Kubectl
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"

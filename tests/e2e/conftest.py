@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 
 from devcluster import paths
-from devcluster.node import Node
+from devcluster.cluster.node import Node
 from scripts import product
 from tests.e2e import ahead
 from tests.e2e.kube import Kube

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from devcluster.kubectl import Kubectl
+from devcluster.cluster.kubectl import Kubectl
 
 Manifest = dict[str, Any]
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from devcluster.build import binary
-from devcluster.node import Node
+from devcluster.build.go_build import binary
+from devcluster.cluster.node import Node
 from tests.e2e.kube import Kube, Manifest, Timeout, condition, is_over
 
 LIMIT = 600.0

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from devcluster.kubectl import KubectlFailed
-from devcluster.node import Node
+from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.node import Node
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.lab import Lab
 from tests.e2e.manifests import s3_output, s3_secret, videojob

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.node import Node
+from devcluster.cluster.node import Node
 from tests.e2e.kube import Manifest
 from tests.e2e.lab import Lab
 from tests.e2e.lives import Fate, Life, Moment

@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from videojob_api.resource.storage import S3Prefix, SecretRef
 
-from devcluster.build import binary
+from devcluster.build.go_build import binary
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

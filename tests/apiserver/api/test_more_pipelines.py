@@ -11,7 +11,7 @@ from videojob_api.crd.render import definition
 from videojob_api.crd.schema import structural
 
 import devcluster
-from devcluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlFailed
 from tests import corpus
 from tests.toy_pipeline import LargerSpec
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from devcluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlFailed
 from tests import corpus, spec_fields
 from tests.apiserver.api.dry_run import Judge
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import devcluster
-from devcluster.build import binary
+from devcluster.build.go_build import binary
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "helm" / "videojob"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import devcluster
-from devcluster.build import binary
+from devcluster.build.go_build import binary
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import devcluster
-from devcluster import ApiServer, NotPossibleHere, apilevel
-from devcluster.kubectl import Kubectl, KubectlFailed
+from devcluster import ApiServer, NotPossibleHere
+from devcluster.cluster import api_server as apilevel
+from devcluster.cluster.kubectl import Kubectl, KubectlFailed
 from devcluster.versions import KUBERNETES_VERSION
 
 pytestmark = pytest.mark.apiserver

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 import devcluster
-from devcluster.build import binary
-from devcluster.ports import free_ports
+from devcluster.build.go_build import binary
+from devcluster.host.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEM = "videojob-system"

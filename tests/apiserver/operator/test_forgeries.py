@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 import devcluster
-from devcluster.waiting import wait_for
+from devcluster.host.wait import wait_for
 from tests.apiserver.operator.fake_kubelet import FakeKubelet
 from tests.apiserver.operator.operator_process import Plant
 from tests.apiserver.operator.tokens import Tokens, audience, changed, sleeper

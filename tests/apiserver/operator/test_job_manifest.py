@@ -13,7 +13,7 @@ from videojob_operator.domain.manifests.job import job_manifest
 from videojob_operator.domain.settings import Settings
 
 import devcluster
-from devcluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlFailed
 
 pytestmark = pytest.mark.apiserver
 

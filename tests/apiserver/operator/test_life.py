@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from devcluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlFailed
 from tests.apiserver.operator.fake_kubelet import DIGEST, FakeKubelet, words
 from tests.apiserver.operator.operator_process import RELEASE, SYSTEM, Plant
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over

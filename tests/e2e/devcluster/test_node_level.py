@@ -12,13 +12,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from devcluster.build import folder_of
-from devcluster.kubectl import Kubectl, KubectlFailed
-from devcluster.machinelock import MachineLock
-from devcluster.network import NODE_IP
-from devcluster.node import Node
-from devcluster.runtime import NODE_NAME
-from devcluster.s3 import Credentials
+from devcluster.build.go_build import folder_of
+from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.network_namespace import NODE_IP
+from devcluster.cluster.node import Node
+from devcluster.cluster.node_daemons import NODE_NAME
+from devcluster.cluster.s3 import Credentials
+from devcluster.host.machine_lock import MachineLock
 from devcluster.versions import SOURCES
 
 Pod = dict[str, Any]

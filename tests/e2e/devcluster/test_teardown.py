@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from devcluster.debian import program
-from devcluster.filesystem import mounts_below
-from devcluster.machinelock import MACHINE_LOCK
-from devcluster.network import Network
-from devcluster.node import Node
+from devcluster.build.debian import program
+from devcluster.cluster.network_namespace import Network
+from devcluster.cluster.node import Node
+from devcluster.host.machine_lock import MACHINE_LOCK
+from devcluster.host.mounts import mounts_below
 
 STUBBORN = "trap '' TERM INT HUP; (setsid sleep 5000 &) ; while true; do sleep 1; done"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.build import folder_of
+from devcluster.build.go_build import folder_of
 from devcluster.versions import SOURCES
 
 Called = Callable[[], list[dict[str, Any]]]

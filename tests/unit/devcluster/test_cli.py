@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from devcluster import cli
-from devcluster.daemons import Daemons
-from devcluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.host.daemons import Daemons
 from devcluster.versions import KUBERNETES_VERSION
 from tests.unit.devcluster.conftest import recorder
 

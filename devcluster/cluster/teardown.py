@@ -16,13 +16,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from devcluster.daemons import Daemons
+from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.node_daemons import NODE_NAME
 from devcluster.errors import DevclusterError, StartFailed
-from devcluster.filesystem import mounts_below, unmount_below
-from devcluster.kubectl import Kubectl, KubectlFailed
-from devcluster.machinelock import MachineLock
-from devcluster.runtime import NODE_NAME
-from devcluster.waiting import wait_for
+from devcluster.host.daemons import Daemons
+from devcluster.host.machine_lock import MachineLock
+from devcluster.host.mounts import mounts_below, unmount_below
+from devcluster.host.wait import wait_for
 
 STRAYS = (
     *("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from devcluster import paths
-from devcluster.build import binary
-from devcluster.network import REGISTRY
+from devcluster.build.go_build import binary
+from devcluster.cluster.network_namespace import REGISTRY
 
 ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
 """It would look for a collector of traces otherwise."""

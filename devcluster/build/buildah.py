@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.debian import program, with_libraries
+from devcluster.build.debian import program, with_libraries
 from devcluster.errors import BuildFailed
-from devcluster.filesystem import storage_driver
+from devcluster.host.mounts import storage_driver
 
 _CERTIFICATES = ("/etc/ssl/certs", "/usr/local/share/ca-certificates")
 _PASSED_ON = (

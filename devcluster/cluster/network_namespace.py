@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.debian import program
+from devcluster.build.debian import program
 from devcluster.errors import StartFailed
 
 NODE_IP = "10.99.0.1"

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import NameOID
 
-from devcluster import kubeconfig
-from devcluster.pki import Authority
+from devcluster.cluster import kubeconfig
+from devcluster.cluster.pki import Authority
 
 
 @pytest.fixture

@@ -17,18 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.baseimage import BASE, ensure_base
-from devcluster.buildah import Buildah
-from devcluster.debian import program, unpack
+from devcluster.build.base_image import BASE, ensure_base
+from devcluster.build.buildah import Buildah
+from devcluster.build.debian import program, unpack
+from devcluster.cluster.network_namespace import REGISTRY, Network
+from devcluster.cluster.node_daemons import PAUSE_IMAGE
+from devcluster.cluster.registry import Registry
 from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.filelock import exclusive
-from devcluster.network import REGISTRY, Network
-from devcluster.registry import Registry
-from devcluster.runtime import PAUSE_IMAGE
-from devcluster.steps import step
+from devcluster.host.file_lock import exclusive
+from devcluster.host.progress import step
 
 BUSYBOX = "busybox"
-_OURS = Path(__file__).parent / "dockerfiles"
+_OURS = Path(__file__).parents[1] / "dockerfiles"
 _NEVER_COPIED = ("__pycache__", ".git", ".venv")
 
 

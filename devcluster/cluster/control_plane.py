@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from devcluster import kubeconfig
-from devcluster.build import binary
-from devcluster.daemons import Daemons
-from devcluster.pki import Authority
-from devcluster.waiting import wait_for
+from devcluster.build.go_build import binary
+from devcluster.cluster import kubeconfig
+from devcluster.cluster.pki import Authority
+from devcluster.host.daemons import Daemons
+from devcluster.host.wait import wait_for
 
 SERVICE_RANGE = "10.96.0.0/16"
 KUBERNETES_SERVICE_IP = "10.96.0.1"

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.build import binary
-from devcluster.controlplane import ControlPlane
-from devcluster.daemons import Daemons
+from devcluster.build.go_build import binary
+from devcluster.cluster.control_plane import ControlPlane
+from devcluster.cluster.kubectl import Kubectl
 from devcluster.errors import NotPossibleHere
-from devcluster.kubectl import Kubectl
-from devcluster.ports import free_ports
+from devcluster.host.daemons import Daemons
+from devcluster.host.ports import free_ports
 
 PASSING = "passing-"
 """How the names of clusters begin that belong to one process."""

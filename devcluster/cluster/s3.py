@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from devcluster.build import binary
+from devcluster.build.go_build import binary
+from devcluster.cluster.network_namespace import NODE_IP, S3_ADMIN_PORT, S3_PORT, Network
 from devcluster.errors import StartFailed
-from devcluster.network import NODE_IP, S3_ADMIN_PORT, S3_PORT, Network
 
 REGION = "us-east-1"
 _THERE_ALREADY = ("XAdminUserExists", "BucketAlreadyOwnedByYou")

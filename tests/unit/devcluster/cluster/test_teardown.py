@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import teardown
-from devcluster.filesystem import mounts_below, unmount_below
+from devcluster.cluster import teardown
+from devcluster.host.mounts import mounts_below, unmount_below
 
 
 def make(*folders: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.errors import BuildFailed
-from devcluster.steps import step
+from devcluster.host.progress import step
 from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devcluster.steps import say
+from devcluster.host.progress import say
 
 
 @contextmanager

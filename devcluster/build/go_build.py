@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import paths
+from devcluster.build.go_toolchain import go
 from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.filelock import exclusive
-from devcluster.gotool import go
-from devcluster.steps import step
+from devcluster.host.file_lock import exclusive
+from devcluster.host.progress import step
 from devcluster.versions import KUBERNETES_MODULE, SOURCES, Group, Source
 
 WITHOUT_DEBUG_DATA = ("-gcflags=all=-dwarf=false",)

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from devcluster.build import binary
-from devcluster.controlplane import ControlPlane
-from devcluster.debian import program
-from devcluster.filesystem import snapshotter
-from devcluster.network import CLUSTER_RANGE, NODE_IP, POD_RANGE, REGISTRY
+from devcluster.build.debian import program
+from devcluster.build.go_build import binary
+from devcluster.cluster.control_plane import ControlPlane
+from devcluster.cluster.network_namespace import CLUSTER_RANGE, NODE_IP, POD_RANGE, REGISTRY
+from devcluster.host.mounts import snapshotter
 
 NODE_NAME = "devcluster"
 PAUSE_IMAGE = f"{REGISTRY}/pause:devcluster"

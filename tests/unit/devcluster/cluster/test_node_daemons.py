@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from devcluster.node import Node, the_node
-from devcluster.runtime import NODE_NAME, PAUSE_IMAGE
+from devcluster.cluster.node import Node, the_node
+from devcluster.cluster.node_daemons import NODE_NAME, PAUSE_IMAGE
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.daemons import Daemons
 from devcluster.errors import Busy
-from devcluster.machinelock import MachineLock
+from devcluster.host.daemons import Daemons
+from devcluster.host.machine_lock import MachineLock
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from devcluster.pki import KeyPair
+from devcluster.cluster.pki import KeyPair
 
 
 def write(path: Path, *, server: str, authority: Path, client: KeyPair) -> Path:

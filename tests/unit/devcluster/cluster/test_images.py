@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devcluster.cluster.images import Recipe, copied_sources
 from devcluster.errors import BuildFailed
-from devcluster.images import Recipe, copied_sources
 
 DOCKERFILE = """\
 FROM scratch AS base

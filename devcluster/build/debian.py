@@ -16,8 +16,8 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.filelock import exclusive
-from devcluster.steps import step
+from devcluster.host.file_lock import exclusive
+from devcluster.host.progress import step
 
 PROGRAMS = {
     "runc": "runc",

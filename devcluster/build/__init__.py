@@ -1,0 +1,1 @@
+"""Building Go programs, Debian packages and images."""

@@ -1,0 +1,1 @@
+"""The cluster: API-server level, node level, and what runs in them."""

@@ -1,0 +1,1 @@
+"""What the cluster needs of this machine: processes, locks, ports, mounts."""
