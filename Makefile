@@ -14,10 +14,10 @@ demo: $(VENV)/ok  ## the product on a real cluster on this machine; CONTEXT=name
 	@$(PY) -m scripts.demo $(if $(CONTEXT),--context '$(CONTEXT)' --operator-image '$(OPERATOR_IMAGE)' --runner-image '$(RUNNER_IMAGE)')
 
 test: $(VENV)/ok  ## everything daily: check, unit, API server, whole node
-	@$(PY) scripts/test.py
+	@$(PY) scripts/run_tests.py
 
 unit apiserver judge e2e soak resume: $(VENV)/ok  ## one level of the tests
-	@$(PY) scripts/test.py $@
+	@$(PY) scripts/run_tests.py $@
 
 check: $(VENV)/ok lint types imports budgets  ## format, lint, types, import rules, house-style budgets
 
@@ -35,13 +35,13 @@ imports: $(VENV)/ok
 	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 
 budgets: $(VENV)/ok
-	@$(PY) scripts/budgets.py
+	@$(PY) scripts/check_budgets.py
 
 generate: $(VENV)/ok  ## write anew what follows from the models: the CRD, its copy in the chart, the reference
-	@$(PY) -m scripts.generate
+	@$(PY) -m scripts.generate_crd
 
 verify: $(VENV)/ok  ## fail when generated files are not what the models say
-	@$(PY) -m scripts.generate --check
+	@$(PY) -m scripts.generate_crd --check
 
 pack: $(VENV)/ok  ## train the built-in model packs anew (about 100 minutes on two cores with bfloat16; goes on where it was stopped)
 	@$(PY) -W ignore -m packs.shapes.train --out runner/videojob_runner/models/builtin

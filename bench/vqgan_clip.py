@@ -7,11 +7,11 @@ VQGAN+CLIP against the original's way of computing the same, in turn in one run.
     python -m bench.vqgan_clip --contestants "another=python another.py" "ours, compat"
 
 The first contestant is the reference; others than ours are programs that take a `Setting` as JSON and answer as
-`bench.turns` says. The large networks have random weights. Printed for each cut method, in columns: the median seconds
-of an iteration (wall, and CPU of all threads), both as ratios to the reference; seconds until the contestant was ready;
-MB of memory (at most until then; then; at most in the iterations; what of that came with them); and the largest
-difference of the losses from the reference's. Then the parts of an iteration, and how near it comes to the speed of
-matrix products.
+`bench.interleave` says. The large networks have random weights. Printed for each cut method, in columns: the median
+seconds of an iteration (wall, and CPU of all threads), both as ratios to the reference; seconds until the contestant
+was ready; MB of memory (at most until then; then; at most in the iterations; what of that came with them); and the
+largest difference of the losses from the reference's. Then the parts of an iteration, and how near it comes to the
+speed of matrix products.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from typing import Any, Final
 
 from videojob_api.pipelines.vqgan_clip import Memory
 
-from bench.figures import figures, parts_table, table
-from bench.setting import Setting
-from bench.turns import Contestant, ContestantGone, in_turn, started
+from bench.config import Setting
+from bench.interleave import Contestant, ContestantGone, in_turn, started
+from bench.report import figures, parts_table, table
 
 BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
 NAMES: Final = ("upstream's way", "ours, compat", "ours", "ours, compat, bfloat16", "ours, bfloat16")
-"""The contestants of `bench.contestants`."""
+"""The contestants of `bench.implementations`."""
 LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
 PARTS_ROUNDS: Final = 3
 
@@ -48,7 +48,7 @@ PARTS_ROUNDS: Final = 3
 def commands(options: argparse.Namespace, setting: Setting) -> dict[str, list[str]]:
     """How each contestant is started, by its name."""
     document = setting.model_dump_json()
-    own = [sys.executable, "-W", "ignore", "-m", "bench.contestants"]
+    own = [sys.executable, "-W", "ignore", "-m", "bench.implementations"]
     parts = [each.partition("=") for each in options.contestants]
     return {name: [*(shlex.split(command) if command else [*own, name]), document] for name, _, command in parts}
 

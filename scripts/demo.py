@@ -26,8 +26,8 @@ from devcluster.build.go_build import build
 from devcluster.cluster.node import Node, require_node_level, the_node
 from devcluster.errors import NotPossibleHere
 from devcluster.versions import Group
-from scripts import named_context, product
-from scripts.showing import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step
+from scripts import demo_context, deploy
+from scripts.demo_display import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step
 
 ALREADY_BUILT = 3.0
 """Seconds in which an image that was built before is found again."""
@@ -38,27 +38,27 @@ def on_a_node() -> None:
     require_node_level()
     node = the_node()
     with step("parts of the cluster, and layers of the runner image with torch"), ThreadPoolExecutor(1) as pool:
-        pool.submit(product.build_ahead, node)  # where it fails, the node, or the build that needs it, says why
+        pool.submit(deploy.build_ahead, node)  # where it fails, the node, or the build that needs it, says why
         build(tuple(Group))
     try:
         with step("node"):
             node.up()
         with ThreadPoolExecutor(1) as pool:
             with step("operator image, runner image without torch"):
-                light = product.light_images(node)
-            perform(node, light, pool.submit(product.full_images, node))
+                light = deploy.light_images(node)
+            perform(node, light, pool.submit(deploy.full_images, node))
     finally:
         with step("node stopped"):
             node.down()
 
 
-def perform(node: Node, light: product.Images, building: Future[product.Images]) -> None:
+def perform(node: Node, light: deploy.Images, building: Future[deploy.Images]) -> None:
     """Both examples: the simulated one while the image with torch is being built; both at once if that is there."""
     wait([building], timeout=ALREADY_BUILT)
     images = building.result() if building.done() else light
     with step("chart"):
-        product.install(product.on(node), images)
-        volume = product.volume(node, namespace=NAMESPACE, claim=CLAIM)
+        deploy.install(deploy.on(node), images)
+        volume = deploy.volume(node, namespace=NAMESPACE, claim=CLAIM)
 
     def published(job: Resource) -> Path:
         return volume / str(job["metadata"]["name"]) / str(job["metadata"]["uid"])
@@ -70,7 +70,7 @@ def perform(node: Node, light: product.Images, building: Future[product.Images])
         finish(node.kubectl, "test.yaml", published=published, timeout=180)
     if images is light:
         with step("runner image with torch"):
-            product.install(product.on(node), building.result())
+            deploy.install(deploy.on(node), building.result())
         begin(node.kubectl, "quickstart.yaml")
     with step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
         finish(node.kubectl, "quickstart.yaml", published=published, timeout=600)
@@ -107,8 +107,8 @@ def main() -> None:
     args = parser.parse_args()
     begin = time.monotonic()
     if args.context:
-        images = product.Images(args.operator_image, args.runner_image)
-        named_context.show(args.context, images, asked=args.yes)
+        images = deploy.Images(args.operator_image, args.runner_image)
+        demo_context.show(args.context, images, asked=args.yes)
     else:
         on_this_machine()
     console.print(f"[bold green]demo: {time.monotonic() - begin:.0f} s altogether")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from videojob_runner.training.export import PackDescription, export_pack
 
-from packs.shapes import captions, first_stage, model
+from packs.shapes import captions, clip_model, first_stage
 
 CODEBOOK_DEVIATION: Final = 0.25
 GENERATOR_DEFAULTS: Final = {
@@ -85,7 +85,7 @@ def export_vqgan(out: Path, tensors: Mapping[str, Tensor], *, training: Mapping[
 
 def export_clip(out: Path, stage: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
     """The pack `shapes-clip` below `out`, with an empty card, from a training stage's tensors."""
-    shape = model.SHIPPED
+    shape = clip_model.SHIPPED
     seen = {
         "inputResolution": shape.input_resolution,
         "contextLength": shape.context_length,

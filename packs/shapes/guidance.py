@@ -16,8 +16,8 @@ from clip.model import CLIP
 from torch import Tensor
 
 from packs.shapes.augment import GUIDANCE, augmented
+from packs.shapes.clip_model import image_embeddings
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.model import image_embeddings
 from packs.shapes.precision import shorter_products
 
 

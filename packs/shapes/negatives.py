@@ -22,9 +22,9 @@ from torch import Tensor
 from packs.shapes import guidance
 from packs.shapes import vocabulary as words
 from packs.shapes.captions import describe, padded, tokens
+from packs.shapes.clip_model import text_embeddings
 from packs.shapes.dataset import Pictures
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.model import text_embeddings
 from packs.shapes.precision import shorter_products
 
 ROUNDS_KEPT: Final = 16

@@ -21,10 +21,11 @@ from typing import Final
 
 import torch
 
-from packs.shapes import clip_stages, dataset, export, finished, negatives, vqgan
+from packs.shapes import clip_training, dataset, export, from_pack, negatives
+from packs.shapes import vqgan_training as vqgan
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.progress import shown
-from packs.shapes.stages import State, Work
+from packs.shapes.stage_cache import State, Work
 
 PARALLEL: Final = ("learn", "distinguish")
 """CLIP stages that need nothing of the VQGAN."""
@@ -37,7 +38,7 @@ class Recipe:
     pictures: int = 28_000
     vqgan: vqgan.Plan = field(default_factory=vqgan.Plan)
     bank: negatives.BankPlan = field(default_factory=negatives.BankPlan)
-    clip: tuple[clip_stages.Plan, ...] = clip_stages.STAGES
+    clip: tuple[clip_training.Plan, ...] = clip_training.STAGES
 
     def key(self, stage: str) -> tuple[object, ...]:
         """What a stage's tensors depend on."""
@@ -88,24 +89,24 @@ class Run:
     def make_clip(self, index: int) -> State:
         """The tensors of one CLIP stage, from nothing or from the stage before it."""
         plan, pictures = self.recipe.clip[index], self.pictures()
-        trainer = clip_stages.Trainer(plan, pictures)
+        trainer = clip_training.Trainer(plan, pictures)
         if index:
             trainer.start_from(self.work.load(self.recipe.clip[index - 1].name))
         if plan.name not in PARALLEL:
             policy = negatives.OnPolicy(
                 self.first_stage(), pictures, rates=plan.policy_rates, steps=plan.policy_steps, seed=plan.seed
             )
-            trainer.extras = clip_stages.Extras(self.work.load("bank"), policy)
+            trainer.extras = clip_training.Extras(self.work.load("bank"), policy)
         with shown(plan.name, plan.steps) as report:
-            return clip_stages.train(trainer, report)
+            return clip_training.train(trainer, report)
 
     def adopt(self, packs: Path) -> None:
         """Takes the stages before the last from finished packs, whose attribute heads learn anew."""
         before = self.recipe.clip[-2]
-        self.work.finish("vqgan", self.recipe.key("vqgan"), lambda: finished.tensors(packs / "shapes-vqgan"))
-        trainer = clip_stages.Trainer(before, self.pictures())
+        self.work.finish("vqgan", self.recipe.key("vqgan"), lambda: from_pack.tensors(packs / "shapes-vqgan"))
+        trainer = clip_training.Trainer(before, self.pictures())
         self.work.finish(
-            before.name, self.recipe.key(before.name), lambda: finished.clip_stage(packs / "shapes-clip", trainer)
+            before.name, self.recipe.key(before.name), lambda: from_pack.clip_stage(packs / "shapes-clip", trainer)
         )
 
     def go_on(self, packs: Path, out: Path) -> None:
@@ -114,7 +115,7 @@ class Run:
         last = self.recipe.names[-1]
         for name in ("bank", last):
             self.stage(name)
-        own = {"recipe": "python -m packs.shapes.train --from", "continues": finished.record(packs / "shapes-clip")}
+        own = {"recipe": "python -m packs.shapes.train --from", "continues": from_pack.record(packs / "shapes-clip")}
         export.export_clip(out, self.work.load(last), training=self.training(["bank", last]) | own)
 
     def export(self, out: Path) -> None:

@@ -34,7 +34,7 @@ from videojob_runner.training.module import OptimizeCallback, TrainingModule
 from videojob_runner.training.trainer import Trainer, TrainerConfig
 
 from packs.shapes import export
-from packs.upscaler import pictures
+from packs.upscaler import dataset as pictures
 
 NAME: Final = "shapes-upscaler"
 HELD_OUT: Final = 64

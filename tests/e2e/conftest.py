@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from devcluster import paths
 from devcluster.cluster.node import Node
-from scripts import product
+from scripts import deploy
 from tests.e2e import ahead
 from tests.e2e.kube import Kube
 from tests.e2e.lab import Lab, LocalRun
@@ -44,9 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def images(node: Node) -> product.Images:
+def images(node: Node) -> deploy.Images:
     """Both images, whole."""
-    return product.full_images(node)
+    return deploy.full_images(node)
 
 
 @pytest.fixture(scope="session")
@@ -61,12 +61,12 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 
 @pytest.fixture(scope="session")
 def lab(
-    node: Node, images: product.Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    node: Node, images: deploy.Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Lab]:
     """The product installed, and a namespace under the restricted profile with a claim and a bucket."""
-    product.install(product.on(node), images, waits=WAITS)
+    deploy.install(deploy.on(node), images, waits=WAITS)
     namespace = f"videos-{secrets.token_hex(3)}"
-    volume = product.volume(node, namespace=namespace, claim=CLAIM)
+    volume = deploy.volume(node, namespace=namespace, claim=CLAIM)
     kube = Kube(node.kubectl, namespace)
     user = node.s3.user("alice", secret="alice-secret-key", bucket="videos")
     lab = Lab(
@@ -100,7 +100,7 @@ def lab(
 def other_images(node: Node, folder: Path) -> dict[str, str]:
     """Images that are not ours: a shell that runs as nobody, and one that insists on root."""
     node.images.ensure_basics()
-    shell = (product.ROOT / "devcluster" / "dockerfiles" / "Dockerfile.busybox").read_text()
+    shell = (deploy.ROOT / "devcluster" / "dockerfiles" / "Dockerfile.busybox").read_text()
     made = {}
     for name, user in (("busybox", "65532"), ("root", "0")):
         dockerfile = folder / f"Dockerfile.{name}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from packs.shapes import dataset, model, negatives, vocabulary
+from packs.shapes import clip_model, dataset, negatives, vocabulary
 from tests.judge.guided import BUILTIN, Packs
 
 pytestmark = pytest.mark.judge
@@ -26,7 +26,7 @@ def scenes() -> dataset.Pictures:
 
 def test_the_right_caption_is_the_nearest_of_384(packs: Packs, scenes: dataset.Pictures) -> None:
     assert len(scenes.rows) == 256
-    found = model.retrieval(packs.perceptor.network, negatives.small(scenes.images), scenes.rows)
+    found = clip_model.retrieval(packs.perceptor.network, negatives.small(scenes.images), scenes.rows)
     assert found["shape"] >= 0.92 and found["colour"] >= 0.96 and found["background"] >= 0.98, found
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as nnf
 from clip.model import build_model
 from safetensors.torch import load_file
 
-from packs.shapes import captions, export, first_stage, model
+from packs.shapes import captions, clip_model, export, first_stage
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def drawing() -> first_stage.FirstStage:
 @pytest.fixture(scope="module")
 def seeing() -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    net = model.build()
+    net = clip_model.build()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None:
             module.running_mean.normal_(0, 0.1)
@@ -72,22 +72,22 @@ def test_the_clip_pack_loads_through_openai_s_own_builder_and_keeps_its_embeddin
     packs: Path, seeing: dict[str, torch.Tensor]
 ) -> None:
     loaded = build_model(load_file(packs / "shapes-clip" / "weights.safetensors")).float().eval()
-    original = model.build().eval()
+    original = clip_model.build().eval()
     original.load_state_dict({name.removeprefix("clip."): tensor for name, tensor in seeing.items()})
     images, prompts = torch.rand(4, 3, 64, 64), captions.prompt_tokens(["a red circle", "a star on a grey background"])
     with torch.no_grad():
-        pictures = (model.image_embeddings(loaded, images) * model.image_embeddings(original, images)).sum(1)
-        texts = (model.text_embeddings(loaded, prompts) * model.text_embeddings(original, prompts)).sum(1)
+        pictures = (clip_model.image_embeddings(loaded, images) * clip_model.image_embeddings(original, images)).sum(1)
+        texts = (clip_model.text_embeddings(loaded, prompts) * clip_model.text_embeddings(original, prompts)).sum(1)
     assert pictures.min() >= 0.9999 and texts.min() >= 0.9999
 
 
 def test_texts_cut_to_their_length_embed_as_openai_s_class_embeds_them(seeing: dict[str, torch.Tensor]) -> None:
-    net = model.build().eval()
+    net = clip_model.build().eval()
     net.load_state_dict({name.removeprefix("clip."): tensor for name, tensor in seeing.items()})
     text = "two orange stars at the top on a grey background"
     with torch.no_grad():
         theirs = nnf.normalize(net.encode_text(captions.prompt_tokens([text])), dim=1)
-        ours = model.text_embeddings(net, captions.padded([captions.tokens(text)]))
+        ours = clip_model.text_embeddings(net, captions.padded([captions.tokens(text)]))
     assert torch.allclose(theirs, ours, atol=1e-5)
 
 

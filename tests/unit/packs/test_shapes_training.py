@@ -14,23 +14,23 @@ import torch
 from clip.model import build_model
 from safetensors.torch import load_file
 
-from packs.shapes import clip_stages, negatives, vqgan
+from packs.shapes import clip_training, negatives, vqgan_training
 from packs.shapes.dataset import Pictures
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.renderer import chunk
-from packs.shapes.stages import Work
+from packs.shapes.stage_cache import Work
 from packs.shapes.train import PARALLEL, Recipe, Run
 
 
-def short(plan: clip_stages.Plan) -> clip_stages.Plan:
+def short(plan: clip_training.Plan) -> clip_training.Plan:
     return replace(plan, steps=2, batch=16, policy_every=2 if plan.policy_every else 0, policy_steps=(1, 1))
 
 
 SHORT = Recipe(
     pictures=96,
-    vqgan=vqgan.Plan(steps=2, batch=4, founding_batches=1),
+    vqgan=vqgan_training.Plan(steps=2, batch=4, founding_batches=1),
     bank=negatives.BankPlan(reconstructions=24, scrambled=8),
-    clip=tuple(short(plan) for plan in clip_stages.STAGES),
+    clip=tuple(short(plan) for plan in clip_training.STAGES),
 )
 STAGES = ("vqgan", "bank", *SHORT.names)
 LATER = SHORT.names[len(PARALLEL) :]
@@ -104,11 +104,11 @@ def test_a_stage_goes_on_from_finished_packs(finished: Run, tmp_path: Path) -> N
 
 
 def test_half_of_the_scenes_are_hidden_in_part_by_what_fools(pictures: Pictures, finished: Run) -> None:
-    plan = replace(clip_stages.RECOVER, batch=48)
+    plan = replace(clip_training.RECOVER, batch=48)
     first_stage = finished.first_stage()
     policy = negatives.OnPolicy(first_stage, pictures, rates=(0.5,), steps=(1, 1), seed=1)
     policy.pool.append(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
-    trainer = clip_stages.Trainer(plan, pictures, clip_stages.Extras(finished.work.load("bank"), policy))
+    trainer = clip_training.Trainer(plan, pictures, clip_training.Extras(finished.work.load("bank"), policy))
     darkness = 1 - trainer.blended(torch.ones(40, 3, 64, 64)).mean((1, 2, 3))
     assert (darkness[20:] == 0).all() and ((darkness[:20] >= 0) & (darkness[:20] <= 0.65)).all()
     assert float(darkness[:20].max()) > 0.5 and float(darkness[:20].min()) < 0.15
@@ -118,12 +118,16 @@ def test_half_of_the_scenes_are_hidden_in_part_by_what_fools(pictures: Pictures,
 def first_loss(first_stage: FirstStage, images: torch.Tensor) -> float:
     """Of reconstructions through the codebook."""
     snapped, _, _ = first_stage.quantize(first_stage.latents(images))
-    return float(vqgan.reconstruction_loss(first_stage.decode(snapped), images))
+    return float(vqgan_training.reconstruction_loss(first_stage.decode(snapped), images))
 
 
 def test_the_first_stage_learns_in_a_dozen_steps(pictures: Pictures) -> None:
-    trainer = vqgan.Trainer(vqgan.Plan(steps=14, batch=4, warm_up=2, reseed_every=4, founding_batches=1), pictures)
-    images = vqgan.crops(pictures, 16, np.random.default_rng(5))  # batches of four differ by more than they learn
+    trainer = vqgan_training.Trainer(
+        vqgan_training.Plan(steps=14, batch=4, warm_up=2, reseed_every=4, founding_batches=1), pictures
+    )
+    images = vqgan_training.crops(
+        pictures, 16, np.random.default_rng(5)
+    )  # batches of four differ by more than they learn
     before = first_loss(trainer.model, images)
     for number in range(14):
         trainer.step(number)
@@ -132,13 +136,13 @@ def test_the_first_stage_learns_in_a_dozen_steps(pictures: Pictures) -> None:
 
 
 def test_the_clip_learns_in_a_dozen_steps(pictures: Pictures) -> None:
-    plan = replace(clip_stages.LEARN, steps=14, batch=24)
-    trainer = clip_stages.Trainer(plan, pictures)
+    plan = replace(clip_training.LEARN, steps=14, batch=24)
+    trainer = clip_training.Trainer(plan, pictures)
     assert falls([trainer.step(number) for number in range(14)])
 
 
 def test_an_adversarial_step_stays_within_its_length_and_raises_the_loss(pictures: Pictures) -> None:
-    trainer = clip_stages.Trainer(replace(clip_stages.LEARN, steps=20, batch=24), pictures)
+    trainer = clip_training.Trainer(replace(clip_training.LEARN, steps=20, batch=24), pictures)
     for number in range(6):
         trainer.step(number)
     batch = trainer.batch(0.5)
@@ -151,7 +155,9 @@ def test_an_adversarial_step_stays_within_its_length_and_raises_the_loss(picture
 
 
 def test_captions_stand_only_for_pictures_that_have_any(pictures: Pictures) -> None:
-    batch = clip_stages.Trainer(replace(clip_stages.LEARN, batch=48, easy_until=0, mixed_until=0), pictures).batch(1.0)
+    batch = clip_training.Trainer(replace(clip_training.LEARN, batch=48, easy_until=0, mixed_until=0), pictures).batch(
+        1.0
+    )
     labelled = batch.rows[:, 5] >= 0
     assert len(batch.tokens) == int(labelled.sum())
     assert batch.matches.any(1).all() and not batch.matches[:, ~labelled].any()
@@ -161,7 +167,7 @@ def test_k_means_finds_separate_clusters() -> None:
     rng = torch.Generator().manual_seed(0)
     truth = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
     points = truth.repeat(40, 1) + 0.05 * torch.randn(120, 2, generator=rng)
-    found = vqgan.lloyd(points, centres=3, rounds=25, rng=rng)
+    found = vqgan_training.lloyd(points, centres=3, rounds=25, rng=rng)
     assert torch.cdist(truth, found).min(1).values.max() < 0.1
 
 

@@ -1,7 +1,7 @@
 """
 The parity setting: with `compat: upstream` a run on the CPU has the original's numbers, loss by loss.
 
-The original's iteration is an independent writing in `bench.upstream_way`, which shares nothing with the engine but the
+The original's iteration is an independent writing in `bench.reference`, which shares nothing with the engine but the
 files of the weights. With `kornia` cutouts its views are drawn by the kornia of today, as ours are.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from bench import upstream_way
-from bench.setting import Method, Setting
+from bench import reference
+from bench.config import Method, Setting
 from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
 
 SEED, STEPS = 11, 6
@@ -23,7 +23,7 @@ SEED, STEPS = 11, 6
 def original(setting: Setting) -> list[float]:
     """The losses of the original's iterations."""
     with torch.random.fork_rng(devices=[]):
-        way = upstream_way.run(setting)
+        way = reference.run(setting)
         return [float(way.step()) for _ in range(STEPS)]
 
 

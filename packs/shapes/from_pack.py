@@ -13,8 +13,8 @@ from typing import Final
 
 from safetensors.torch import load_file
 
-from packs.shapes import clip_stages
-from packs.shapes.stages import State
+from packs.shapes import clip_training
+from packs.shapes.stage_cache import State
 
 HEAD_STEPS: Final = 80
 
@@ -25,12 +25,12 @@ def tensors(pack: Path) -> State:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in held.items()}
 
 
-def clip_stage(pack: Path, trainer: clip_stages.Trainer) -> State:
+def clip_stage(pack: Path, trainer: clip_training.Trainer) -> State:
     """The state of a CLIP stage whose network is the pack's; `trainer` lends pictures and captions."""
     network = tensors(pack)
     trainer.net.load_state_dict(network)
     trainer.average.load_state_dict(network)
-    clip_stages.learn_heads(trainer, HEAD_STEPS)
+    clip_training.learn_heads(trainer, HEAD_STEPS)
     return trainer.state()
 
 

@@ -22,7 +22,7 @@ from videojob_runner.engines.vqgan_clip import (
 from videojob_runner.engines.vqgan_clip.guidance.memory import within_memory
 from videojob_runner.torch_utils.precision import precision_of
 
-from bench.setting import Setting
+from bench.config import Setting
 
 
 class Ours:

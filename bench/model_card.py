@@ -1,7 +1,7 @@
 """
 The model card of the shapes packs: what they do, measured, written into the `card` of both `pack.json` files.
 
-``python -m bench.shapes_pack --seeds 3`` guides 48 prompts per seed through the runner's engine, has them judged, and
+``python -m bench.model_card --seeds 3`` guides 48 prompts per seed through the runner's engine, has them judged, and
 adds the controls (prompts swapped, a CLIP that has learnt nothing, negative weights), retrieval and reconstruction.
 The prompts are others than those of the test. On two cores a seed takes about ten minutes in bfloat16, half an hour in
 float32; `--prompts`, `--seeds` and `--iterations` make it shorter, and the card says what was run. Guided pictures are
@@ -26,7 +26,7 @@ from PIL import Image
 from videojob_runner import models
 from videojob_runner.engines import vqgan_clip
 
-from packs.shapes import dataset, export, model, negatives, vocabulary, vqgan
+from packs.shapes import clip_model, dataset, export, negatives, vocabulary, vqgan_training
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.train import default_work
 from tests.judge.asked import Ask, Scores, Seen, asks, by_shape, swapped
@@ -120,12 +120,12 @@ def without_guidance(packs: Packs) -> dict[str, object]:
     held_out = dataset.held_out_pictures(HELD_OUT)
     rows = held_out.rows
     single = np.flatnonzero((rows[:, vocabulary.COUNT] == 1) & (rows[:, vocabulary.STYLE] == 0))
-    found = model.retrieval(packs.perceptor.network, negatives.small(held_out.images[single]), rows[single])
+    found = clip_model.retrieval(packs.perceptor.network, negatives.small(held_out.images[single]), rows[single])
     first_stage = FirstStage().eval()
     first_stage.load_state_dict(packs.generator.state_dict())
     return {
         "retrieval": {name: round(share, 3) for name, share in found.items()} | {"n": len(single)},
-        "reconstructionPsnr": {"decibels": round(vqgan.psnr(first_stage, held_out.images), 2), "n": HELD_OUT},
+        "reconstructionPsnr": {"decibels": round(vqgan_training.psnr(first_stage, held_out.images), 2), "n": HELD_OUT},
     }
 
 
@@ -158,7 +158,7 @@ def main() -> None:
     bench = Bench(args.prompts, args.seeds, args.iterations, args.work / choice(args, packs))
     card: dict[str, object] = {
         "measured": datetime.now(UTC).date().isoformat(),
-        "command": "python -m bench.shapes_pack",
+        "command": "python -m bench.model_card",
         "prompts": bench.prompts,
         "seeds": list(range(FIRST_SEED, FIRST_SEED + bench.seeds)),
         "iterations": bench.iterations,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench.turns import Answer, ContestantGone, in_turn, started
+from bench.interleave import Answer, ContestantGone, in_turn, started
 
 PROGRAM = """
 import subprocess, sys
-from bench.turns import serve
+from bench.interleave import serve
 
 def noisy():
     print("a library's greeting")

@@ -63,7 +63,7 @@ COMPUTING = (
     Step("check", "format, lint, types, imports, budgets", ["make", "-s", "check", f"VENV={sys.prefix}"]),
     Step("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
     Step("unit", "unit tests", pytest("tests/unit", "-n", "2")),
-    Step("e2e", "layers of the runner's image", python("-m", "scripts.product")),
+    Step("e2e", "layers of the runner's image", python("-m", "scripts.deploy")),
 )
 WAITING = (
     Step("apiserver", "build of API server, etcd and helm", python("-m", "devcluster", "build", "--level", "api")),

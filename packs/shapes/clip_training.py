@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from videojob_runner.training.schedules import cosine_decay
 
-from packs.shapes import captions, model, negatives
+from packs.shapes import captions, clip_model, negatives
 from packs.shapes.augment import TRAINING, augmented
 from packs.shapes.dataset import Pictures
 from packs.shapes.precision import shorter_products
@@ -154,7 +154,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.plan.seed)
-        self.net, self.heads = model.build(), model.Heads()
+        self.net, self.heads = clip_model.build(), clip_model.Heads()
         self.draws = np.random.default_rng(self.plan.seed + 11)
         self.views = torch.Generator().manual_seed(self.plan.seed + 12)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
@@ -219,9 +219,9 @@ class Trainer:
     def loss(self, images: Tensor, batch: Batch, texts: Tensor) -> Tensor:
         """Contrastive loss plus that of the attribute heads."""
         with shorter_products():
-            seen = model.image_embeddings(self.net, images)
-        scale = model.temperature(self.net)
-        contrast = model.contrastive_loss(seen, texts, matches=batch.matches, scale=scale)
+            seen = clip_model.image_embeddings(self.net, images)
+        scale = clip_model.temperature(self.net)
+        contrast = clip_model.contrastive_loss(seen, texts, matches=batch.matches, scale=scale)
         return contrast + self.plan.attributes * self.heads.loss(seen, batch.rows)
 
     def moved(self, batch: Batch, texts: Tensor, epsilon: float) -> Tensor:
@@ -247,7 +247,7 @@ class Trainer:
         batch, epsilon = self.batch(done), self.plan.push(done)
         self.net.train()
         with shorter_products():
-            texts = model.text_embeddings(self.net, batch.tokens)
+            texts = clip_model.text_embeddings(self.net, batch.tokens)
         images = self.moved(batch, texts, epsilon) if epsilon > 0 else batch.images
         loss = self.loss(images, batch, texts)
         self.optimiser.zero_grad(set_to_none=True)
@@ -274,7 +274,7 @@ def learn_heads(trainer: Trainer, steps: int) -> None:
     for _ in range(steps):
         batch = trainer.batch(1.0)
         with torch.no_grad(), shorter_products():
-            seen = model.image_embeddings(trainer.average, batch.images)
+            seen = clip_model.image_embeddings(trainer.average, batch.images)
         loss = trainer.heads.loss(seen, batch.rows)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.figures import figures, largest_difference, parts_table, ratio_of_medians, table
-from bench.turns import Answer
+from bench.interleave import Answer
+from bench.report import figures, largest_difference, parts_table, ratio_of_medians, table
 
 
 def step(wall: float, *, loss: float, peak: float = 0.0) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.turns import Answer
+from bench.interleave import Answer
 
 WARM_UP = 1
 """First iterations whose seconds do not count: libraries choose their kernels in them."""

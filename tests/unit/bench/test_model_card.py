@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.shapes_pack import Bench
+from bench.model_card import Bench
 from tests.judge.guided import Pictures
 
 

@@ -1,7 +1,7 @@
 """
-Who computes VQGAN+CLIP, as a process that answers words (`bench.turns`).
+Who computes VQGAN+CLIP, as a process that answers words (`bench.interleave`).
 
-    python -m bench.contestants ours '{"generator": "…", "perceptor": "…", …}'
+    python -m bench.implementations ours '{"generator": "…", "perceptor": "…", …}'
 
 `step` is one iteration, `parts` times the parts of one, `bound` counts its operations. A run begins with random codes.
 """
@@ -17,10 +17,10 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-from bench.bound import counted, matmul_rate
-from bench.meters import Meters, Seconds
-from bench.setting import Setting
-from bench.turns import Answer, Words, serve
+from bench.config import Setting
+from bench.interleave import Answer, Words, serve
+from bench.measure import Meters, Seconds
+from bench.roofline import counted, matmul_rate
 
 
 class Run(Protocol):
@@ -48,11 +48,11 @@ class Run(Protocol):
 
 
 CONTESTANTS: Final = {
-    "upstream's way": "bench.upstream_way:run",
-    "ours, compat": "bench.ours:compat",
-    "ours": "bench.ours:as_it_is",
-    "ours, compat, bfloat16": "bench.ours:compat_shorter",
-    "ours, bfloat16": "bench.ours:shorter",
+    "upstream's way": "bench.reference:run",
+    "ours, compat": "bench.engine_run:compat",
+    "ours": "bench.engine_run:as_it_is",
+    "ours, compat, bfloat16": "bench.engine_run:compat_shorter",
+    "ours, bfloat16": "bench.engine_run:shorter",
 }
 """
 What makes the run of each: the original's way as we wrote it, and the engine, with `compat: upstream` and as it is, in

@@ -26,7 +26,7 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.vqvae.quantize import VectorQuantizer
 from torch import Tensor, nn
 
-from bench.setting import Setting
+from bench.config import Setting
 
 TAMING: Final = {
     "ch": "ch",

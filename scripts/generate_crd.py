@@ -1,7 +1,8 @@
 """
 The files that follow from the models: the CRD, the chart's copy of it, and the reference page.
 
-`python -m scripts.generate` writes them; with `--check` it writes nothing and fails when one of them is not up to date.
+`python -m scripts.generate_crd` writes them; with `--check` it writes nothing and fails when one of them is not up to
+date.
 """
 
 from __future__ import annotations

@@ -16,25 +16,25 @@ from pathlib import Path
 
 from devcluster.build.go_build import binary, build_commands
 from devcluster.cluster.kubectl import Kubectl
-from scripts import product
-from scripts.showing import CLAIM, NAMESPACE, Resource, begin, console, finish, step
+from scripts import deploy
+from scripts.demo_display import CLAIM, NAMESPACE, Resource, begin, console, finish, step
 
 VIEWER = "viewer"
 USER = 65532
 EXAMPLES = ("test.yaml", "quickstart.yaml")
 
 
-def show(context: str, images: product.Images, *, asked: bool = False, examples: Sequence[str] = EXAMPLES) -> None:
+def show(context: str, images: deploy.Images, *, asked: bool = False, examples: Sequence[str] = EXAMPLES) -> None:
     """Asks, installs, renders, brings the output home. Raises SystemExit with the reason when that cannot be."""
     require_digests(images)
     with step("kubectl and helm"):
         build_commands("kubectl", "helm")
     with tempfile.TemporaryDirectory() as folder:
-        target = product.Target(login(context, Path(folder)))
+        target = deploy.Target(login(context, Path(folder)))
         if not (asked or agreed(context, server_of(target.kubeconfig))):
             raise SystemExit("nothing was done")
         with step("chart"):
-            product.install(target, images)
+            deploy.install(target, images)
             ensure_claim(target)
         for example in examples:
             with step(f"examples/{example}"):
@@ -43,7 +43,7 @@ def show(context: str, images: product.Images, *, asked: bool = False, examples:
                 finish(target.kubectl, example, published=bring, timeout=1200)
 
 
-def require_digests(images: product.Images) -> None:
+def require_digests(images: deploy.Images) -> None:
     """Raises SystemExit when an image is missing or could change under its name."""
     for variable, reference in (("OPERATOR_IMAGE", images.operator), ("RUNNER_IMAGE", images.runner)):
         if "@sha256:" not in reference:
@@ -73,14 +73,14 @@ def server_of(kubeconfig: Path) -> str:
 
 def agreed(context: str, server: str) -> bool:
     """Whether the user says yes to what will be done where."""
-    console.print(f"This installs the chart into namespace {product.NAMESPACE} of [bold]{context}[/bold] ({server})")
+    console.print(f"This installs the chart into namespace {deploy.NAMESPACE} of [bold]{context}[/bold] ({server})")
     console.print(f"and renders {' and '.join(EXAMPLES)} in namespace {NAMESPACE}.")
     return console.input("Go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def ensure_claim(target: product.Target) -> None:
+def ensure_claim(target: deploy.Target) -> None:
     """The examples' claim, of the default storage class; one that exists is taken as it is."""
-    product.ensure_namespace(target, NAMESPACE)
+    deploy.ensure_namespace(target, NAMESPACE)
     if target.kubectl("get", "pvc", CLAIM, "-n", NAMESPACE, "--ignore-not-found"):
         return
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

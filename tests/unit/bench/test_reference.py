@@ -1,7 +1,7 @@
 """
 The bench compares like with like: the engine with `compat: upstream` and the original's way have equal losses.
 
-The original's way is an independent writing (`bench.upstream_way`) that shares nothing with the engine but the files
+The original's way is an independent writing (`bench.reference`) that shares nothing with the engine but the files
 of the weights.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.contestants import contestant
-from bench.setting import Method, Setting
+from bench.config import Method, Setting
+from bench.implementations import contestant
 from tests.unit.runner.tiny_packs import ARCHITECTURE, clip_tensors, vqgan_tensors, write_pack
 
 STEPS = 20

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.meters import Meters
+from bench.measure import Meters
 
 SIDE: Final = {"cpu": 2048, "cuda": 8192}
 """Of the matrices; large enough that more would not be faster."""
