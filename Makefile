@@ -5,7 +5,7 @@ export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports budgets unit apiserver judge e2e soak resume bench verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
+.PHONY: help judge demo test check format lint types imports budgets unit apiserver fidelity e2e soak resume bench verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
 
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
@@ -16,8 +16,10 @@ demo: $(VENV)/ok  ## the product on a real cluster on this machine; CONTEXT=name
 test: $(VENV)/ok  ## everything daily: check, unit, API server, whole node
 	@$(PY) scripts/run_tests.py
 
-unit apiserver judge e2e soak resume: $(VENV)/ok  ## one level of the tests
+unit apiserver fidelity e2e soak resume: $(VENV)/ok  ## one level of the tests
 	@$(PY) scripts/run_tests.py $@
+
+judge: fidelity
 
 check: $(VENV)/ok lint types imports budgets  ## format, lint, types, import rules, house-style budgets
 

@@ -29,10 +29,10 @@ from videojob_runner.engines import vqgan_clip
 from packs.shapes import clip_model, dataset, export, negatives, vocabulary, vqgan_training
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.train import default_work
-from tests.judge.asked import Ask, Scores, Seen, asks, by_shape, swapped
-from tests.judge.guided import BUILTIN, Packs, Pictures
-from tests.judge.neural import Judge, judge_from_cache
-from tests.judges import classical
+from tests.fidelity.batch_guidance import BUILTIN, Packs, Pictures
+from tests.fidelity.classifier import Judge, judge_from_cache
+from tests.fidelity.evaluators import color_shape
+from tests.fidelity.prompts import Ask, Scores, Seen, asks, by_shape, swapped
 
 FIRST_SEED, BATCH, HELD_OUT = 2000, 24, 600
 PACKS = ("shapes-vqgan", "shapes-clip")
@@ -91,7 +91,7 @@ def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
         pictures = guided(packs, asked, bench=bench, seed=seed, name=str(seed))
         seen = judge.verdicts(pictures)
         neural.append(Scores.of(asked, seen))
-        hue.append(Scores.of(asked, [classical.judge(picture) for picture in pictures]))
+        hue.append(Scores.of(asked, [color_shape.judge(picture) for picture in pictures]))
         control.append(Scores.of(swapped(asked), seen))
         everything_asked += asked
         everything_seen += seen

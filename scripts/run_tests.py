@@ -23,10 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NODE = "the whole node"
 DAILY = ("check", "verify", "unit", "apiserver", "e2e")
-"""
-What `make test` runs. `make judge` is asked for by name: it scores the model packs, which change rarely. So are `make
-resume`, which takes pods away at many more moments than a daily test has time for, and `make soak`, half an hour of
-jobs that wait for the same device.
+""" What `make test` runs. `make fidelity` is asked for by name: it scores the model packs, which change rarely. So are
+`make resume`, which takes pods away at many more moments than a daily test has time for, and `make soak`, half an hour
+of jobs that wait for the same device.
 """
 ON_A_NODE = ("e2e", "soak", "resume")
 
@@ -78,7 +77,7 @@ WAITING = (
     ),
 )
 ALONE = (
-    Step("judge", "prompt-following, judged", pytest("tests/judge")),
+    Step("fidelity", "fidelity to prompts and sources", pytest("tests/fidelity")),
     Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not resume and not soak")),
     Step("soak", f"thirty jobs for one device on {NODE}", pytest("tests/e2e", "-m", "soak")),
     Step("resume", f"ten moments for each form on {NODE}", pytest("tests/e2e/test_ten_moments.py", "-rP")),

@@ -18,10 +18,10 @@ from botocore.config import Config
 from devcluster import paths
 from devcluster.cluster.node import Node
 from scripts import deploy
-from tests.e2e import ahead
+from tests.e2e import background_jobs
+from tests.e2e.disruptions import Fate
+from tests.e2e.environment import Lab, LocalRun
 from tests.e2e.kube import Kube
-from tests.e2e.lab import Lab, LocalRun
-from tests.e2e.lives import Fate
 from tests.e2e.manifests import EXAMPLES, QUICKSTART, TAKEN_AWAY, example, saving_every_second, videojob
 
 CLAIM = "videos"
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: ahead.turn(item.path.name))
+    items.sort(key=lambda item: background_jobs.turn(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -85,13 +85,13 @@ def lab(
     # The first pod pulls gigabytes; no test should count those seconds as its own.
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
     modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
-    early = sorted((module for module in modules if hasattr(module, "ahead")), key=ahead.order)
+    early = sorted((module for module in modules if hasattr(module, "ahead")), key=background_jobs.order)
     renderings = ThreadPoolExecutor(1, thread_name_prefix="renderings")
     if "test_resume.py" in collected(request):
         request.getfixturevalue("local_run")
         job = saving_every_second(example(QUICKSTART))
         lab.lives[job["metadata"]["name"]] = renderings.submit(Fate(kube, node).life, job, TAKEN_AWAY)
-    with ahead.begun(lab, early, renderings=renderings):
+    with background_jobs.begun(lab, early, renderings=renderings):
         yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.disruptions import Moment
 from tests.e2e.kube import Manifest
-from tests.e2e.lives import Moment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Manifest, has_succeeded
-from tests.e2e.lab import Lab
 
 
 def outcome(lab: Lab, bucket: Any, job: Manifest) -> dict[str, Any]:

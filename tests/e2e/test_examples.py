@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.expected import Promise, Sight
+from tests.e2e.environment import Lab, Run
+from tests.e2e.expectations import Promise, Sight
 from tests.e2e.kube import Manifest, has_succeeded, is_over
-from tests.e2e.lab import Lab, Run
 from tests.e2e.manifests import EXAMPLES, example
-from tests.judges.classical import judge
+from tests.fidelity.evaluators.color_shape import judge
 
 FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
 PROMISES = [Promise(example(file)) for file in FILES]

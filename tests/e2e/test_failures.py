@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, condition
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import REQUESTS, s3_secret, shell, videojob
 
 

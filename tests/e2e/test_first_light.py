@@ -10,8 +10,8 @@ import av
 import pytest
 from PIL import Image
 
+from tests.e2e.environment import Lab, Run
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over
-from tests.e2e.lab import Lab, Run
 from tests.e2e.manifests import videojob
 
 FRAMES, FPS = 30, 10

@@ -7,8 +7,8 @@ import subprocess
 
 import imageio_ffmpeg
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Manifest, condition, has_succeeded
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import CLAIM, shell, videojob
 
 ASSETS = "assets"

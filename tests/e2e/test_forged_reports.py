@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.intruder import Intruder, audience
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, condition
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import videojob
+from tests.e2e.rogue_pod import Intruder, audience
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import videojob
 
 GPU = {"limits": {"cpu": "500m", "memory": "512Mi", "example.com/gpu": 1}, "requests": {"cpu": "20m"}}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, has_succeeded, is_over
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import videojob
 
 SYSTEM = "videojob-system"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.disruptions import Life
+from tests.e2e.environment import Lab, LocalRun
 from tests.e2e.kube import condition, has_succeeded
-from tests.e2e.lab import Lab, LocalRun
-from tests.e2e.lives import Life
 from tests.e2e.manifests import QUICKSTART, TAKEN_AWAY, example
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from devcluster.cluster.kubectl import KubectlFailed
 from devcluster.cluster.node import Node
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
-from tests.e2e.lab import Lab
 from tests.e2e.manifests import s3_output, s3_secret, videojob
 
 OPERATOR = "system:serviceaccount:videojob-system:videojob"

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from devcluster.cluster.node import Node
+from tests.e2e.disruptions import Fate, Life, Moment
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Manifest
-from tests.e2e.lab import Lab
-from tests.e2e.lives import Fate, Life, Moment
 from tests.e2e.manifests import S3_KEYS, resumable, s3_output, s3_secret
 from tests.e2e.outputs import outcome
 

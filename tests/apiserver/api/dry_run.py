@@ -16,7 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration, CustomObjectsApi
 from videojob_api.base import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
-from tests.verdicts import Verdict
+from tests.validation_result import Verdict
 
 AT_ONCE = 8
 UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')

@@ -12,7 +12,7 @@ import json
 import pytest
 from videojob_api.resource.spec import VideoJobSpec
 
-from tests import generated_specs, verdicts
+from tests import generated_specs, validation_result
 from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
@@ -22,7 +22,7 @@ COUNT = 500
 
 def test_models_and_server_blame_the_same_fields_of_generated_specs(judge: Judge) -> None:
     manifests = generated_specs.good_and_bad(COUNT)
-    ours = [verdicts.of_models(each) for each in manifests]
+    ours = [validation_result.of_models(each) for each in manifests]
     theirs = judge.creations(manifests)
     differing = [
         f"{json.dumps(each)[:2000]}\nmodels: {own.text}\nserver: {other.text}"

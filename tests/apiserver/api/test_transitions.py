@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from videojob_api.resource.spec import VideoJobSpec
 
-from tests import corpus, spec_fields, verdicts
+from tests import corpus, spec_fields, validation_result
 from tests.apiserver.api.dry_run import Judge
 
 pytestmark = pytest.mark.apiserver
@@ -61,7 +61,7 @@ def table() -> Iterator[Transition]:
         one, other = (spec_fields.holding(path, other=other) for other in (False, True))
         some = other if schema.get("default") == spec_fields.example(path, schema) else one
         missing = without(some, path)
-        if verdicts.of_models(missing).good:
+        if validation_result.of_models(missing).good:
             yield Transition(f"{path} added", missing, some)
             yield Transition(f"{path} removed", some, missing)
         if one != other:
@@ -92,7 +92,7 @@ TABLE = {each.name: each for each in [*table(), *free_form()]}
 
 
 @pytest.fixture(scope="module")
-def judged(judge: Judge) -> dict[str, verdicts.Verdict]:
+def judged(judge: Judge) -> dict[str, validation_result.Verdict]:
     """The verdict on every transition, asked for all at once."""
     return dict(zip(TABLE, judge.changes([(each.old, each.new) for each in TABLE.values()]), strict=True))
 
@@ -107,16 +107,16 @@ def test_most_of_the_table_is_real_change() -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_only_what_may_change_changes(judged: dict[str, verdicts.Verdict], name: str) -> None:
+def test_only_what_may_change_changes(judged: dict[str, validation_result.Verdict], name: str) -> None:
     assert judged[name].fields == blamed(TABLE[name]), judged[name].text
 
 
 @pytest.mark.parametrize("name", MUTABLE)
-def test_what_may_change_does(judged: dict[str, verdicts.Verdict], name: str) -> None:
+def test_what_may_change_does(judged: dict[str, validation_result.Verdict], name: str) -> None:
     for how in ("added", "removed"):
         assert judged[f"{name} {how}"].good
 
 
-def test_a_refusal_says_what_to_do(judged: dict[str, verdicts.Verdict]) -> None:
+def test_a_refusal_says_what_to_do(judged: dict[str, validation_result.Verdict]) -> None:
     text = judged["pipeline.vqganClip.seed changed"].text
     assert "pipeline cannot be changed; delete this VideoJob and create a new one" in text

@@ -2,22 +2,22 @@
 
 import pytest
 
-from tests import corpus, verdicts
+from tests import corpus, validation_result
 
 
 @pytest.mark.parametrize("name", corpus.GOOD)
 def test_a_good_manifest_is_taken(name: str) -> None:
-    assert verdicts.of_models(corpus.good(name)) == verdicts.Verdict(frozenset())
+    assert validation_result.of_models(corpus.good(name)) == validation_result.Verdict(frozenset())
 
 
 @pytest.mark.parametrize("name", corpus.BAD)
 def test_a_bad_manifest_is_refused_at_the_field_to_change(name: str) -> None:
-    verdict = verdicts.of_models(corpus.bad(name))
+    verdict = validation_result.of_models(corpus.bad(name))
     assert verdict.fields == {corpus.BAD[name].field}, verdict.text
 
 
 def test_a_message_holds_field_value_and_remedy() -> None:
-    text = verdicts.of_models(corpus.bad("an input that climbs")).text
+    text = validation_result.of_models(corpus.bad("an input that climbs")).text
     assert text == (
         "spec.inputs[0].path: must be a relative path without empty parts, '.', '..' or control characters, "
         "like 'seeds/init.png', not 'a/../b'"

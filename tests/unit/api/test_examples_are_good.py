@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import verdicts
+from tests import validation_result
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples"
 MANIFESTS = [
@@ -19,4 +19,4 @@ MANIFESTS = [
 
 @pytest.mark.parametrize("manifest", MANIFESTS)
 def test_an_example_is_a_good_manifest(manifest: dict[str, Any]) -> None:
-    assert verdicts.of_models(manifest) == verdicts.Verdict(frozenset())
+    assert validation_result.of_models(manifest) == validation_result.Verdict(frozenset())

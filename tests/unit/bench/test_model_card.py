@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.model_card import Bench
-from tests.judge.guided import Pictures
+from tests.fidelity.batch_guidance import Pictures
 
 
 def test_pictures_that_an_earlier_run_has_made_are_not_made_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from packs.shapes import renderer
 from packs.shapes import vocabulary as words
-from tests.judges.classical import judge
+from tests.fidelity.evaluators.color_shape import judge
 
 
 def row(shape: str, colour: str, background: str, *, size: int = 2, position: int = 0, count: int = 1) -> renderer.Rows:

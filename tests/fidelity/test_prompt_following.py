@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from packs.shapes import renderer, vocabulary
-from tests.judge.asked import Scores, asks, swapped
-from tests.judge.guided import Packs, Pictures
-from tests.judge.neural import Judge
-from tests.judges import classical
+from tests.fidelity.batch_guidance import Packs, Pictures
+from tests.fidelity.classifier import Judge
+from tests.fidelity.evaluators import color_shape
+from tests.fidelity.prompts import Scores, asks, swapped
 
-pytestmark = pytest.mark.judge
+pytestmark = pytest.mark.fidelity
 PROMPTS = asks(24, seed=101)
 
 
@@ -65,7 +65,7 @@ def test_pictures_follow_their_prompts(judge: Judge, pictures: Pictures) -> None
 
 
 def test_the_classical_judge_agrees(pictures: Pictures) -> None:
-    scores = Scores.of(PROMPTS, [classical.judge(picture) for picture in pictures])
+    scores = Scores.of(PROMPTS, [color_shape.judge(picture) for picture in pictures])
     assert scores.colour.value >= 0.80 and scores.background.value >= 0.88  # its shapes are for clean outlines only
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from tests.judges.classical import NAMED, Verdict, judge, nearest_name
+from tests.fidelity.evaluators.color_shape import NAMED, Verdict, judge, nearest_name
 
 SIDE = 64
 Point = tuple[float, float]

@@ -15,7 +15,7 @@ import torch
 from videojob_runner.engines.vqgan_clip import VqganClipConfig
 from videojob_runner.notebook import render
 
-from tests.judge.guided import Pictures
+from tests.fidelity.batch_guidance import Pictures
 
 
 @dataclass(frozen=True, slots=True)

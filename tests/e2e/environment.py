@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.disruptions import Life
 from tests.e2e.kube import Kube, Manifest, Timeout, is_over
-from tests.e2e.lives import Life
 
 
 @dataclass(frozen=True)

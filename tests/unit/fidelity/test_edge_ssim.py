@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.judges.layout import Likeness, edge_map, ssim_map
+from tests.fidelity.evaluators.edge_ssim import Likeness, edge_map, ssim_map
 
 SIDE = 64
 Box = tuple[int, int, int, int]

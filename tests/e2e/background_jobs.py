@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from tests.e2e.environment import Lab
 from tests.e2e.kube import Manifest
-from tests.e2e.lab import Lab
 
 Ahead = Callable[[Lab], list[Manifest]]
 

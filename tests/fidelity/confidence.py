@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tests.judge import other_renderer as drawn
-from tests.judge.asked import Ask
-from tests.judge.guided import Pictures
-from tests.judge.neural import Judge
+from tests.fidelity import independent_renderer as drawn
+from tests.fidelity.batch_guidance import Pictures
+from tests.fidelity.classifier import Judge
+from tests.fidelity.prompts import Ask
 
 
 @torch.no_grad()

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from packs.shapes import clip_model, dataset, negatives, vocabulary
-from tests.judge.guided import BUILTIN, Packs
+from tests.fidelity.batch_guidance import BUILTIN, Packs
 
-pytestmark = pytest.mark.judge
+pytestmark = pytest.mark.fidelity
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.judges import motion
+from tests.fidelity.evaluators import temporal_stability
 
 SIDE = 64
 Pixels = NDArray[np.uint8]
@@ -36,17 +36,17 @@ def still() -> NDArray[np.float64]:
 
 @pytest.mark.parametrize(("right", "down"), [(1, 0), (0, -2), (2.5, 1.5), (-4, 3)])
 def test_the_flow_of_a_moved_texture_is_its_motion(right: float, down: float) -> None:
-    flow = motion.optical_flow(texture(), texture(right=right, down=down))[8:-8, 8:-8]
+    flow = temporal_stability.optical_flow(texture(), texture(right=right, down=down))[8:-8, 8:-8]
     assert np.abs(flow - np.array([right, down])).mean() < 0.15
     assert np.median(flow, axis=(0, 1)) == pytest.approx([right, down], abs=0.1)
 
 
 def test_nothing_moves_between_equal_pictures() -> None:
-    assert np.abs(motion.optical_flow(texture(), texture())).max() < 1e-9
+    assert np.abs(temporal_stability.optical_flow(texture(), texture())).max() < 1e-9
 
 
 def test_the_flow_of_a_disc_on_a_plain_ground_is_the_disc_s() -> None:
-    flow = motion.optical_flow(disc(28), disc(31))
+    flow = temporal_stability.optical_flow(disc(28), disc(31))
     rim = np.hypot(*(np.mgrid[0:SIDE, 0:SIDE] - np.array([31.5, 27.5])[:, None, None]))
     leading = (np.abs(rim - 14) < 1.5) & (np.abs(np.mgrid[0:SIDE, 0:SIDE][0] - 31.5) < 8)
     assert np.median(flow[leading], axis=0) == pytest.approx([3, 0], abs=0.5)
@@ -54,30 +54,30 @@ def test_the_flow_of_a_disc_on_a_plain_ground_is_the_disc_s() -> None:
 
 def test_a_moved_picture_brought_back_differs_by_little_and_not_brought_back_by_much() -> None:
     first, second = disc(28), disc(31)
-    (step,) = motion.source_steps([first, second])
-    with_motion = motion.warped_difference(first, second, flow=step[0], visible=step[1])
-    without = motion.warped_difference(first, second, flow=still(), visible=np.ones((SIDE, SIDE), bool))
+    (step,) = temporal_stability.source_steps([first, second])
+    with_motion = temporal_stability.warped_difference(first, second, flow=step[0], visible=step[1])
+    without = temporal_stability.warped_difference(first, second, flow=still(), visible=np.ones((SIDE, SIDE), bool))
     assert with_motion < 0.2 * without
 
 
 def test_the_known_motion_of_another_video_of_the_same_layout_serves_too() -> None:
-    steps = motion.source_steps([disc(28), disc(31), disc(34)])
+    steps = temporal_stability.source_steps([disc(28), disc(31), disc(34)])
     recoloured = [disc(x, colour="blue", background="yellow") for x in (28, 31, 34)]
     standing = [recoloured[0]] * 3
-    assert motion.unsteadiness(recoloured, steps) < 0.3 * motion.unsteadiness(standing, steps)
+    assert temporal_stability.unsteadiness(recoloured, steps) < 0.3 * temporal_stability.unsteadiness(standing, steps)
 
 
 def test_flicker_counts_as_it_is() -> None:
     dark, bright = np.full((SIDE, SIDE, 3), 100, np.uint8), np.full((SIDE, SIDE, 3), 112, np.uint8)
     everywhere = (still(), np.ones((SIDE, SIDE), bool))
-    assert motion.unsteadiness([dark, bright, dark], [everywhere] * 2) == pytest.approx(12)
-    assert motion.unsteadiness([dark, bright, bright], [everywhere] * 2) == pytest.approx(6)
-    assert motion.unsteadiness([dark, dark], [everywhere]) == 0
+    assert temporal_stability.unsteadiness([dark, bright, dark], [everywhere] * 2) == pytest.approx(12)
+    assert temporal_stability.unsteadiness([dark, bright, bright], [everywhere] * 2) == pytest.approx(6)
+    assert temporal_stability.unsteadiness([dark, dark], [everywhere]) == 0
 
 
 def test_what_leaves_the_picture_is_not_seen() -> None:
-    flow = motion.camera_flow(SIDE, SIDE, zoom=2)
-    visible = motion.inside(flow)
+    flow = temporal_stability.camera_flow(SIDE, SIDE, zoom=2)
+    visible = temporal_stability.inside(flow)
     assert visible[32, 32] and not visible[2, 2] and not visible[32, 60]
     assert visible.mean() == pytest.approx(0.25, abs=0.02)
 
@@ -86,7 +86,7 @@ def test_what_is_covered_in_the_second_picture_is_not_seen() -> None:
     forward, backward = still(), still()
     forward[:, 20:30, 0] = 10  # ten columns go on top of the next ten, which stay
     backward[:, 30:40, 0] = -10
-    visible = motion.seen(forward, backward)
+    visible = temporal_stability.seen(forward, backward)
     assert visible[:, 20:30].all() and not visible[:, 30:40].any() and visible[:, 42:].all()
 
 
@@ -102,8 +102,8 @@ def test_what_is_covered_in_the_second_picture_is_not_seen() -> None:
 def test_a_camera_takes_each_place_where_geometry_says(
     move: dict[str, float], at: tuple[float, float], to: tuple[float, float]
 ) -> None:
-    flow = motion.camera_flow(SIDE, SIDE, **move)
-    moved = np.array(at) + motion.sampled(flow, np.array([at]))[0]
+    flow = temporal_stability.camera_flow(SIDE, SIDE, **move)
+    moved = np.array(at) + temporal_stability.sampled(flow, np.array([at]))[0]
     assert moved == pytest.approx(to)
 
 
@@ -114,6 +114,11 @@ def test_a_turning_wheel_is_steady_for_who_turns_with_it() -> None:
         return np.repeat((128 + 60 * spokes * np.minimum(np.hypot(x, y) / 10, 1))[..., None], 3, -1).astype(np.uint8)
 
     frames = [wheel(5.0 * i) for i in range(4)]
-    turning = motion.camera_steps(3, size=(SIDE, SIDE), zoom=1, rotate=5)
-    wrong_way = motion.camera_steps(3, size=(SIDE, SIDE), zoom=1, rotate=-5)
-    assert motion.unsteadiness(frames, turning) < 1.0 < 8.0 < motion.unsteadiness(frames, wrong_way)
+    turning = temporal_stability.camera_steps(3, size=(SIDE, SIDE), zoom=1, rotate=5)
+    wrong_way = temporal_stability.camera_steps(3, size=(SIDE, SIDE), zoom=1, rotate=-5)
+    assert (
+        temporal_stability.unsteadiness(frames, turning)
+        < 1.0
+        < 8.0
+        < temporal_stability.unsteadiness(frames, wrong_way)
+    )

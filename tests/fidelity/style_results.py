@@ -10,15 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.judge.asked import Ask
-from tests.judge.clips import Clip
-from tests.judge.examples import changed, fields_of
-from tests.judge.guided import Pictures
-from tests.judge.neural import Judge
-from tests.judge.renders import Job, rendered
-from tests.judge.scores import scores
-from tests.judges.layout import Likeness
-from tests.judges.motion import source_steps, unsteadiness
+from tests.fidelity.batch_guidance import Pictures
+from tests.fidelity.classifier import Judge
+from tests.fidelity.confidence import scores
+from tests.fidelity.evaluators.edge_ssim import Likeness
+from tests.fidelity.evaluators.temporal_stability import source_steps, unsteadiness
+from tests.fidelity.example_settings import changed, fields_of
+from tests.fidelity.parallel_renders import Job, rendered
+from tests.fidelity.prompts import Ask
+from tests.fidelity.source_clips import Clip
 
 Floats = NDArray[np.float64]
 

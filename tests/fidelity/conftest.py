@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.judge.neural import Judge, judge_from_cache
+from tests.fidelity.classifier import Judge, judge_from_cache
 
 
 @pytest.fixture(scope="session")

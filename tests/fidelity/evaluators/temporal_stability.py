@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.judges.classical import Image, lab
+from tests.fidelity.evaluators.color_shape import Image, lab
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.judge.asked import Scores, swapped
-from tests.judge.clips import clip
-from tests.judge.guided import Packs
-from tests.judge.neural import Judge
-from tests.judge.styled import Styled, mean_likeness, styled
-from tests.judges.layout import Likeness
+from tests.fidelity.batch_guidance import Packs
+from tests.fidelity.classifier import Judge
+from tests.fidelity.evaluators.edge_ssim import Likeness
+from tests.fidelity.prompts import Scores, swapped
+from tests.fidelity.source_clips import clip
+from tests.fidelity.style_results import Styled, mean_likeness, styled
 
-pytestmark = pytest.mark.judge
+pytestmark = pytest.mark.fidelity
 CLIPS = [clip(seed) for seed in range(420, 428)]
 LEADS = [clip(seed) for seed in range(500, 524)]
 """Clips of which the first frame alone is made: what it shows, the others keep, and eight are few for a share."""

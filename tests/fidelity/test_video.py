@@ -12,15 +12,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.judge.asked import Ask, Scores, asks
-from tests.judge.examples import changed, fields_of
-from tests.judge.guided import Pictures
-from tests.judge.neural import Judge
-from tests.judge.renders import Job, rendered
-from tests.judge.scores import scores
-from tests.judges.motion import camera_steps, unsteadiness
+from tests.fidelity.batch_guidance import Pictures
+from tests.fidelity.classifier import Judge
+from tests.fidelity.confidence import scores
+from tests.fidelity.evaluators.temporal_stability import camera_steps, unsteadiness
+from tests.fidelity.example_settings import changed, fields_of
+from tests.fidelity.parallel_renders import Job, rendered
+from tests.fidelity.prompts import Ask, Scores, asks
 
-pytestmark = pytest.mark.judge
+pytestmark = pytest.mark.fidelity
 FIRST, SECOND = asks(16, seed=102), asks(17, seed=103)[1:]
 """What the two halves of each video are to show: always two different shapes."""
 EXAMPLE = fields_of("video")

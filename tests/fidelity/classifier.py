@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from videojob_runner.torch_utils.precision import computes_bfloat16
 
-from tests.judge import other_renderer as drawn
+from tests.fidelity import independent_renderer as drawn
 
 SEED, PICTURES, STEPS, BATCH = 11, 16_000, 1800, 64
 CLASSES: Final = (len(drawn.SHAPES), len(drawn.COLOURS), len(drawn.BACKGROUNDS))
@@ -97,7 +97,7 @@ def trained() -> Judge:
 
 def cache_file() -> Path:
     """Where the weights of exactly this judge lie."""
-    sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in ("neural", "other_renderer")]
+    sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in ("classifier", "independent_renderer")]
     code = "".join(ast.dump(ast.parse(source)) for source in sources)  # blind to comments and layout
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "videojob" / "judge" / f"{hashlib.sha256(f'{code}{SEED}'.encode()).hexdigest()[:32]}.safetensors"

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from packs.shapes import renderer, vocabulary
-from tests.judge.asked import Ask
-from tests.judge.guided import Pictures
+from tests.fidelity.batch_guidance import Pictures
+from tests.fidelity.prompts import Ask
 
 FRAMES: Final = 6
 PLAIN: Final = vocabulary.STYLES.index("plain")

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from tests.judge import other_renderer as drawn
+from tests.fidelity import independent_renderer as drawn
 
 
 class Seen(Protocol):
