@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
-from videojob_api.pipelines.vqgan_clip import Memory
+from videojob_api.pipelines.vqgan_clip import MemoryOptions
 
 Method = Literal["original", "kornia"]
 
@@ -32,7 +32,7 @@ class Setting(BaseModel):
     device: str = "cpu"
     tf32: bool = False
     """Whether float32 products may be rounded to TF32 on CUDA, for all contestants."""
-    memory: Memory | None = None
+    memory: MemoryOptions | None = None
     """How ours spend it; absent: as a job on this machine would."""
     compiled: bool = False
     """Whether our networks go through `torch.compile`."""

@@ -32,7 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from videojob_api.pipelines.vqgan_clip import Memory
+from videojob_api.pipelines.vqgan_clip import MemoryOptions
 
 from bench.config import Setting
 from bench.interleave import Contestant, ContestantGone, in_turn, started
@@ -163,7 +163,7 @@ def main() -> None:
                 method=method,
                 device=options.device,
                 tf32=options.tf32,
-                memory=Memory(views_at_once=options.views_at_once, recompute=options.recompute or None),
+                memory=MemoryOptions(views_at_once=options.views_at_once, recompute=options.recompute or None),
                 compiled=options.compile,
             )
             for method in options.methods

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from videojob_api.crd.render import definition, render
+from videojob_api.crd.render import build_crd, render_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = {
@@ -93,13 +93,13 @@ def table(schema: Mapping[str, Any]) -> str:
 
 def reference() -> str:
     """The reference page."""
-    parts = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    parts = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     return PAGE.format(spec=table(parts["spec"]), status=table(parts["status"]))
 
 
 def outputs() -> dict[Path, str]:
     """Every generated file and what it must hold."""
-    crd = render()
+    crd = render_yaml()
     return {
         ROOT / "crds/videojobs.yaml": crd,
         ROOT / "helm/videojob/files/videojobs.yaml": crd,

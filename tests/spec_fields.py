@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from videojob_api.crd.schema import structural
+from videojob_api.crd.schema import structural_schema
 from videojob_api.resource.spec import VideoJobSpec
 
 from tests import corpus
 
 Schema = dict[str, Any]
 
-SPEC: Schema = structural(VideoJobSpec)
+SPEC: Schema = structural_schema(VideoJobSpec)
 
 ONE_OF = {
     "pipeline": ("vqganClip", "custom"),

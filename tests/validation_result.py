@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_api.resource.videojob import read_videojob
-from videojob_api.validation.problems import BadDocument
+from videojob_api.resource.videojob import parse_videojob
+from videojob_api.validation.problems import InvalidDocument
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Verdict:
 def of_models(manifest: dict[str, Any]) -> Verdict:
     """The models' verdict, read with the strictness of `kubectl apply`."""
     try:
-        read_videojob(manifest)
-    except BadDocument as error:
+        parse_videojob(manifest)
+    except InvalidDocument as error:
         return Verdict(frozenset(problem.field for problem in error.problems), str(error))
     return Verdict(frozenset())

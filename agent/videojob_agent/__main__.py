@@ -24,7 +24,7 @@ from typing import NoReturn
 from pydantic import ValidationError
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.contract.layout import CA_VARIABLE, PLAN_VARIABLE
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Failure, FetchResult, Report
 
 from videojob_agent.errors import AgentError
@@ -46,7 +46,7 @@ MESSAGE_PATH = "/dev/termination-log"
 class Settings:
     """The environment, parsed once."""
 
-    plan: Plan
+    plan: JobPlan
     authority: str | None
     last_words: LastWords
 
@@ -54,7 +54,7 @@ class Settings:
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """The settings in an environment. Raises ValidationError for a bad plan."""
         return cls(
-            plan=Plan.model_validate_json(environment.get(PLAN_VARIABLE, "")),
+            plan=JobPlan.model_validate_json(environment.get(PLAN_VARIABLE, "")),
             authority=environment.get(CA_VARIABLE) or None,
             last_words=LastWords(Path(environment.get(MESSAGE_VARIABLE, MESSAGE_PATH))),
         )
@@ -132,7 +132,7 @@ def _set_on_signal(gone: threading.Event) -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
-def _credentials_root(plan: Plan) -> Path | None:
+def _credentials_root(plan: JobPlan) -> Path | None:
     return Path(plan.credentials_root) if plan.credentials_root else None
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Report
 
 from videojob_agent.checkpoints.uploader import Carrier
@@ -41,7 +41,7 @@ _TOO_SLOW = (
 class Watch:
     """One job's watch. `say` takes each new state as a report, for last words or a terminal."""
 
-    plan: Plan
+    plan: JobPlan
     store: Store
     gone: Event
     events: Events

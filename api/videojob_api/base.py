@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstrai
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from videojob_api.validation.core import VALIDATIONS, Rule, camel_case, report
+from videojob_api.validation.core import VALIDATIONS_KEY, Rule, camel_case, raise_violations
 from videojob_api.validation.values import not_matching
 
 GROUP = "videojobs.dev"
@@ -19,20 +19,20 @@ PLURAL = "videojobs"
 SCHEMA_REVISION = 2
 """Rises with every change of the CustomResourceDefinition; the operator refuses to work with an older one."""
 
-CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
+CONTROL_CHARACTERS = "[\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2066-\u2069]"
 """Control characters, and those that turn the direction of text: never in a name (VJ-72).
 
 The latter stand in the pattern as themselves: Python and RE2 escape them differently."""
 
 SAFE_PATH = not_matching(
-    rf"(^|/)\.{{0,2}}(/|$)|{CONTROL}",
+    rf"(^|/)\.{{0,2}}(/|$)|{CONTROL_CHARACTERS}",
     "must be a relative path without empty parts, '.', '..' or control characters, like 'seeds/init.png'",
 )
 RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
 """Slash-separated names below a root: no absolute path, no `..`, no control character (VJ-72)."""
 
 
-def without_nulls(data: Any) -> Any:
+def drop_nulls(data: Any) -> Any:
     """A map without its null values, as the API server prunes them; anything else as it is."""
     return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
@@ -65,7 +65,7 @@ class Document(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:
-        report([rule.breach(self) for rule in self.rules if not rule.holds(self)])
+        raise_violations([rule.violation(self) for rule in self.rules if not rule.holds(self)])
         return self
 
     @classmethod
@@ -73,11 +73,11 @@ class Document(BaseModel):
         """The model's JSON schema, with its rules as CEL."""
         reference = handler(schema)
         if cls.rules:
-            handler.resolve_ref_schema(reference)[VALIDATIONS] = [rule.validation() for rule in cls.rules]
+            handler.resolve_ref_schema(reference)[VALIDATIONS_KEY] = [rule.to_cel_entry() for rule in cls.rules]
         return reference
 
 
-class OpenDocument(Document):
+class LenientDocument(Document):
     """A message between versions of ourselves: fields a newer sender adds are ignored, text may stand for times."""
 
     model_config = ConfigDict(extra="ignore", strict=False)

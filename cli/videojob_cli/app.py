@@ -20,7 +20,7 @@ from rich.console import Console
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.contract.launch import RunMode, run_mode
 from videojob_api.contract.layout import MANIFEST
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.resource.videojob import VideoJob
 
 from videojob_cli.commands.pack import pack
@@ -95,7 +95,7 @@ def main() -> NoReturn:
     raise SystemExit(0)
 
 
-def _run(job: VideoJob, plan: Plan, mode: RunMode | None) -> Outcome:
+def _run(job: VideoJob, plan: JobPlan, mode: RunMode | None) -> Outcome:
     if job.spec.pipeline.custom is not None:
         image, where = job.spec.runner.image, plan.io_path
         raise CommandFailed(
@@ -106,7 +106,7 @@ def _run(job: VideoJob, plan: Plan, mode: RunMode | None) -> Outcome:
         return run_locally(plan, job.spec, mode=mode or run_mode(job.spec), show=display.show)
 
 
-def _tell(outcome: Outcome, plan: Plan) -> None:
+def _tell(outcome: Outcome, plan: JobPlan) -> None:
     """Says where everything lies, or what went wrong."""
     report = outcome.report
     if outcome.exit_code == ExitCode.DONE:

@@ -1,7 +1,7 @@
 """
 A door from the machine's loopback into the cluster's network namespace, so that clients need neither root nor nsenter.
 
-`forward.py NAMESPACE 41234=127.0.0.1:6443 …` listens on loopback ports of the machine and carries
+`port_forward.py NAMESPACE 41234=127.0.0.1:6443 …` listens on loopback ports of the machine and carries
 bytes to addresses inside. A socket belongs to the network namespace it was made in: the listeners are made first, then
 the process moves inside and makes its outgoing connections there.
 """

@@ -71,7 +71,7 @@ class Rendering:
         return map(self.read, range(self.count))
 
     def video(self) -> Iterable[Pixels]:
-        """What its video shows, as `media.mp4.write_mp4` takes it: the frames, or the film of a timelapse."""
+        """What its video shows, as `media.encode.write_mp4` takes it: the frames, or the film of a timelapse."""
         return self.film(self.count, self.read) if self.film else self.frames()
 
 

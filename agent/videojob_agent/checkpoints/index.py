@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 
 from pydantic import ValidationError
-from videojob_api.contract.checkpoint import INDEX, CarriedCheckpoint, CheckpointIndex, carried_below
+from videojob_api.contract.checkpoint import INDEX_FILE, CheckpointIndex, PublishedCheckpoint, checkpoint_prefix
 from videojob_api.contract.manifest import ManifestFile
 
 from videojob_agent.errors import Refused
@@ -23,7 +23,7 @@ class Carried:
 
     def __init__(self, store: Store, uid: str, *, events: Events) -> None:
         self.store = store
-        self.below = carried_below(uid)
+        self.below = checkpoint_prefix(uid)
         self._uid = uid
         self._events = events
         self._index: CheckpointIndex | None = None
@@ -35,22 +35,22 @@ class Carried:
             self._index = self._read() or CheckpointIndex(uid=self._uid)
         return self._index
 
-    def replace(self, checkpoints: list[CarriedCheckpoint], frames: list[ManifestFile]) -> None:
+    def replace(self, checkpoints: list[PublishedCheckpoint], frames: list[ManifestFile]) -> None:
         """Writes another index: of these checkpoints, newest first, and the frames they count on."""
         count = max((checkpoint.frames for checkpoint in checkpoints), default=0)
         index = CheckpointIndex(uid=self._uid, checkpoints=checkpoints, frames=frames[:count])
         content = index.model_dump_json(by_alias=True, exclude_none=True).encode()
-        self.store.put(io.BytesIO(content), name=self.below + INDEX, size=len(content))
+        self.store.put(io.BytesIO(content), name=self.below + INDEX_FILE, size=len(content))
         self._index = index
 
-    def name(self, checkpoint: CarriedCheckpoint, file: ManifestFile) -> str:
+    def name(self, checkpoint: PublishedCheckpoint, file: ManifestFile) -> str:
         """Where a file of a checkpoint lies, relative to the output."""
         return f"{self.below}{checkpoint.folder}/{file.path}"
 
     def listed(self) -> set[str]:
         """The names of everything that counts, the index included."""
         files = {self.name(checkpoint, file) for checkpoint in self.index.checkpoints for file in checkpoint.files}
-        return {self.below + INDEX, *files}
+        return {self.below + INDEX_FILE, *files}
 
     def tidy(self, known: set[str]) -> None:
         """
@@ -79,11 +79,11 @@ class Carried:
 
     def _rank(self, name: str) -> tuple[bool, str]:
         """The index goes first: it must never list what is not there."""
-        return (name != self.below + INDEX, name)
+        return (name != self.below + INDEX_FILE, name)
 
     def _read(self) -> CheckpointIndex | None:
         try:
-            content = self.store.find(self.below + INDEX)
+            content = self.store.find(self.below + INDEX_FILE)
             index = CheckpointIndex.model_validate_json(content) if content is not None else None
         except (Refused, ValidationError) as error:
             self._events("checkpoints passed over", message=f"their index cannot be read: {str(error)[:200]}")

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
-from videojob_api.contract.checkpoint import CarriedCheckpoint
+from videojob_api.contract.checkpoint import PublishedCheckpoint
 from videojob_api.contract.layout import CHECKPOINTS, FRAMES
 from videojob_api.contract.manifest import ManifestFile
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 
 from videojob_agent.checkpoints.index import Carried
 from videojob_agent.errors import BucketNotFound, CheckpointRefused, CredentialsRefused, Refused, StorageRefused
@@ -39,9 +39,9 @@ FRAME = re.compile(r"frames/[0-9]{5,}\.png")
 class Restoring:
     """One job's, into its IO folder."""
 
-    def __init__(self, plan: Plan, store: Store, io: Folder, *, events: Events) -> None:
+    def __init__(self, plan: JobPlan, store: Store, io: Folder, *, events: Events) -> None:
         self._carried = Carried(store, plan.job.uid, events=events)
-        self._wanted = plan.carries_checkpoints
+        self._wanted = plan.publishes_checkpoints
         self._io = io
         self._events = events
         self._aside: set[str] | None = None
@@ -77,7 +77,7 @@ class Restoring:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="restore") as pool:
             return sum(1 for _ in takewhile(bool, pool.map(self._bring_frame, frames)))
 
-    def _whole(self, frames: int) -> Iterator[CarriedCheckpoint]:
+    def _whole(self, frames: int) -> Iterator[PublishedCheckpoint]:
         """The checkpoints that can be gone on from, newest first."""
         for checkpoint in self._carried.index.checkpoints:
             if checkpoint.frames > frames:
@@ -88,7 +88,7 @@ class Restoring:
     def _bring_frame(self, file: ManifestFile) -> bool:
         return FRAME.fullmatch(file.path) is not None and self._brought(file, file.path, to=file.path) is None
 
-    def _bring_file(self, checkpoint: CarriedCheckpoint, file: ManifestFile) -> bool:
+    def _bring_file(self, checkpoint: PublishedCheckpoint, file: ManifestFile) -> bool:
         name = self._carried.name(checkpoint, file)
         fault = self._brought(file, name, to=f"{checkpoint.folder}/{file.path}")
         if fault:
@@ -111,14 +111,14 @@ class Restoring:
         aside.add(to)
         return None
 
-    def _correct(self, checkpoint: CarriedCheckpoint | None, frames: list[ManifestFile]) -> None:
+    def _correct(self, checkpoint: PublishedCheckpoint | None, frames: list[ManifestFile]) -> None:
         """Takes what is damaged, and what counts on it, out of the index."""
         index = self._carried.index
         left = index.checkpoints[index.checkpoints.index(checkpoint) :] if checkpoint else []
         if (left, frames) != (index.checkpoints, index.frames):
             self._carried.replace(left, frames)
 
-    def _place(self, checkpoint: CarriedCheckpoint, *, surplus: list[ManifestFile]) -> None:
+    def _place(self, checkpoint: PublishedCheckpoint, *, surplus: list[ManifestFile]) -> None:
         """Gives the frames and the checkpoint their places."""
         self._aside = None
         for file in surplus:
@@ -127,5 +127,5 @@ class Restoring:
             self._io.move(f"{ASIDE}/frames", FRAMES)
         self._io.move(f"{ASIDE}/{checkpoint.folder}", f"{CHECKPOINTS}/{checkpoint.folder}")
 
-    def _pass_over(self, checkpoint: CarriedCheckpoint, why: str) -> None:
+    def _pass_over(self, checkpoint: PublishedCheckpoint, why: str) -> None:
         self._events("checkpoint passed over", step=checkpoint.step, message=why)

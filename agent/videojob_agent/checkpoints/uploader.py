@@ -16,10 +16,16 @@ from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.contract.checkpoint import FOLDER, GENERATIONS, MARKER, CarriedCheckpoint, Marker
+from videojob_api.contract.checkpoint import (
+    FOLDER_PATTERN,
+    GENERATIONS_KEPT,
+    MARKER_FILE,
+    CheckpointMarker,
+    PublishedCheckpoint,
+)
 from videojob_api.contract.layout import CHECKPOINTS
 from videojob_api.contract.manifest import ManifestFile
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 
 from videojob_agent.checkpoints.index import Carried
 from videojob_agent.errors import AgentError, UnsafePath
@@ -32,7 +38,7 @@ MARKER_LIMIT = 64 * 1024
 """Bytes of `complete` that are looked at."""
 MOST_FOLDERS = 1000
 """In the checkpoints' folder that are looked at."""
-MOST_CANDIDATES = 2 * GENERATIONS
+MOST_CANDIDATES = 2 * GENERATIONS_KEPT
 """Of the newest of them whose `complete` is read."""
 MOST_FILES = 256
 """In one checkpoint."""
@@ -47,14 +53,14 @@ class Found:
     """A complete checkpoint in the IO folder. `sha256` is that of its marker: two that agree are the same one."""
 
     folder: str
-    marker: Marker
+    marker: CheckpointMarker
     sha256: str
 
 
 class Carrier:
     """Carries the checkpoints of one job."""
 
-    def __init__(self, plan: Plan, store: Store, *, events: Events) -> None:
+    def __init__(self, plan: JobPlan, store: Store, *, events: Events) -> None:
         self._plan = plan
         self._carried = Carried(store, plan.job.uid, events=events)
         self._events = events
@@ -63,11 +69,11 @@ class Carrier:
 
     def frames(self) -> Sequence[ManifestFile]:
         """The frames that an earlier attempt has stored and this one was given back; ask when there is a frame."""
-        return self._carried.index.frames if self._plan.carries_checkpoints else ()
+        return self._carried.index.frames if self._plan.publishes_checkpoints else ()
 
     def newest(self) -> Found | None:
         """The runner's newest complete checkpoint, unless it lies at the output already or was refused."""
-        if not self._plan.carries_checkpoints:
+        if not self._plan.publishes_checkpoints:
             return None
         try:
             with Folder.open(Path(self._plan.io_path)) as io, io.below(CHECKPOINTS) as folder:
@@ -91,7 +97,7 @@ class Carrier:
 
     def drop(self) -> None:
         """After the commit: removes all checkpoints from the output. What cannot be removed does not matter."""
-        if not self._plan.carries_checkpoints:
+        if not self._plan.publishes_checkpoints:
             return
         try:
             self._carried.drop()
@@ -99,7 +105,7 @@ class Carrier:
             self._events("old checkpoints stay", reason=error.failure.reason, message=str(error))
 
     def _newest(self, folder: Folder) -> Found | None:
-        names = (name for name in islice(folder.folders(), MOST_FOLDERS) if re.fullmatch(FOLDER, name))
+        names = (name for name in islice(folder.folders(), MOST_FOLDERS) if re.fullmatch(FOLDER_PATTERN, name))
         for name in islice(sorted(names, reverse=True), MOST_CANDIDATES):
             if found := self._read(folder, name):
                 return found
@@ -108,9 +114,9 @@ class Carrier:
     def _read(self, folder: Folder, name: str) -> Found | None:
         """The checkpoint in a folder; None when it is not complete, or not this job's."""
         try:
-            with folder.read(f"{name}/{MARKER}") as file:
+            with folder.read(f"{name}/{MARKER_FILE}") as file:
                 content = file.read(MARKER_LIMIT + 1)
-            marker = Marker.model_validate_json(content)
+            marker = CheckpointMarker.model_validate_json(content)
         except (OSError, UnsafePath, ValidationError):
             return None
         ours = marker.uid == self._plan.job.uid and len(content) <= MARKER_LIMIT
@@ -118,7 +124,7 @@ class Carrier:
 
     def _lies_there(self, found: Found) -> bool:
         return any(
-            file.path == MARKER and file.sha256 == found.sha256
+            file.path == MARKER_FILE and file.sha256 == found.sha256
             for checkpoint in self._carried.index.checkpoints
             for file in checkpoint.files
         )
@@ -138,9 +144,9 @@ class Carrier:
         """Puts the checkpoint first in the index, and removes what has to make room."""
         before, known = self._carried.index, self._carried.listed()
         count = found.marker.frames
-        new = CarriedCheckpoint(folder=found.folder, step=found.marker.step, frames=count, files=files)
+        new = PublishedCheckpoint(folder=found.folder, step=found.marker.step, frames=count, files=files)
         older = [checkpoint for checkpoint in before.checkpoints if checkpoint.folder != new.folder]
-        self._carried.replace([new, *older][:GENERATIONS], [*frames[:count], *before.frames[count:]])
+        self._carried.replace([new, *older][:GENERATIONS_KEPT], [*frames[:count], *before.frames[count:]])
         self._events("checkpoint carried", step=new.step, frames=count, bytes=sum(file.size for file in files))
         self._carried.tidy(known)
 
@@ -159,4 +165,4 @@ def _bounded(folder: Folder) -> list[Entry]:
     for entry in entries:
         if entry.fault or entry.links != 1:
             raise UnsafePath(entry.fault or f"{entry.name} is a file with several names")
-    return sorted(entries, key=lambda entry: (entry.name == MARKER, entry.name))
+    return sorted(entries, key=lambda entry: (entry.name == MARKER_FILE, entry.name))

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from videojob_api.contract.layout import CONFIG, INPUT
 from videojob_api.contract.manifest import Manifest
-from videojob_api.messages.plan import InputPlan, Plan
+from videojob_api.messages.plan import InputPlan, JobPlan
 from videojob_api.messages.report import FetchResult
 from videojob_api.resource.storage import Input
 
@@ -40,7 +40,7 @@ from videojob_agent.stores import Store
 
 
 def fetch(
-    plan: Plan,
+    plan: JobPlan,
     store: Store,
     *,
     events: Events,
@@ -64,7 +64,7 @@ def fetch(
     return FetchResult(files=len(sizes), bytes=sum(sizes), resumed_step=resumed)
 
 
-def check_destination(plan: Plan, store: Store) -> None:
+def check_destination(plan: JobPlan, store: Store) -> None:
     """Raises AgentError when the output could not be published, or lies where another job's manifest is."""
     store.probe()
     content = store.manifest() if plan.output.exclusive else None
@@ -117,5 +117,5 @@ def owner(manifest: bytes) -> str | None:
         return None
 
 
-def _root(plan: Plan) -> Path | None:
+def _root(plan: JobPlan) -> Path | None:
     return Path(plan.credentials_root) if plan.credentials_root else None

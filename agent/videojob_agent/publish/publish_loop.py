@@ -20,9 +20,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from videojob_api.contract.layout import ACKNOWLEDGEMENT
-from videojob_api.contract.status import StatusWord
-from videojob_api.messages.plan import Plan
+from videojob_api.contract.layout import ACKNOWLEDGEMENT_FILE
+from videojob_api.contract.status import RunnerState
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Acknowledgement, Failure, Published
 
 from videojob_agent.backoff import Backoff
@@ -44,7 +44,7 @@ class Publishing:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: JobPlan,
         publisher: Publisher,
         board: Board,
         carrier: Carrier,
@@ -90,7 +90,7 @@ class Publishing:
         known = self._board.known
         if known.is_gone:
             self._since.setdefault("gone", began)
-        if known.word is StatusWord.COMPLETED:
+        if known.word is RunnerState.COMPLETED:
             self._since.setdefault("done", began)
         try:
             self._publish(known)
@@ -107,9 +107,9 @@ class Publishing:
         self._looked = True
         if self.over.is_set():
             return
-        if known.word is StatusWord.COMPLETED:
-            self._complete(known, sure=known.is_gone or not self._plan.foreign)
-        elif known.word is StatusWord.FAILED:
+        if known.word is RunnerState.COMPLETED:
+            self._complete(known, sure=known.is_gone or not self._plan.custom_runner)
+        elif known.word is RunnerState.FAILED:
             self._carry()
             self._publisher.sync_all(settled=False)
             self._end(Failure(reason="RunnerFailed", message="the runner has failed; its frames are published"))
@@ -165,9 +165,9 @@ class Publishing:
         """When the wait for an error to be mended has begun, and how many seconds it may last; 0: nobody can."""
         is_final = isinstance(error, FINAL_ERRORS)
         if "gone" in self._since:
-            is_worth_it = isinstance(error, Trouble) or self._board.known.word is StatusWord.COMPLETED
+            is_worth_it = isinstance(error, Trouble) or self._board.known.word is RunnerState.COMPLETED
             return self._since["gone"], self._plan.flush_seconds if is_worth_it and not is_final else 0
-        if "done" not in self._since or self._plan.foreign:
+        if "done" not in self._since or self._plan.custom_runner:
             return trouble, math.inf
         return max(self._since["done"], trouble), 0 if is_final else self._plan.publish_seconds
 
@@ -179,13 +179,13 @@ class Publishing:
 
     @property
     def _subject(self) -> str:
-        return "the finished output" if self._board.known.word is StatusWord.COMPLETED else "the output"
+        return "the finished output" if self._board.known.word is RunnerState.COMPLETED else "the output"
 
     def _end(self, failure: Failure | None) -> None:
         """The last thing that happens: the board and a waiting runner are told."""
         if failure is None:
             self._board.stored(self._publisher.published)
-        elif self._board.known.word is StatusWord.COMPLETED:
+        elif self._board.known.word is RunnerState.COMPLETED:
             self._board.gave_up(failure)
         else:  # the runner's own word stands
             self._board.stored(self._publisher.published)
@@ -196,7 +196,7 @@ class Publishing:
     def _acknowledge(self, word: Acknowledgement) -> None:
         text = word.model_dump_json(by_alias=True, exclude_none=True)
         try:
-            with Folder.open(Path(self._plan.io_path)) as io, io.replacing(ACKNOWLEDGEMENT) as file:
+            with Folder.open(Path(self._plan.io_path)) as io, io.replacing(ACKNOWLEDGEMENT_FILE) as file:
                 file.write(text.encode())
         except (OSError, AgentError) as error:
             self._events("acknowledgement not written", message=str(error))

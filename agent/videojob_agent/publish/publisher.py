@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.contract.checkpoint import carried_below
+from videojob_api.contract.checkpoint import checkpoint_prefix
 from videojob_api.contract.layout import OUTPUT
 from videojob_api.contract.manifest import Manifest, ManifestFile
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Published
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, OutputNotReadable, OutputOccupied, ScratchFailed
@@ -64,7 +64,7 @@ class Publisher:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: JobPlan,
         store: Store,
         *,
         clock: Callable[[], float],
@@ -157,7 +157,7 @@ class Publisher:
     @property
     def _reserved(self) -> str:
         """What names of the runner's files may not begin with: the agent's own files lie there."""
-        return carried_below(self._plan.job.uid)
+        return checkpoint_prefix(self._plan.job.uid)
 
     @contextmanager
     def _output(self) -> Iterator[Folder]:

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from videojob_api.contract.status import StatusDetails, StatusWord
+from videojob_api.contract.status import RunnerState, StatusDetails
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
 from videojob_agent.status.status_file import Sight
@@ -39,20 +39,20 @@ class Known:
     """Whether the runner has ended; its last words are in `sight` then."""
 
     @property
-    def word(self) -> StatusWord | None:
+    def word(self) -> RunnerState | None:
         """The runner's word."""
-        return self.sight.line.word if self.sight else None
+        return self.sight.line.state if self.sight else None
 
     @property
     def state(self) -> ProgressState:
         """The word of reports: done only when the manifest is committed."""
         if self.published.manifest_digest:
             return ProgressState.DONE
-        if self.failure or self.word is StatusWord.FAILED:
+        if self.failure or self.word is RunnerState.FAILED:
             return ProgressState.FAILED
-        if self.word is StatusWord.COMPLETED:
+        if self.word is RunnerState.COMPLETED:
             return ProgressState.FINISHING
-        if self.word is StatusWord.IN_PROGRESS:
+        if self.word is RunnerState.IN_PROGRESS:
             return _PHASES.get(self._details.phase, ProgressState.RUNNING)
         return ProgressState.STARTING
 
@@ -81,11 +81,11 @@ class Known:
     @property
     def _details(self) -> StatusDetails:
         found = self.sight.details if self.sight else None
-        return found or StatusDetails(line="", uid="", state=StatusWord.STARTING)
+        return found or StatusDetails(line="", uid="", state=RunnerState.STARTING)
 
     @property
     def _failure(self) -> Failure | None:
-        if self.word is StatusWord.FAILED:
+        if self.word is RunnerState.FAILED:
             return self._details.failure or _NO_REASON
         return self.failure
 
@@ -105,7 +105,7 @@ class Board:
 
     def saw(self, sight: Sight) -> None:
         """The runner's newest words."""
-        percent = 100 if sight.line.word is StatusWord.COMPLETED else sight.line.percent
+        percent = 100 if sight.line.state is RunnerState.COMPLETED else sight.line.percent
         percent = self._known.percent if percent is None else percent
         with self._changed:
             self._set(replace(self._known, sight=sight, percent=percent, fetch=""))

@@ -14,7 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 from videojob_api.contract.layout import FETCH_NOTE, STATUS, STATUS_JSON
-from videojob_api.contract.status import LINE_LIMIT, BadStatusLine, StatusDetails, StatusLine, StatusWord, parse_status
+from videojob_api.contract.status import (
+    MAX_LINE_BYTES,
+    InvalidStatusLine,
+    RunnerState,
+    StatusDetails,
+    StatusLine,
+    parse_status_line,
+)
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.files.safe_directory import Folder
@@ -27,7 +34,7 @@ NOTE_LIMIT = 4 * 1024
 MESSAGE_CHARACTERS = 256
 FAILURE_CHARACTERS = 1024
 
-_FINAL = (StatusWord.COMPLETED, StatusWord.FAILED)
+_FINAL = (RunnerState.COMPLETED, RunnerState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Sight:
     @property
     def is_final(self) -> bool:
         """Whether the runner has said its last word."""
-        return self.line.word in _FINAL
+        return self.line.state in _FINAL
 
 
 class StatusReader:
@@ -54,11 +61,11 @@ class StatusReader:
     def look(self) -> Sight | None:
         """The newest good value; None as long as there was none."""
         # STATUS.json is replaced before STATUS, so reading it second finds one that is at least as new.
-        self._line = _line(_bounded(self._io, STATUS, limit=LINE_LIMIT)) or self._line
+        self._line = _line(_bounded(self._io, STATUS, limit=MAX_LINE_BYTES)) or self._line
         self._details = _details(_bounded(self._io, STATUS_JSON, limit=DETAILS_LIMIT)) or self._details
         if self._line is None:
             return None
-        agrees = self._details and (self._details.uid, self._details.state) == (self._line.uid, self._line.word)
+        agrees = self._details and (self._details.uid, self._details.state) == (self._line.uid, self._line.state)
         return Sight(self._line, self._details if agrees else None)
 
     def fetch_note(self) -> str:
@@ -79,8 +86,8 @@ def _bounded(io: Folder, name: str, *, limit: int) -> str | None:
 def _line(text: str | None) -> StatusLine | None:
     lines = (text or "").strip("\r\n").splitlines()
     try:
-        return parse_status(printable(lines[0])) if len(lines) == 1 else None
-    except BadStatusLine:
+        return parse_status_line(printable(lines[0])) if len(lines) == 1 else None
+    except InvalidStatusLine:
         return None
 
 

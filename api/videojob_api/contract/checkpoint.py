@@ -10,22 +10,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from videojob_api.base import OpenDocument
+from videojob_api.base import LenientDocument
 from videojob_api.contract.layout import CHECKPOINTS
 from videojob_api.contract.manifest import ManifestFile
 
 CHECKPOINTS_API_VERSION: Literal["checkpoints.videojobs.dev/v1"] = "checkpoints.videojobs.dev/v1"
 
-MARKER = "complete"
-"""The file that makes a checkpoint's folder a checkpoint; a `Marker`."""
-FOLDER = r"^step-[0-9]{1,18}$"
+MARKER_FILE = "complete"
+"""The file that makes a checkpoint's folder a checkpoint; a `CheckpointMarker`."""
+FOLDER_PATTERN = r"^step-[0-9]{1,18}$"
 """What a checkpoint's folder is called; later steps sort later."""
-INDEX = "index.json"
-GENERATIONS = 2
+INDEX_FILE = "index.json"
+GENERATIONS_KEPT = 2
 """How many are kept, by the runner and at the output."""
 
 
-class Marker(OpenDocument):
+class CheckpointMarker(LenientDocument):
     """The content of `complete`."""
 
     uid: str
@@ -39,10 +39,10 @@ class Marker(OpenDocument):
     """torch, threads, device …: on a CPU a resumed run is byte-equal only where these are equal."""
 
 
-class CarriedCheckpoint(OpenDocument):
+class PublishedCheckpoint(LenientDocument):
     """One checkpoint at the output."""
 
-    folder: Annotated[str, StringConstraints(pattern=FOLDER)]
+    folder: Annotated[str, StringConstraints(pattern=FOLDER_PATTERN)]
     step: Annotated[int, Field(ge=0)]
     frames: Annotated[int, Field(ge=0)]
     """It counts on so many of the index's frames, from the first on."""
@@ -50,17 +50,17 @@ class CarriedCheckpoint(OpenDocument):
     """Named relative to the folder."""
 
 
-class CheckpointIndex(OpenDocument):
+class CheckpointIndex(LenientDocument):
     """What an attempt can go on from."""
 
     api_version: Literal["checkpoints.videojobs.dev/v1"] = CHECKPOINTS_API_VERSION
     uid: str
-    checkpoints: list[CarriedCheckpoint] = []
+    checkpoints: list[PublishedCheckpoint] = []
     """Newest first."""
     frames: list[ManifestFile] = []
     """The frames that the checkpoints count on, in order, named relative to the output."""
 
 
-def carried_below(uid: str) -> str:
+def checkpoint_prefix(uid: str) -> str:
     """Where a job's checkpoints and their index lie, relative to the output; ends in `/`."""
     return f"{CHECKPOINTS}/{uid}/"

@@ -13,33 +13,35 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
-from videojob_api.base import CONTROL, Document, OpenDocument, RelativePath
+from videojob_api.base import CONTROL_CHARACTERS, Document, LenientDocument, RelativePath
 from videojob_api.pipelines import Pipeline
 from videojob_api.resource.post import Post
-from videojob_api.resource.spec import Checkpoint, Encoding, Models
+from videojob_api.resource.spec import CheckpointPolicy, Encoding, Models
 from videojob_api.validation.core import Rule
 from videojob_api.validation.post import INTERPOLATION_INCREASES_FPS
-from videojob_api.validation.problems import BadDocument, Problem, problems
+from videojob_api.validation.problems import FieldProblem, InvalidDocument, field_problems
 from videojob_api.validation.values import not_matching
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
-NOTHING = ("", "None")
+NO_IMAGE_VALUES = ("", "None")
 """How the original container's users write that there is no picture."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Uid = Annotated[
     str,
     StringConstraints(max_length=253),
-    not_matching(rf"^\s*$|{CONTROL}", "must be a text of one line, as it goes into STATUS"),
+    not_matching(rf"^\s*$|{CONTROL_CHARACTERS}", "must be a text of one line, as it goes into STATUS"),
 ]
 FileName = Annotated[
     str,
     StringConstraints(max_length=200),
-    not_matching(rf"^$|^[-.]|[/\\]|{CONTROL}", "must be a plain file name that begins with neither '-' nor '.'"),
+    not_matching(
+        rf"^$|^[-.]|[/\\]|{CONTROL_CHARACTERS}", "must be a plain file name that begins with neither '-' nor '.'"
+    ),
 ]
 
 
-class BadConfig(BadDocument):
+class InvalidConfig(InvalidDocument):
     """config.json cannot be used; the message names the field, its value and what would be right."""
 
 
@@ -60,33 +62,33 @@ class RunnerConfig(Document):
     """The mp4."""
     post: Post | None = None
     """Steps after the frames were made, as in the resource."""
-    checkpoint: Checkpoint = Checkpoint()
+    checkpoint: CheckpointPolicy = CheckpointPolicy()
     """How often to save; no part of the question, so another value goes on from the same checkpoints."""
 
 
-def number_as_id(value: Any) -> Any:
+def integer_to_id(value: Any) -> Any:
     """A whole number as its digits, as the original container took it."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def picture_or_none(value: Any) -> Any:
+def empty_to_none(value: Any) -> Any:
     """None for the words that mean no picture."""
-    return None if value in NOTHING else value
+    return None if value in NO_IMAGE_VALUES else value
 
 
-def pictures(value: Any) -> Any:
+def empty_to_blank(value: Any) -> Any:
     """The empty text for the words that mean no picture."""
-    return "" if value in NOTHING else value
+    return "" if value in NO_IMAGE_VALUES else value
 
 
-class FlatConfig(OpenDocument):
+class LegacyConfig(LenientDocument):
     """The original container's flat form, snake_case; fields it does not know are ignored, as there."""
 
     model_config = ConfigDict(alias_generator=None, strict=True)
 
     prompt: Annotated[str, Field(max_length=4096, validation_alias=AliasChoices("prompt", "prompts"))]
     """`text[:weight[:stop]]`, several joined by `|`; may be empty where there are target images."""
-    unique_id: Annotated[Uid, BeforeValidator(number_as_id)]
+    unique_id: Annotated[Uid, BeforeValidator(integer_to_id)]
     """Goes into STATUS, and with its spaces as `_` into the video's name."""
     num_frames: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("num_frames", "max_iterations"))]
     """How many iterations; TEST makes as many frames."""
@@ -94,9 +96,9 @@ class FlatConfig(OpenDocument):
     """Pixels."""
     height: Annotated[int, Field(ge=1, le=8192)] = 480
     """Pixels."""
-    init_image: Annotated[RelativePath | None, BeforeValidator(picture_or_none)] = None
+    init_image: Annotated[RelativePath | None, BeforeValidator(empty_to_none)] = None
     """A picture below `input/` to start from."""
-    target_images: Annotated[str, Field(max_length=4096), BeforeValidator(pictures)] = ""
+    target_images: Annotated[str, Field(max_length=4096), BeforeValidator(empty_to_blank)] = ""
     """Pictures to steer towards, joined by `|`."""
     seed: Annotated[int, Field(ge=-1, le=2**53 - 1)] = -1
     """-1: drawn anew."""
@@ -110,14 +112,14 @@ class FlatConfig(OpenDocument):
     """Seconds of each fade between the start picture and its reconstruction."""
 
 
-def read_config(text: str | bytes) -> RunnerConfig | FlatConfig:
-    """config.json in either form: `apiVersion` or `pipeline` makes it ours. Raises BadConfig, and nothing else."""
+def read_config(text: str | bytes) -> RunnerConfig | LegacyConfig:
+    """config.json in either form: `apiVersion` or `pipeline` makes it ours. Raises InvalidConfig, and nothing else."""
     document = _json_object(text)
-    form = RunnerConfig if "apiVersion" in document or "pipeline" in document else FlatConfig
+    form = RunnerConfig if "apiVersion" in document or "pipeline" in document else LegacyConfig
     try:
         return form.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise BadConfig(*problems(error)) from None
+        raise InvalidConfig(*field_problems(error)) from None
 
 
 def _json_object(text: str | bytes) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
     try:
         document = from_json(raw.removeprefix(BYTE_ORDER_MARK))
     except ValueError as error:
-        raise BadConfig(Problem("", f"config.json must be JSON: {error}")) from None
+        raise InvalidConfig(FieldProblem("", f"config.json must be JSON: {error}")) from None
     if not isinstance(document, dict):
-        raise BadConfig(Problem("", "config.json must hold one JSON object", document))
+        raise InvalidConfig(FieldProblem("", "config.json must hold one JSON object", document))
     return document

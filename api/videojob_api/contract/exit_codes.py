@@ -17,5 +17,5 @@ class ExitCode(IntEnum):
     """Stopped by SIGTERM after saving; another attempt goes on from there."""
 
 
-FINAL = frozenset({ExitCode.BAD_CONFIG, ExitCode.BAD_INPUT, ExitCode.UNSAFE_CHECKPOINT})
+NON_RETRIABLE = frozenset({ExitCode.BAD_CONFIG, ExitCode.BAD_INPUT, ExitCode.UNSAFE_CHECKPOINT})
 """Trying again cannot help: the spec or its data must change."""

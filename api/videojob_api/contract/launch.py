@@ -43,4 +43,4 @@ def runner_environment(spec: VideoJobSpec, mode: RunMode, *, io_path: str) -> di
         layout.MODE_VARIABLE: mode.value,
         layout.ACCELERATOR_VARIABLE: spec.runner.accelerator,
     }
-    return users | ours | ({} if custom else {layout.AWAIT_VARIABLE: "1"})
+    return users | ours | ({} if custom else {layout.AWAIT_PUBLISHED_VARIABLE: "1"})

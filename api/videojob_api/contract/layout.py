@@ -14,13 +14,13 @@ STATUS = "STATUS"
 STATUS_JSON = "STATUS.json"
 MANIFEST = "manifest.json"
 
-ACKNOWLEDGEMENT = ".videojob/published.json"
+ACKNOWLEDGEMENT_FILE = ".videojob/published.json"
 """Written by the agent after publishing, as `report.Acknowledgement`; a runner of ours waits for it after COMPLETED."""
 
 FETCH_NOTE = ".videojob/fetch"
 """Why fetch waits, in one line for people; written by fetch, reported by the agent until there is a STATUS."""
 
-AWAIT_VARIABLE = "VIDEOJOB_AWAIT_PUBLISHED"
+AWAIT_PUBLISHED_VARIABLE = "VIDEOJOB_AWAIT_PUBLISHED"
 """Set to 1 on the runner in a pod: stay after COMPLETED until the acknowledgement says published or given up."""
 
 PLAN_VARIABLE = "VIDEOJOB_PLAN"

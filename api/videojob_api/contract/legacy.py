@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.contract.config import BadConfig, FlatConfig
+from videojob_api.contract.config import InvalidConfig, LegacyConfig
 from videojob_api.pipelines.vqgan_clip import Timelapse
-from videojob_api.validation.problems import Problem
+from videojob_api.validation.problems import FieldProblem
 
-ARM = "vqganClip"
+LEGACY_PIPELINE = "vqganClip"
 CUTS = 64
-GROWTH = 1.02
-CAP = 0.1
+LEARNING_RATE_GROWTH = 1.02
+LEARNING_RATE_CAP = 0.1
 """The cap holds for the first rate too."""
 
 
-def engine_options(flat: FlatConfig) -> dict[str, Any]:
-    """The engine's configuration, as a document. Raises BadConfig when there is nothing to steer towards."""
-    steering = {"prompts": items(flat.prompt), "imagePrompts": items(flat.target_images)}
+def pipeline_from_legacy(flat: LegacyConfig) -> dict[str, Any]:
+    """The engine's configuration, as a document. Raises InvalidConfig when there is nothing to steer towards."""
+    steering = {"prompts": normalize_items(flat.prompt), "imagePrompts": normalize_items(flat.target_images)}
     if not any(steering.values()):
-        raise BadConfig(Problem("prompt", "holds no prompt, and there are no target_images either: write at least one"))
+        raise InvalidConfig(
+            FieldProblem("prompt", "holds no prompt, and there are no target_images either: write at least one")
+        )
     return {
         "width": flat.width,
         "height": flat.height,
@@ -32,28 +34,28 @@ def engine_options(flat: FlatConfig) -> dict[str, Any]:
         **({} if flat.seed == -1 else {"seed": flat.seed}),
         "cuts": CUTS,
         "cutMethod": "nvg",
-        "learningRate": min(flat.lr, CAP),
+        "learningRate": min(flat.lr, LEARNING_RATE_CAP),
         "timelapse": {
             **{kind: prompts for kind, prompts in steering.items() if prompts},
             "iterations": flat.num_frames,
-            "learningRateGrowth": GROWTH,
-            "learningRateCap": CAP,
+            "learningRateGrowth": LEARNING_RATE_GROWTH,
+            "learningRateCap": LEARNING_RATE_CAP,
             "titleSeconds": flat.title_time,
             "fadeSeconds": flat.init_rest_time,
         },
     }
 
 
-def frame_count(flat: FlatConfig) -> int:
+def frame_count(flat: LegacyConfig) -> int:
     """How many frames the timelapse has. Its limits are the engine's to check, so that TEST may pass them."""
     return Timelapse.model_construct(iterations=flat.num_frames).frame_count()
 
 
-def title(flat: FlatConfig) -> str | None:
+def title(flat: LegacyConfig) -> str | None:
     """Title in the video's metadata."""
-    return items(flat.prompt) or None
+    return normalize_items(flat.prompt) or None
 
 
-def items(prompts: str) -> str:
+def normalize_items(prompts: str) -> str:
     """The items between `|` that are not empty, trimmed."""
     return " | ".join(part.strip() for part in prompts.split("|") if part.strip())

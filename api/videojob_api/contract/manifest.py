@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from videojob_api.base import OpenDocument
+from videojob_api.base import LenientDocument
 from videojob_api.messages.plan import JobRef
 
 MANIFEST_API_VERSION: Literal["manifest.videojobs.dev/v1"] = "manifest.videojobs.dev/v1"
 
 
-class ManifestFile(OpenDocument):
+class ManifestFile(LenientDocument):
     """One published file, named relative to the manifest."""
 
     path: str
@@ -19,7 +19,7 @@ class ManifestFile(OpenDocument):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Manifest(OpenDocument):
+class Manifest(LenientDocument):
     """What was made, by what, and how to check it."""
 
     api_version: Literal["manifest.videojobs.dev/v1"] = MANIFEST_API_VERSION

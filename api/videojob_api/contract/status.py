@@ -9,14 +9,14 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from videojob_api.base import OpenDocument
+from videojob_api.base import LenientDocument
 from videojob_api.messages.report import Failure
 
-LINE_LIMIT = 4096
+MAX_LINE_BYTES = 4096
 """Bytes of STATUS that anybody looks at (VJ-2)."""
 
 
-class StatusWord(StrEnum):
+class RunnerState(StrEnum):
     """The four words of the grammar."""
 
     STARTING = "STARTING"
@@ -25,7 +25,7 @@ class StatusWord(StrEnum):
     FAILED = "FAILED"
 
 
-class BadStatusLine(ValueError):
+class InvalidStatusLine(ValueError):
     """A line outside the grammar."""
 
 
@@ -33,42 +33,44 @@ class BadStatusLine(ValueError):
 class StatusLine:
     """One parsed line. `percent` 0…100, `eta_seconds` ≥ 0 and None for `unknown`, `video` the mp4's file name."""
 
-    word: StatusWord
+    state: RunnerState
     uid: str
     percent: int | None = None
     eta_seconds: int | None = None
     video: str | None = None
 
     def __str__(self) -> str:
-        if self.word is StatusWord.IN_PROGRESS:
+        if self.state is RunnerState.IN_PROGRESS:
             eta = "unknown" if self.eta_seconds is None else f"{self.eta_seconds}s"
-            return f"{self.word} {self.uid} {self.percent}% {eta}"
+            return f"{self.state} {self.uid} {self.percent}% {eta}"
         return (
-            f"{self.word} {self.uid} {self.video}" if self.word is StatusWord.COMPLETED else f"{self.word} {self.uid}"
+            f"{self.state} {self.uid} {self.video}"
+            if self.state is RunnerState.COMPLETED
+            else f"{self.state} {self.uid}"
         )
 
 
 # The uid may hold spaces, so the fixed fields are matched from the right (quirk Q-08).
 _UID = r"(?P<uid>[^\x00-\x1f\x7f]+)"
 _FORMS = {
-    StatusWord.STARTING: re.compile(_UID),
-    StatusWord.IN_PROGRESS: re.compile(_UID + r" (?P<percent>[0-9]{1,3})% (?P<eta>unknown|-?[0-9]{1,12}s)"),
-    StatusWord.COMPLETED: re.compile(_UID + r" (?P<video>[^ /\\\x00-\x1f\x7f]+\.mp4)"),
-    StatusWord.FAILED: re.compile(_UID),
+    RunnerState.STARTING: re.compile(_UID),
+    RunnerState.IN_PROGRESS: re.compile(_UID + r" (?P<percent>[0-9]{1,3})% (?P<eta>unknown|-?[0-9]{1,12}s)"),
+    RunnerState.COMPLETED: re.compile(_UID + r" (?P<video>[^ /\\\x00-\x1f\x7f]+\.mp4)"),
+    RunnerState.FAILED: re.compile(_UID),
 }
 
 
-def parse_status(text: str | bytes) -> StatusLine:
-    """The line in `text`, its end or none; percent clamped to 100, a negative eta to 0. Raises BadStatusLine."""
+def parse_status_line(text: str | bytes) -> StatusLine:
+    """The line in `text`, its end or none; percent clamped to 100, a negative eta to 0. Raises InvalidStatusLine."""
     line = _decoded(text)
     word, _, rest = line.partition(" ")
-    form = _FORMS[StatusWord(word)].fullmatch(rest) if word in StatusWord.__members__ else None
+    form = _FORMS[RunnerState(word)].fullmatch(rest) if word in RunnerState.__members__ else None
     if form is None or not form["uid"].strip():
-        raise BadStatusLine(f"STATUS must be one line of the contract's grammar, not {line[:80]!r}")
+        raise InvalidStatusLine(f"STATUS must be one line of the contract's grammar, not {line[:80]!r}")
     found = form.groupdict()
     eta = found.get("eta")
     return StatusLine(
-        word=StatusWord(word),
+        state=RunnerState(word),
         uid=found["uid"],
         percent=min(int(found["percent"]), 100) if "percent" in found else None,
         eta_seconds=None if eta in (None, "unknown") else max(0, int(eta[:-1])),
@@ -77,21 +79,21 @@ def parse_status(text: str | bytes) -> StatusLine:
 
 
 def _decoded(text: str | bytes) -> str:
-    if len(text) > LINE_LIMIT:
-        raise BadStatusLine(f"STATUS must be at most {LINE_LIMIT} bytes, not {len(text)}")
+    if len(text) > MAX_LINE_BYTES:
+        raise InvalidStatusLine(f"STATUS must be at most {MAX_LINE_BYTES} bytes, not {len(text)}")
     try:
         line = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
-        raise BadStatusLine(f"STATUS must be UTF-8: {error}") from None
+        raise InvalidStatusLine(f"STATUS must be UTF-8: {error}") from None
     return line.removesuffix("\n").removesuffix("\r")
 
 
-class StatusDetails(OpenDocument):
+class StatusDetails(LenientDocument):
     """STATUS.json: repeats the line and adds what it cannot say; ignored when uid or word differ from STATUS."""
 
-    line: Annotated[str, Field(max_length=LINE_LIMIT)]
+    line: Annotated[str, Field(max_length=MAX_LINE_BYTES)]
     uid: str
-    state: StatusWord
+    state: RunnerState
     phase: Annotated[str, Field(max_length=64)] = ""
     """starting, running, checkpointing, encoding, finished."""
     frames_done: Annotated[int, Field(ge=0)] | None = None
@@ -110,4 +112,4 @@ def read_details(text: str | bytes, *, line: StatusLine) -> StatusDetails | None
         details = StatusDetails.model_validate_json(text)
     except ValidationError:
         return None
-    return details if (details.uid, details.state) == (line.uid, line.word) else None
+    return details if (details.uid, details.state) == (line.uid, line.state) else None

@@ -2,6 +2,6 @@
 
 import sys
 
-from videojob_api.crd.render import render
+from videojob_api.crd.render import render_yaml
 
-sys.stdout.write(render())
+sys.stdout.write(render_yaml())

@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 
 from videojob_api.base import GROUP, KIND, PLURAL, SCHEMA_REVISION, VERSION
-from videojob_api.crd.schema import structural
+from videojob_api.crd.schema import structural_schema
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_api.resource.status import FIRST_CONDITIONS, VideoJobStatus
+from videojob_api.resource.status import DEFAULT_CONDITIONS, VideoJobStatus
 from videojob_api.resource.videojob import Metadata
 
 HEADER = "# Generated from the models in api/videojob_api by `make generate`. Do not edit.\n"
 
-COLUMNS = (
+PRINTER_COLUMNS = (
     ("State", "string", ".status.state", 0),
     ("Progress", "integer", ".status.progress.percent", 0),
     ("Frames", "string", ".status.progress.frames", 0),
@@ -26,7 +26,7 @@ COLUMNS = (
 """Name, type, path and priority of `kubectl get`'s columns; priority 1 only with `-o wide`."""
 
 
-def definition() -> dict[str, Any]:
+def build_crd() -> dict[str, Any]:
     """The CustomResourceDefinition."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -60,7 +60,7 @@ def _version() -> dict[str, Any]:
         "selectableFields": [{"jsonPath": ".status.state"}],
         "additionalPrinterColumns": [
             {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
-            for name, kind, path, priority in COLUMNS
+            for name, kind, path, priority in PRINTER_COLUMNS
         ],
         "schema": {"openAPIV3Schema": _schema()},
     }
@@ -68,8 +68,8 @@ def _version() -> dict[str, Any]:
 
 def _schema() -> dict[str, Any]:
     # A default of a field within status has no effect while status is absent: the object itself needs one.
-    status = structural(VideoJobStatus, defaults=False)
-    status["default"] = {"observedGeneration": -1, "conditions": list(FIRST_CONDITIONS)}
+    status = structural_schema(VideoJobStatus, defaults=False)
+    status["default"] = {"observedGeneration": -1, "conditions": list(DEFAULT_CONDITIONS)}
     return {
         "type": "object",
         "description": "One video to be made: what makes it, from what, and where it goes.",
@@ -77,8 +77,8 @@ def _schema() -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
             "kind": {"type": "string", "description": KIND},
-            "metadata": {"type": "object", "properties": {"name": structural(Metadata)["properties"]["name"]}},
-            "spec": structural(VideoJobSpec),
+            "metadata": {"type": "object", "properties": {"name": structural_schema(Metadata)["properties"]["name"]}},
+            "spec": structural_schema(VideoJobSpec),
             "status": status,
         },
     }
@@ -94,7 +94,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
-def render() -> str:
+def render_yaml() -> str:
     """The definition as YAML text."""
-    text: str = yaml.dump(definition(), Dumper=_Dumper, sort_keys=False, width=120)
+    text: str = yaml.dump(build_crd(), Dumper=_Dumper, sort_keys=False, width=120)
     return HEADER + text

@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaValue
 
-SIZES = ("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties")
-SAME = frozenset({"type", "format", "enum", "required", "pattern", *SIZES})
-DROPPED = frozenset({"title", "description", "$defs"})
-NESTED = ("properties", "items", "additionalProperties")
+BOUND_KEYWORDS = ("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties")
+COPIED_KEYWORDS = frozenset({"type", "format", "enum", "required", "pattern", *BOUND_KEYWORDS})
+DROPPED_KEYWORDS = frozenset({"title", "description", "$defs"})
+NESTED_KEYWORDS = ("properties", "items", "additionalProperties")
 FREE_FORM: JsonSchemaValue = {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
 """The values of a free-form object. A map of these and not one object that preserves all: of the latter CEL's equality
 overlooks a renamed key (as many keys on both sides), so that an immutable field could be changed."""
@@ -28,10 +28,10 @@ class NotStructural(ValueError):
     """A model says something that a structural schema cannot say."""
 
 
-def _place(word: tuple[str, Any]) -> tuple[int, str]:
+def _sort_key(word: tuple[str, Any]) -> tuple[int, str]:
     """Small words first and the type before all: long nested parts hide what stands behind them."""
     name = word[0]
-    return (0 if name == "type" else 2 if name.startswith("x-") else 3 if name in NESTED else 1, name)
+    return (0 if name == "type" else 2 if name.startswith("x-") else 3 if name in NESTED_KEYWORDS else 1, name)
 
 
 def _without_nulls(default: Any) -> Any:
@@ -41,13 +41,15 @@ def _without_nulls(default: Any) -> Any:
     return {name: _without_nulls(value) for name, value in default.items() if value is not None}
 
 
-def structural(model: type[BaseModel], *, defaults: bool = True) -> JsonSchemaValue:
+def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> JsonSchemaValue:
     """The structural schema of a model, with or without the defaults of its fields. Raises NotStructural."""
     schema = model.model_json_schema(mode="validation")
-    return _Translation(schema.get("$defs", {}), dropped=DROPPED if defaults else DROPPED | {"default"}).of(schema)
+    return _SchemaTranslator(
+        schema.get("$defs", {}), dropped=DROPPED_KEYWORDS if defaults else DROPPED_KEYWORDS | {"default"}
+    ).of(schema)
 
 
-TRANSLATED: Mapping[str, Callable[[Any], JsonSchemaValue]] = {
+TRANSLATORS: Mapping[str, Callable[[Any], JsonSchemaValue]] = {
     "const": lambda value: {"enum": [value]},
     "default": lambda value: {} if value is None else {"default": _without_nulls(value)},
     "exclusiveMinimum": lambda value: {"minimum": value, "exclusiveMinimum": True},
@@ -55,7 +57,7 @@ TRANSLATED: Mapping[str, Callable[[Any], JsonSchemaValue]] = {
 }
 
 
-class _Translation:
+class _SchemaTranslator:
     """One schema's translation; `definitions` are what its references name, `dropped` the words to leave out."""
 
     def __init__(self, definitions: Mapping[str, JsonSchemaValue], *, dropped: frozenset[str]) -> None:
@@ -70,21 +72,21 @@ class _Translation:
         words: JsonSchemaValue = {}
         for word, value in schema.items():
             words |= self._word(word, value, schema)
-        return self._described(schema) | dict(sorted(words.items(), key=_place))
+        return self._described(schema) | dict(sorted(words.items(), key=_sort_key))
 
     def _described(self, schema: JsonSchemaValue) -> JsonSchemaValue:
         text = " ".join(inspect.cleandoc(schema.get("description", "")).split())
         return {"description": text} if text else {}
 
     def _word(self, word: str, value: Any, schema: JsonSchemaValue) -> JsonSchemaValue:
-        if word in SAME or word.startswith("x-kubernetes-"):
+        if word in COPIED_KEYWORDS or word.startswith("x-kubernetes-"):
             return {"type": "integer", "format": "int64"} if value == "integer" else {word: value}
         if word in self._dropped:
             return {}
-        if word in NESTED:
+        if word in NESTED_KEYWORDS:
             return self._nested(word, value, schema)
-        if word in TRANSLATED:
-            return TRANSLATED[word](value)
+        if word in TRANSLATORS:
+            return TRANSLATORS[word](value)
         raise NotStructural(f"{word}: {value!r} has no translation; extend crd/schema.py or change the model")
 
     def _nested(self, word: str, value: Any, schema: JsonSchemaValue) -> JsonSchemaValue:

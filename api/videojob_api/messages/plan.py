@@ -7,7 +7,7 @@ from pydantic import Field
 from videojob_api.base import Document
 from videojob_api.resource.storage import Input, S3Prefix
 
-PLAN_LIMIT = 96 * 1024
+MAX_PLAN_BYTES = 96 * 1024
 """Bytes of the plan as JSON; a pod's environment cannot carry much more."""
 
 
@@ -44,7 +44,7 @@ class ReportPlan(Document):
     token_path: str
 
 
-class Plan(Document):
+class JobPlan(Document):
     """The whole plan. `credentials_root` holds one folder per Secret; absent: the process's own AWS identity."""
 
     job: JobRef
@@ -55,9 +55,9 @@ class Plan(Document):
     report: ReportPlan | None = None
     io_path: str = "/video_io"
     credentials_root: str | None = None
-    foreign: bool = False
+    custom_runner: bool = False
     """A runner that does not wait for the acknowledgement (pipeline.custom)."""
-    carries_checkpoints: bool = False
+    publishes_checkpoints: bool = False
     """Whether checkpoints go to the output and come back from there: not where nothing makes or resumes them."""
     flush_seconds: Annotated[int, Field(ge=1)] = 60
     """How long publishing may go on after the runner has ended on deletion."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from videojob_api.base import OpenDocument
+from videojob_api.base import LenientDocument
 
 
 class ProgressState(StrEnum):
@@ -20,14 +20,14 @@ class ProgressState(StrEnum):
     FAILED = "failed"
 
 
-class Failure(OpenDocument):
+class Failure(LenientDocument):
     """Why something ended badly: a CamelCase reason for machines, a sentence for people."""
 
     reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=64)]
     message: Annotated[str, Field(max_length=1024)] = ""
 
 
-class Published(OpenDocument):
+class Published(LenientDocument):
     """What lies at the destination so far; `manifest_digest` only after the commit."""
 
     frames: Annotated[int, Field(ge=0)] = 0
@@ -37,7 +37,7 @@ class Published(OpenDocument):
     videos: Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=8)] = []
 
 
-class Report(OpenDocument):
+class Report(LenientDocument):
     """State, not history: body of POST …/progress (≤ 8 KiB) and termination message of the agent (≤ 2 KiB)."""
 
     uid: Annotated[str, Field(max_length=64)]
@@ -54,7 +54,7 @@ class Report(OpenDocument):
     failure: Failure | None = None
 
 
-class FetchResult(OpenDocument):
+class FetchResult(LenientDocument):
     """Termination message of `fetch`: why it failed, or what it brought."""
 
     failure: Failure | None = None
@@ -64,7 +64,7 @@ class FetchResult(OpenDocument):
     """The step whose checkpoint was brought back from the output; absent: the attempt begins anew."""
 
 
-class Acknowledgement(OpenDocument):
+class Acknowledgement(LenientDocument):
     """The agent's word to a waiting runner: published, or given up and why."""
 
     uid: str

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from videojob_api.base import Document
-from videojob_api.validation.core import wire
+from videojob_api.validation.core import to_wire
 from videojob_api.validation.objects import exactly_one
 
 DEFAULT_SIZE = (480, 480)
@@ -70,7 +70,7 @@ class PipelineSpec(Document):
 
     def form(self) -> tuple[str, Document]:
         """The form that is given, after its name on the wire; a pipeline without forms is its own, without a name."""
-        given = ((wire(name), getattr(self, name)) for name in self.FORMS)
+        given = ((to_wire(name), getattr(self, name)) for name in self.FORMS)
         return next((form for form in given if form[1] is not None), ("", self))
 
     def frame_count(self) -> int | None:
@@ -141,5 +141,5 @@ class PipelineChoice(Document):
 
     def member(self) -> tuple[str, PipelineSpec]:
         """The pipeline that is given, after its name on the wire."""
-        [(name, pipeline)] = [(wire(name), value) for name, value in self if value is not None]
+        [(name, pipeline)] = [(to_wire(name), value) for name, value in self if value is not None]
         return name, pipeline

@@ -21,7 +21,7 @@ class EnvVar(Document):
 Argument = Annotated[str, StringConstraints(max_length=4096)]
 
 
-class Custom(PipelineSpec):
+class CustomPipeline(PipelineSpec):
     """A foreign image's command and the free-form part of its config.json."""
 
     NEEDS_OWN_IMAGE: ClassVar[bool] = True

@@ -15,7 +15,7 @@ Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """`phrase ^ phrase`, each `item | item`, each `body[:weight[:stop]]`."""
 
 
-Start = Literal["random", "gray", "pixels", "gradient"]
+LatentInit = Literal["random", "gray", "pixels", "gradient"]
 """What the latent is without a picture: codes drawn at random, or an encoded picture of gray, noise or gradients."""
 InitWeightMethod = Literal["original", "decay"]
 """How an init weight acts in every form."""
@@ -29,7 +29,7 @@ Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "T
 """The augmentations of the command-line program, under its codes."""
 
 
-class Prompted(Document):
+class PromptedForm(Document):
     """What a form steers towards: at least one of three kinds of prompts, all in the same language."""
 
     rules: ClassVar[tuple[Rule, ...]] = (at_least_one("prompts", "image_prompts", "noise_prompts"),)
@@ -53,7 +53,7 @@ class Prompted(Document):
         return 1
 
 
-class Smoother(Document):
+class SmootherOptions(Document):
     """Averages the latents of neighbouring frames, so that a video flickers less."""
 
     length: Annotated[int, Field(ge=1, le=99), ODD] = 5
@@ -62,7 +62,7 @@ class Smoother(Document):
     """Each step away from the middle counts 1 − alpha as much as the one before; 0: all alike."""
 
 
-class Image(Prompted):
+class Image(PromptedForm):
     """One picture, which has a single phrase."""
 
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
@@ -75,10 +75,10 @@ class Image(Prompted):
         return math.ceil(self.iterations / (self.save_every or self.iterations))
 
 
-class Video(Prompted):
+class Video(PromptedForm):
     """Frames, each trained on from the last; the camera zooms, turns and shifts between them."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*Prompted.rules, increasing("change_prompts_on_frame", maximum="frames"))
+    rules: ClassVar[tuple[Rule, ...]] = (*PromptedForm.rules, increasing("change_prompts_on_frame", maximum="frames"))
     frames: Annotated[int, Field(ge=1, le=100_000)]
     """How many frames the video has."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 30
@@ -95,7 +95,7 @@ class Video(Prompted):
     """Pixels to the right between two frames, wrapping."""
     shift_y: Annotated[int, Field(ge=-4096, le=4096)] = 0
     """Pixels down between two frames, wrapping."""
-    smoother: Smoother | None = None
+    smoother: SmootherOptions | None = None
     """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
 
     def frame_count(self) -> int:
@@ -103,7 +103,7 @@ class Video(Prompted):
         return self.frames
 
 
-class Restyle(Document):
+class RestyleOptions(Document):
     """Each frame from scratch, as an older function of the library did: more flicker, and no drift."""
 
     blend: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -112,7 +112,7 @@ class Restyle(Document):
     """The frame before as an image prompt of this weight; 0: none."""
 
 
-class StyleTransfer(Prompted):
+class StyleTransfer(PromptedForm):
     """
     Another video's frames drawn towards the prompts, each trained on from the last and held near its source.
 
@@ -120,7 +120,7 @@ class StyleTransfer(Prompted):
     """
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        *Prompted.rules,
+        *PromptedForm.rules,
         increasing("change_prompts_on_frame"),
         excludes("start", other="restyle", explanation="it starts each frame from its source"),
     )
@@ -140,15 +140,15 @@ class StyleTransfer(Prompted):
     """It fades with every iteration of a frame, from more than three times as strong."""
     source_layout_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """How strongly a frame keeps its source's layout, in any colours, after a fifth of the lead. 0: not at all."""
-    start: Start | None = None
+    start: LatentInit | None = None
     """Start of the first frame instead of its source: random codes, or gray, noisy pixels, a gradient."""
     source_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
     """The source frame as an image prompt of this weight too; 0: none."""
     change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
     """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
-    smoother: Smoother | None = None
+    smoother: SmootherOptions | None = None
     """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
-    restyle: Restyle | None = None
+    restyle: RestyleOptions | None = None
     """Starts each frame anew instead of training on."""
 
     def max_frame_count(self) -> int | None:
@@ -156,7 +156,7 @@ class StyleTransfer(Prompted):
         return self.frames
 
 
-class Timelapse(Prompted):
+class Timelapse(PromptedForm):
     """
     A film of one picture that comes about: a frame for each iteration.
 
@@ -190,7 +190,7 @@ class Timelapse(Prompted):
         return (self.in_betweens + 1) * (2 if self.boomerang else 1)
 
 
-class Memory(Document):
+class MemoryOptions(Document):
     """How a run spends memory; what is absent here it chooses by itself, the fastest way that fits."""
 
     views_at_once: Annotated[int, Field(ge=1, le=256)] | None = None
@@ -204,7 +204,7 @@ GENERATOR = ModelRole(name="generator", kind="vqgan", default="shapes-vqgan")
 PERCEPTOR = ModelRole(name="perceptor", kind="clip", default="shapes-clip")
 
 
-class VqganClip(PipelineSpec):
+class VqganClipPipeline(PipelineSpec):
     """A picture or a video steered by prompts: common fields, and exactly one form."""
 
     MODEL_ROLES: ClassVar[tuple[ModelRole, ...]] = (GENERATOR, PERCEPTOR, UPSCALER)
@@ -231,7 +231,7 @@ class VqganClip(PipelineSpec):
     """A picture below `input/` to start from."""
     fit: Literal["stretch", "aspect"] = "stretch"
     """An init image of other proportions is stretched, or its proportions are kept at about width × height pixels."""
-    start: Start | None = None
+    start: LatentInit | None = None
     """Start without an init image: random codes, or gray, noisy pixels, a gradient. Absent: the pack's choice."""
     init_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
     """How strongly the latent is held back while the prompts pull at it; absent: not at all."""
@@ -255,7 +255,7 @@ class VqganClip(PipelineSpec):
     """What the networks compute in; absent: bfloat16, faster and coarser, on GPUs that have it, else float32."""
     deterministic: bool = False
     """On a GPU, have cuDNN repeat itself bit by bit, which is slower. CPUs always do."""
-    memory: Memory | None = None
+    memory: MemoryOptions | None = None
     """How it spends memory; absent: as its limit allows."""
     compat: Literal["upstream"] | None = None
     """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""

@@ -6,25 +6,25 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
-PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
-LONGEST = 32
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+MAX_QUANTITY_CHARS = 32
 
 
-def number_as_text(value: Any) -> Any:
+def integer_to_text(value: Any) -> Any:
     """A whole number as its digits; anything else as it is, for the type to judge."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Quantity = Annotated[
     str,
-    StringConstraints(pattern=PATTERN, max_length=LONGEST),
-    BeforeValidator(number_as_text),
+    StringConstraints(pattern=QUANTITY_PATTERN, max_length=MAX_QUANTITY_CHARS),
+    BeforeValidator(integer_to_text),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "pattern": PATTERN,
-            "maxLength": LONGEST,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": MAX_QUANTITY_CHARS,
             "minimum": 0,
         }
     ),

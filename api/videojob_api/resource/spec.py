@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from videojob_api.base import Document, RelativePath, without_nulls
+from videojob_api.base import Document, RelativePath, drop_nulls
 from videojob_api.pipelines import PIPELINES, Pipeline
 from videojob_api.pipelines.base import PipelineSpec, optional_fields
 from videojob_api.pipelines.custom import EnvVar
@@ -28,9 +28,9 @@ BUILTIN_PACKS = tuple(
 )
 """The packs that ship in the runner's image; a runner by itself takes any that it finds."""
 
-Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(without_nulls)]
+Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(drop_nulls)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", max_length=63)]
-Labels = Annotated[dict[str, LabelValue], Field(max_length=32), BeforeValidator(without_nulls)]
+Labels = Annotated[dict[str, LabelValue], Field(max_length=32), BeforeValidator(drop_nulls)]
 
 
 class ModelSource(Document):
@@ -59,7 +59,7 @@ class Encoding(Document):
     """Quality: lower is better and larger; 18 looks lossless."""
 
 
-class Test(Document):
+class SimulationOptions(Document):
     """The contract's TEST and TEST_FAIL: simulated frames, no engine, no accelerator."""
 
     duration_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
@@ -77,7 +77,7 @@ class ResourceRequirements(Document):
     """What the scheduler sets aside for it. Absent: the limits."""
 
 
-class Runner(Document):
+class RunnerSpec(Document):
     """The container that makes the pictures."""
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
@@ -90,14 +90,14 @@ class Runner(Document):
     """Environment of the runner's container."""
 
 
-class Volume(Document):
+class EmptyDirVolume(Document):
     """An emptyDir."""
 
     size: Quantity
     """Its size limit, like 20Gi."""
 
 
-class Pod(Document):
+class PodOptions(Document):
     """The curated part of the pod; everything else is decided by the operator."""
 
     image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] | None = None
@@ -118,15 +118,15 @@ class Pod(Document):
     """Scheduler to place the pod. Absent: the cluster's own."""
     run_as_user: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
     """Numeric user of all containers; never root."""
-    scratch: Volume | None = None
+    scratch: EmptyDirVolume | None = None
     """The volume behind /video_io."""
-    shm: Volume | None = None
+    shm: EmptyDirVolume | None = None
     """Shared memory at /dev/shm, for data loaders."""
     termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
     """Time for a checkpoint and for publishing it, after the pod was told to stop."""
 
 
-class Retry(Document):
+class RetryPolicy(Document):
     """How often to try again: own failures, and disruptions that are nobody's fault."""
 
     limit: Annotated[int, Field(ge=0, le=20)] = 2
@@ -135,7 +135,7 @@ class Retry(Document):
     """Attempts after evictions, preemptions and lost nodes."""
 
 
-class Checkpoint(Document):
+class CheckpointPolicy(Document):
     """How often what was reached is saved for the next attempt."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
@@ -160,7 +160,7 @@ class Deadlines(Document):
     After that the attempt counts as failed. Cannot be changed."""
 
 
-MUTABLE = ("suspend", "deadlines.active_seconds", "deadlines.pending_seconds")
+MUTABLE_FIELDS = ("suspend", "deadlines.active_seconds", "deadlines.pending_seconds")
 """The only fields of a spec that may change after creation."""
 
 
@@ -228,17 +228,17 @@ class VideoJobSpec(Document):
     """The mp4."""
     post: Post | None = None
     """Steps after the frames were made, in this order: upscale, interpolate, audio. A test leaves them out."""
-    test: Test | None = None
+    test: SimulationOptions | None = None
     """Simulated frames instead of real work, to try out everything around it. Absent: real work."""
-    runner: Runner = Runner()
+    runner: RunnerSpec = RunnerSpec()
     """The container that makes the pictures."""
-    pod: Pod | None = None
+    pod: PodOptions | None = None
     """The pod around it."""
     suspend: bool = False
     """Stop after saving, and free the accelerator, until it is false again. Can be changed at any time."""
-    retry: Retry = Retry()
+    retry: RetryPolicy = RetryPolicy()
     """How often to try again."""
-    checkpoint: Checkpoint = Checkpoint()
+    checkpoint: CheckpointPolicy = CheckpointPolicy()
     """How often to save what the next attempt goes on from. A foreign image keeps its own ways."""
     deadlines: Deadlines = Deadlines()
     """Limits in seconds."""

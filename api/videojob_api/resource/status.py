@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from videojob_api.base import OpenDocument
+from videojob_api.base import LenientDocument
 from videojob_api.validation.values import UniqueBy
 
 CONDITION_TYPES = (
@@ -19,7 +19,7 @@ CONDITION_TYPES = (
     "Stalled",
 )
 
-FIRST_CONDITIONS = tuple(
+DEFAULT_CONDITIONS = tuple(
     {
         "type": kind,
         "status": "Unknown",
@@ -32,7 +32,7 @@ FIRST_CONDITIONS = tuple(
 """What a new object shows until the operator has seen it; a default must be constant, hence the date."""
 
 
-class Condition(OpenDocument):
+class Condition(LenientDocument):
     """One aspect of the job, as True, False or Unknown; conditions are the contract."""
 
     type: Annotated[str, Field(max_length=64)]
@@ -49,7 +49,7 @@ class Condition(OpenDocument):
     """When the status last changed."""
 
 
-class Progress(OpenDocument):
+class ProgressStatus(LenientDocument):
     """The newest report of the running attempt."""
 
     state: Annotated[str, Field(max_length=32)]
@@ -74,7 +74,7 @@ class Progress(OpenDocument):
     """push: reported while running. termination: read from the ended pod."""
 
 
-class Attempt(OpenDocument):
+class AttemptStatus(LenientDocument):
     """One pod that was started for the job."""
 
     number: int
@@ -93,7 +93,7 @@ class Attempt(OpenDocument):
     """When it ended."""
 
 
-class OutputStatus(OpenDocument):
+class OutputStatus(LenientDocument):
     """What was published, and where."""
 
     url: Annotated[str, Field(max_length=1024)]
@@ -108,7 +108,7 @@ class OutputStatus(OpenDocument):
     """Videos published, relative to the place."""
 
 
-class VideoJobStatus(OpenDocument):
+class VideoJobStatus(LenientDocument):
     """What the operator has seen and done; written by it alone."""
 
     observed_generation: int = -1
@@ -119,7 +119,7 @@ class VideoJobStatus(OpenDocument):
     """Every aspect of the job; wait with `kubectl wait --for=condition=Succeeded`."""
     attempt: int = 0
     """Number of the newest attempt, from 1."""
-    attempts: Annotated[list[Attempt], Field(max_length=3)] = []
+    attempts: Annotated[list[AttemptStatus], Field(max_length=3)] = []
     """The newest attempts."""
     disruptions: int = 0
     """How many attempts ended without a fault of their own."""
@@ -129,7 +129,7 @@ class VideoJobStatus(OpenDocument):
     """When the first runner started."""
     completion_time: datetime | None = None
     """When the job ended, well or badly."""
-    progress: Progress | None = None
+    progress: ProgressStatus | None = None
     """The newest report."""
     output: OutputStatus | None = None
     """What was published, and where."""

@@ -4,19 +4,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from videojob_api.base import CONTROL, SAFE_PATH, Document, RelativePath
+from videojob_api.base import CONTROL_CHARACTERS, SAFE_PATH, Document, RelativePath
 from videojob_api.validation.core import Rule
 from videojob_api.validation.objects import exactly_one, value_requires
 from videojob_api.validation.values import UniqueBy, not_matching, total_bytes
 
-INLINE_LIMIT = 32 * 1024
+MAX_INLINE_BYTES = 32 * 1024
 """Bytes of all inline inputs together: they travel in the pod's environment."""
 
 SAFE_PREFIX = not_matching(
-    rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL}",
+    rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL_CHARACTERS}",
     "must be a relative prefix without empty parts, '.', '..' or control characters, like 'videos/'",
 )
-NOT_CONFIG = not_matching(r"^config\.json(/|$)", "config.json is written by the operator; choose another name")
+NOT_CONFIG_JSON = not_matching(r"^config\.json(/|$)", "config.json is written by the operator; choose another name")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{64}$", max_length=71)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
@@ -59,7 +59,7 @@ class S3Prefix(S3Location):
     """What the keys begin with, like videos/. Absent: the whole bucket."""
 
 
-class Claim(Document):
+class VolumeClaim(Document):
     """A path on a PersistentVolumeClaim of the job's namespace."""
 
     claim_name: ObjectName
@@ -68,7 +68,7 @@ class Claim(Document):
     """Path on the volume. Absent: its root."""
 
 
-InputPath = Annotated[RelativePath, NOT_CONFIG]
+InputPath = Annotated[RelativePath, NOT_CONFIG_JSON]
 
 
 class Input(Document):
@@ -82,9 +82,9 @@ class Input(Document):
     """Where it will lie, relative to the input folder. No two inputs share a path."""
     s3: S3Object | None = None
     """An object in a bucket."""
-    pvc: Claim | None = None
+    pvc: VolumeClaim | None = None
     """A file or folder on a volume claim."""
-    inline: Annotated[str, StringConstraints(max_length=INLINE_LIMIT)] | None = None
+    inline: Annotated[str, StringConstraints(max_length=MAX_INLINE_BYTES)] | None = None
     """The text itself; all inline inputs together at most 32 KiB."""
     sha256: Sha256 | None = None
     """Digest of the file. The job fails when it differs."""
@@ -94,7 +94,7 @@ class Input(Document):
     """Copy into the job's scratch volume, or Mount the claim read-only in the runner."""
 
 
-Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), total_bytes("inline", limit=INLINE_LIMIT)]
+Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), total_bytes("inline", limit=MAX_INLINE_BYTES)]
 
 
 class Output(Document):
@@ -103,7 +103,7 @@ class Output(Document):
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("s3", "pvc"),)
     s3: S3Prefix | None = None
     """A bucket."""
-    pvc: Claim | None = None
+    pvc: VolumeClaim | None = None
     """A volume claim."""
     layout: Literal["PerRun", "Flat"] = "PerRun"
     """PerRun: below <name>/<uid>/, so runs never mix. Flat: right there, refused where another job's manifest lies."""

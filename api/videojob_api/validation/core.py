@@ -18,7 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-VALIDATIONS = "x-kubernetes-validations"
+VALIDATIONS_KEY = "x-kubernetes-validations"
 INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
 
 
@@ -28,7 +28,7 @@ def camel_case(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
-def wire(name: str) -> str:
+def to_wire(name: str) -> str:
     """The name of a field as documents spell it: `deadlines.active_seconds` is `deadlines.activeSeconds`."""
     return ".".join(camel_case(part) for part in name.split("."))
 
@@ -40,13 +40,13 @@ def lookup(document: Any, name: str) -> Any:
     return document
 
 
-def breach(explanation: str, *, where: tuple[int | str, ...], value: Any) -> InitErrorDetails:
+def violation(explanation: str, *, where: tuple[int | str, ...], value: Any) -> InitErrorDetails:
     """One broken rule; `where` leads from the validated value to the field to blame."""
     error = PydanticCustomError("rule", "{explanation}", {"explanation": explanation})
     return InitErrorDetails(type=error, loc=where, input=value)
 
 
-def report(breaches: list[InitErrorDetails]) -> None:
+def raise_violations(breaches: list[InitErrorDetails]) -> None:
     """Raises one ValidationError with all of them, whose places pydantic puts below the present one; none: nothing."""
     if breaches:
         raise ValidationError.from_exception_data("rules", breaches)
@@ -68,23 +68,23 @@ class Rule:
     shows_value: bool = False
     """Whether the API server's message ends with the value, which must be a text then; pydantic's always holds it."""
 
-    def validation(self) -> dict[str, str]:
+    def to_cel_entry(self) -> dict[str, str]:
         """The entry under `x-kubernetes-validations`."""
         entry = {"rule": self.cel, "message": self.message, "reason": self.reason}
         if self.shows_value:
             entry["messageExpression"] = json.dumps(f"{self.message}, not '") + """ + self + "'\""""
-        return entry | ({"fieldPath": f".{wire(self.field_path)}"} if self.field_path else {})
+        return entry | ({"fieldPath": f".{to_wire(self.field_path)}"} if self.field_path else {})
 
-    def breach(self, value: Any) -> InitErrorDetails:
+    def violation(self, value: Any) -> InitErrorDetails:
         """The error that pydantic reports when `value` breaks the rule, at the field to change."""
         if not self.field_path:
-            return breach(self.message, where=(), value=value)
-        where = tuple(wire(self.field_path).split("."))
-        return breach(self.message, where=where, value=lookup(value, self.field_path))
+            return violation(self.message, where=(), value=value)
+        where = tuple(to_wire(self.field_path).split("."))
+        return violation(self.message, where=where, value=lookup(value, self.field_path))
 
     def check(self, value: Any) -> Any:
         """The value itself. Raises a ValidationError when it breaks the rule."""
-        report([] if self.holds(value) else [self.breach(value)])
+        raise_violations([] if self.holds(value) else [self.violation(value)])
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -94,5 +94,5 @@ class Rule:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Adds the rule to the value's schema."""
         json_schema = handler(schema)
-        json_schema[VALIDATIONS] = [*json_schema.get(VALIDATIONS, []), self.validation()]
+        json_schema[VALIDATIONS_KEY] = [*json_schema.get(VALIDATIONS_KEY, []), self.to_cel_entry()]
         return json_schema

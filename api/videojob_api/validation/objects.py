@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.validation.core import FORBIDDEN, REQUIRED, Rule, lookup, wire
+from videojob_api.validation.core import FORBIDDEN, REQUIRED, Rule, lookup, to_wire
 
 
-def has(name: str) -> str:
+def cel_has(name: str) -> str:
     """CEL for "the field is there"; parents on the way must be there already."""
-    return f"has(self.{wire(name)})"
+    return f"has(self.{to_wire(name)})"
 
 
 def exactly_one(*fields: str) -> Rule:
     """One of the fields, and only one: how a union is written in Kubernetes."""
     return Rule(
-        message=f"exactly one of {', '.join(map(wire, fields))} must be given",
-        cel=f"[{', '.join(map(has, fields))}].filter(given, given).size() == 1",
+        message=f"exactly one of {', '.join(map(to_wire, fields))} must be given",
+        cel=f"[{', '.join(map(cel_has, fields))}].filter(given, given).size() == 1",
         holds=lambda value: sum(getattr(value, field) is not None for field in fields) == 1,
     )
 
@@ -24,8 +24,8 @@ def exactly_one(*fields: str) -> Rule:
 def at_least_one(*fields: str) -> Rule:
     """One of the fields or more."""
     return Rule(
-        message=f"at least one of {', '.join(map(wire, fields))} must be given",
-        cel=" || ".join(map(has, fields)),
+        message=f"at least one of {', '.join(map(to_wire, fields))} must be given",
+        cel=" || ".join(map(cel_has, fields)),
         holds=lambda value: any(getattr(value, field) is not None for field in fields),
         reason=REQUIRED,
     )
@@ -34,8 +34,8 @@ def at_least_one(*fields: str) -> Rule:
 def value_requires(field: str, value: str, *, needs: str) -> Rule:
     """`field`, which has a default, may be `value` only where `needs` is given."""
     return Rule(
-        message=f"{value} is possible only with {wire(needs)}",
-        cel=f"self.{wire(field)} != '{value}' || {has(needs)}",
+        message=f"{value} is possible only with {to_wire(needs)}",
+        cel=f"self.{to_wire(field)} != '{value}' || {cel_has(needs)}",
         holds=lambda document: getattr(document, field) != value or lookup(document, needs) is not None,
         field_path=field,
     )
@@ -44,8 +44,8 @@ def value_requires(field: str, value: str, *, needs: str) -> Rule:
 def only_where(field: str, *, other: str, values: tuple[str, ...]) -> Rule:
     """`field` may be given only where `other`, which has a default, is one of `values`."""
     return Rule(
-        message=f"{wire(field)} has an effect only where {wire(other)} is {' or '.join(values)}",
-        cel=f"!{has(field)} || self.{wire(other)} in {list(values)}",
+        message=f"{to_wire(field)} has an effect only where {to_wire(other)} is {' or '.join(values)}",
+        cel=f"!{cel_has(field)} || self.{to_wire(other)} in {list(values)}",
         holds=lambda value: getattr(value, field) is None or getattr(value, other) in values,
         field_path=field,
     )
@@ -54,8 +54,8 @@ def only_where(field: str, *, other: str, values: tuple[str, ...]) -> Rule:
 def requires(field: str, *, needs: str, explanation: str) -> Rule:
     """Where `field` is given, `needs` must be given too; parents of both are required or have defaults."""
     return Rule(
-        message=f"{wire(field)} needs {wire(needs)}: {explanation}",
-        cel=f"!{has(field)} || {has(needs)}",
+        message=f"{to_wire(field)} needs {to_wire(needs)}: {explanation}",
+        cel=f"!{cel_has(field)} || {cel_has(needs)}",
         holds=lambda value: lookup(value, field) is None or lookup(value, needs) is not None,
         field_path=needs,
         reason=REQUIRED,
@@ -65,8 +65,8 @@ def requires(field: str, *, needs: str, explanation: str) -> Rule:
 def excludes(field: str, *, other: str, explanation: str) -> Rule:
     """`field` may not be given beside `other`."""
     return Rule(
-        message=f"{wire(field)} has no place beside {wire(other)}: {explanation}",
-        cel=f"!{has(field)} || !{has(other)}",
+        message=f"{to_wire(field)} has no place beside {to_wire(other)}: {explanation}",
+        cel=f"!{cel_has(field)} || !{cel_has(other)}",
         holds=lambda value: getattr(value, field) is None or getattr(value, other) is None,
         field_path=field,
         reason=FORBIDDEN,
@@ -75,8 +75,8 @@ def excludes(field: str, *, other: str, explanation: str) -> Rule:
 
 def increasing(field: str, *, maximum: str | None = None) -> Rule:
     """A list of numbers rises from item to item; its items are at most the value of the field `maximum`."""
-    items = f"self.{wire(field)}"
-    each = f"{items}.exists_one(other, other == item)" + (f" && item <= self.{wire(maximum)}" if maximum else "")
+    items = f"self.{to_wire(field)}"
+    each = f"{items}.exists_one(other, other == item)" + (f" && item <= self.{to_wire(maximum)}" if maximum else "")
 
     def holds(value: Any) -> bool:
         numbers = getattr(value, field)
@@ -85,8 +85,8 @@ def increasing(field: str, *, maximum: str | None = None) -> Rule:
         return numbers == sorted(set(numbers)) and not (maximum and numbers and numbers[-1] > getattr(value, maximum))
 
     return Rule(
-        message="must rise from item to item" + (f" and not exceed {wire(maximum)}" if maximum else ""),
-        cel=f"!{has(field)} || ({items}.isSorted() && {items}.all(item, {each}))",
+        message="must rise from item to item" + (f" and not exceed {to_wire(maximum)}" if maximum else ""),
+        cel=f"!{cel_has(field)} || ({items}.isSorted() && {items}.all(item, {each}))",
         holds=holds,
         field_path=field,
     )
@@ -98,9 +98,9 @@ def immutable(field: str) -> Rule:
 
     The form catches adding and removing as well; `self.x == oldSelf.x` alone is not evaluated when either is absent.
     """
-    new, old = f"self.{wire(field)}", f"oldSelf.{wire(field)}"
+    new, old = f"self.{to_wire(field)}", f"oldSelf.{to_wire(field)}"
     return Rule(
-        message=f"{wire(field)} cannot be changed; delete this VideoJob and create a new one",
+        message=f"{to_wire(field)} cannot be changed; delete this VideoJob and create a new one",
         cel=f"has({new}) == has({old}) && (!has({new}) || {new} == {old})",
         holds=lambda value: True,
         field_path=field,

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.validation.core import FORBIDDEN, Rule, wire
-from videojob_api.validation.spec import FOUND, brought
+from videojob_api.validation.core import FORBIDDEN, Rule, to_wire
+from videojob_api.validation.spec import CEL_INPUT_COVERS, is_covered_by_inputs
 
 
 def at_most_one(field: str) -> Rule:
     """Of a list's items, at most one has `field`."""
     return Rule(
-        message=f"at most one step may be {wire(field)}",
-        cel=f"self.filter(step, has(step.{wire(field)})).size() <= 1",
+        message=f"at most one step may be {to_wire(field)}",
+        cel=f"self.filter(step, has(step.{to_wire(field)})).size() <= 1",
         holds=lambda value: sum(getattr(step, field) is not None for step in value) <= 1,
     )
 
@@ -42,8 +42,10 @@ INTERPOLATION_INCREASES_FPS = Rule(
 
 AUDIO_INPUTS_EXIST = Rule(
     message="each audio.input must be the path of one of the inputs, or lie below one",
-    cel=f"!has(self.post) || self.post.all(s, !has(s.audio) || ({FOUND.format(name='s.audio.input')}))",
-    holds=lambda spec: all(step.audio is None or brought(spec, step.audio.input) for step in spec.post or ()),
+    cel=f"!has(self.post) || self.post.all(s, !has(s.audio) || ({CEL_INPUT_COVERS.format(name='s.audio.input')}))",
+    holds=lambda spec: all(
+        step.audio is None or is_covered_by_inputs(spec, step.audio.input) for step in spec.post or ()
+    ),
     field_path="post",
 )
 

@@ -8,27 +8,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-LONGEST_VALUE = 80
+MAX_VALUE_CHARS = 80
 """Characters of a wrong value that are repeated in a message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldProblem:
     """One field to change, empty for the document as a whole, and what is wanted of it: "must be …"."""
 
     field: str
-    wanted: str
+    expected: str
     value: Any = None
 
     def __str__(self) -> str:
-        found = "" if self.value is None else f", not {shortened(self.value)}"
-        return f"{self.field}: {self.wanted}{found}" if self.field else f"{self.wanted}{found}"
+        found = "" if self.value is None else f", not {truncate_repr(self.value)}"
+        return f"{self.field}: {self.expected}{found}" if self.field else f"{self.expected}{found}"
 
 
-class BadDocument(ValueError):
-    """A document that breaks its rules; `problems` names every field that must change, at least one."""
+class InvalidDocument(ValueError):
+    """A document that breaks its rules; `field_problems` names every field that must change, at least one."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: FieldProblem) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
 
@@ -38,20 +38,20 @@ class BadDocument(ValueError):
         return self.problems[0].field
 
 
-def problems(error: ValidationError) -> Iterator[Problem]:
+def field_problems(error: ValidationError) -> Iterator[FieldProblem]:
     """Every problem pydantic found, in the order of the document."""
     for details in error.errors(include_url=False, include_context=False):
         shown = None if details["type"] in ("missing", "too_long") else details["input"]
-        yield Problem(path(details["loc"]), phrase(details), shown)
+        yield FieldProblem(field_path(details["loc"]), expectation(details), shown)
 
 
-def path(location: tuple[int | str, ...]) -> str:
+def field_path(location: tuple[int | str, ...]) -> str:
     """`("inputs", 0, "path")` as `inputs[0].path`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location if part != "[key]")
     return text.removeprefix(".")
 
 
-def phrase(details: Mapping[str, Any]) -> str:
+def expectation(details: Mapping[str, Any]) -> str:
     """Pydantic's message as what is wanted."""
     if details["type"] == "missing":
         return "is required"
@@ -61,7 +61,7 @@ def phrase(details: Mapping[str, Any]) -> str:
     return message.replace("Input should", "should", 1) if message.startswith("Input should") else message
 
 
-def shortened(value: Any) -> str:
-    """The value as Python writes it, cut after LONGEST_VALUE characters."""
+def truncate_repr(value: Any) -> str:
+    """The value as Python writes it, cut after MAX_VALUE_CHARS characters."""
     text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"

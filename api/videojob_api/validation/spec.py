@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api.validation.core import REQUIRED, Rule, lookup, wire
+from videojob_api.validation.core import REQUIRED, Rule, lookup, to_wire
 
 LIMITS = "runner.resources.limits"
-FOUND = "has(self.inputs) && self.inputs.exists(i, {name} == i.path || {name}.startsWith(i.path + '/'))"
+CEL_INPUT_COVERS = "has(self.inputs) && self.inputs.exists(i, {name} == i.path || {name}.startsWith(i.path + '/'))"
 """CEL for "the path `name` is brought by an input"; whole names are compared, hence the slash."""
-BELOW = "has(self.inputs) && self.inputs.exists(i, i.path.startsWith({name} + '/'))"
+CEL_INPUT_BELOW = "has(self.inputs) && self.inputs.exists(i, i.path.startsWith({name} + '/'))"
 """CEL for "an input lies below the path `name`"."""
 
 
-def brought(spec: Any, name: str) -> bool:
+def is_covered_by_inputs(spec: Any, name: str) -> bool:
     """Whether one of the inputs is, or holds, the path `name`."""
     return any(name == entry.path or name.startswith(f"{entry.path}/") for entry in spec.inputs or ())
 
@@ -34,8 +34,10 @@ ACCELERATOR_LIMIT = Rule(
 
 MODEL_INPUTS_EXIST = Rule(
     message="each models[].input must be the path of one of the inputs, or lie below one",
-    cel=f"!has(self.models) || self.models.all(m, !has(m.input) || ({FOUND.format(name='m.input')}))",
-    holds=lambda spec: all(source.input is None or brought(spec, source.input) for source in spec.models or ()),
+    cel=f"!has(self.models) || self.models.all(m, !has(m.input) || ({CEL_INPUT_COVERS.format(name='m.input')}))",
+    holds=lambda spec: all(
+        source.input is None or is_covered_by_inputs(spec, source.input) for source in spec.models or ()
+    ),
     field_path="models",
 )
 """A pack that is said to be an input is one; the list is to blame, as CEL cannot name one of its items."""
@@ -47,14 +49,14 @@ def input_path_exists(field: str, *, optional: tuple[str, ...], may_contain: boo
 
     `optional` are those of `field` and the fields around it that may be absent.
     """
-    name = f"self.{wire(field)}"
-    absent = [f"!has(self.{wire(each)})" for each in optional]
-    found = [f"({FOUND.format(name=name)})"] + [f"({BELOW.format(name=name)})"] * may_contain
+    name = f"self.{to_wire(field)}"
+    absent = [f"!has(self.{to_wire(each)})" for each in optional]
+    found = [f"({CEL_INPUT_COVERS.format(name=name)})"] + [f"({CEL_INPUT_BELOW.format(name=name)})"] * may_contain
 
     def holds(spec: Any) -> bool:
         path = lookup(spec, field)
         below = may_contain and any(entry.path.startswith(f"{path}/") for entry in spec.inputs or ())
-        return path is None or below or brought(spec, path)
+        return path is None or below or is_covered_by_inputs(spec, path)
 
     places = "lie below one, or hold some" if may_contain else "or lie below one"
     return Rule(
@@ -67,7 +69,7 @@ def input_path_exists(field: str, *, optional: tuple[str, ...], may_contain: boo
 
 def model_roles(pipeline: str, roles: tuple[str, ...]) -> Rule:
     """Beside this pipeline packs have one of its roles; in any other they would silently stay unused."""
-    (*first, last), where = roles, f"pipeline.{wire(pipeline)}"
+    (*first, last), where = roles, f"pipeline.{to_wire(pipeline)}"
     return Rule(
         message=f"the roles of {where} are {', '.join(first)} and {last}"
         if first

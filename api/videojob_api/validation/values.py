@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from videojob_api.validation.core import Rule, breach, report, wire
+from videojob_api.validation.core import Rule, raise_violations, to_wire, violation
 
 ODD = Rule(
     message="must be odd, so that something stands in the middle",
@@ -31,7 +31,7 @@ def not_matching(pattern: str, expected: str) -> Rule:
 
 def total_bytes(field: str, *, limit: int) -> Rule:
     """All texts of one field of a list's items together take at most `limit` bytes as UTF-8."""
-    name = wire(field)
+    name = to_wire(field)
     return Rule(
         message=f"all {name} texts together may hold at most {limit} bytes; put larger ones into s3 or pvc",
         # `map` filters too, as two loops would exceed the cost limit.
@@ -42,7 +42,7 @@ def total_bytes(field: str, *, limit: int) -> Rule:
 
 def each_in(field: str, choices: tuple[str, ...]) -> Rule:
     """In a list's items, a field that is given has one of the `choices`."""
-    name = wire(field)
+    name = to_wire(field)
     return Rule(
         message=f"{name} must be one of {', '.join(choices)}",
         cel=f"self.all(item, !has(item.{name}) || item.{name} in {list(choices)})",
@@ -62,7 +62,7 @@ class UniqueBy:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The API server's own words for it."""
-        return handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [wire(self.field)]}
+        return handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [to_wire(self.field)]}
 
     def check(self, items: Any) -> Any:
         """The items. Raises a ValidationError at every one whose key came before."""
@@ -71,8 +71,8 @@ class UniqueBy:
         for index, item in enumerate(items):
             key = getattr(item, self.field)
             if key in seen:
-                explanation = f"{wire(self.field)} {key!r} comes twice; give each item its own"
-                breaches.append(breach(explanation, where=(index,), value=key))
+                explanation = f"{to_wire(self.field)} {key!r} comes twice; give each item its own"
+                breaches.append(violation(explanation, where=(index,), value=key))
             seen.add(key)
-        report(breaches)
+        raise_violations(breaches)
         return items

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from videojob_api.messages.plan import JobRef, OutputPlan, Plan
-from videojob_api.resource.storage import Claim, Output
+from videojob_api.messages.plan import JobPlan, JobRef, OutputPlan
+from videojob_api.resource.storage import Output, VolumeClaim
 from videojob_api.resource.videojob import VideoJob
 from videojob_operator.domain.manifests.plan import Places, make_plan
 
@@ -30,14 +30,14 @@ class LocalPlaces:
     output: Path | None = None
 
 
-def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> Plan:
+def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> JobPlan:
     """The plan that the operator would make, with this machine's places in it."""
     ref = JobRef(namespace=job.metadata.namespace, name=job.metadata.name, uid=local_uid(now))
     spec, output = job.spec, places.output
     if output is None and spec.output.pvc is not None:
         output = places.claims / spec.output.pvc.claim_name
     if output is not None and spec.output.s3 is not None:
-        folder = Output(pvc=Claim(claim_name="local"), layout=spec.output.layout)
+        folder = Output(pvc=VolumeClaim(claim_name="local"), layout=spec.output.layout)
         spec = spec.model_copy(update={"output": folder})
     where = Places(
         io_path=str(places.io),

@@ -25,7 +25,7 @@ from videojob_agent.status.state import Known
 from videojob_agent.stores import Store, store_for
 from videojob_agent.wait_message import utc_now
 from videojob_api.contract.launch import RunMode
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import ProgressState, Report
 from videojob_api.resource.spec import VideoJobSpec
 
@@ -45,7 +45,7 @@ class Outcome:
     log: str
 
 
-def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: RunMode, show: Callable[[Report], object]) -> Outcome:
+def run_locally(plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Callable[[Report], object]) -> Outcome:
     """Runs the whole job; `show` gets each new state. Raises CommandFailed when it could not even begin."""
     io = Path(plan.io_path)
     with (io / LOG).open("w") as stream:
@@ -61,7 +61,7 @@ def run_locally(plan: Plan, spec: VideoJobSpec, *, mode: RunMode, show: Callable
     return Outcome(report, verdict(report, runner=code), runner.last_lines())
 
 
-def _show_wait(plan: Plan, show: Callable[[Report], object], words: str) -> None:
+def _show_wait(plan: JobPlan, show: Callable[[Report], object], words: str) -> None:
     """Shows why fetch waits."""
     show(Known(fetch=words).report(plan.job.uid, sequence=0, time=utc_now()))
 
@@ -72,7 +72,7 @@ def verdict(report: Report, *, runner: int) -> int:
 
 
 def _watch(
-    plan: Plan, store: Store, runner: RunnerProcess, *, events: Events, show: Callable[[Report], object]
+    plan: JobPlan, store: Store, runner: RunnerProcess, *, events: Events, show: Callable[[Report], object]
 ) -> tuple[Report, int]:
     """Watches the runner to its end; the last report and the runner's exit code."""
     gone = threading.Event()

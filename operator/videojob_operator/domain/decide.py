@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from videojob_api.resource.status import Attempt, VideoJobStatus
+from videojob_api.resource.status import AttemptStatus, VideoJobStatus
 
 from videojob_operator.domain.conditions import Fact, is_over, kept
 from videojob_operator.domain.decision import Action, CreateJob, Decision, DeleteJob
@@ -92,7 +92,7 @@ def _end(case: Case, verdict: Verdict) -> Decision:
     return Decision(status=status, actions=(*_cleared(case, verdict.reason), *events(case, status)))
 
 
-def _closed(case: Case, verdict: Verdict) -> tuple[Attempt, ...]:
+def _closed(case: Case, verdict: Verdict) -> tuple[AttemptStatus, ...]:
     """No attempt stays open behind a verdict."""
     end = {"finished": case.now.replace(microsecond=0), "reason": verdict.reason}
     return tuple(item if item.finished else item.model_copy(update=end) for item in case.history.attempts)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.contract.layout import ACKNOWLEDGEMENT
+from videojob_api.contract.layout import ACKNOWLEDGEMENT_FILE
 from videojob_api.messages.report import Acknowledgement
 
 from videojob_runner.errors import NotPublished
@@ -31,7 +31,7 @@ def await_published(root: Path, uid: str, *, sleep: Callable[[float], object]) -
 def read_acknowledgement(root: Path, uid: str) -> Acknowledgement | None:
     """The agent's word on this job; None while there is none, or only half of one, or one on another job."""
     try:
-        word = Acknowledgement.model_validate_json((root / ACKNOWLEDGEMENT).read_bytes())
+        word = Acknowledgement.model_validate_json((root / ACKNOWLEDGEMENT_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return word if word.uid == uid else None

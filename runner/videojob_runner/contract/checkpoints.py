@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
-from videojob_api.contract.checkpoint import GENERATIONS, MARKER, Marker
+from videojob_api.contract.checkpoint import GENERATIONS_KEPT, MARKER_FILE, CheckpointMarker
 
 from videojob_runner.engine.api import Stop
 from videojob_runner.errors import Interrupted
@@ -52,7 +52,7 @@ class CheckpointSlot:
         found = self._complete()
         return found[-1][0] if found else None
 
-    def newest_marker(self) -> Marker | None:
+    def newest_marker(self) -> CheckpointMarker | None:
         """What its `complete` says."""
         found = self._complete()
         return found[-1][1] if found else None
@@ -76,12 +76,12 @@ class CheckpointSlot:
         part.mkdir(parents=True)
         write(part)
         self.company(part)
-        (part / MARKER).write_text(self._marker(step).model_dump_json(), encoding="utf-8")
+        (part / MARKER_FILE).write_text(self._marker(step).model_dump_json(), encoding="utf-8")
         _sync(part)
         place = self.folder / f"{_PREFIX}{step:012}"
         shutil.rmtree(place, ignore_errors=True)
         part.replace(place)
-        for old, _ in self._complete()[:-GENERATIONS]:
+        for old, _ in self._complete()[:-GENERATIONS_KEPT]:
             shutil.rmtree(old)
         return place
 
@@ -92,8 +92,8 @@ class CheckpointSlot:
             if path not in ours and path.name.lstrip(".").startswith(_PREFIX):
                 shutil.rmtree(path)
 
-    def _marker(self, step: int) -> Marker:
-        return Marker(
+    def _marker(self, step: int) -> CheckpointMarker:
+        return CheckpointMarker(
             uid=self.uid,
             digest=self.digest,
             step=step,
@@ -102,16 +102,16 @@ class CheckpointSlot:
             versions=self.versions,
         )
 
-    def _complete(self) -> list[tuple[Path, Marker]]:
+    def _complete(self) -> list[tuple[Path, CheckpointMarker]]:
         """Complete checkpoints of this job, oldest first."""
         candidates = sorted(self.folder.glob(f"{_PREFIX}*"))
         found = [(path, marker) for path in candidates if (marker := _read_marker(path)) is not None]
         return [(path, marker) for path, marker in found if (marker.uid, marker.digest) == (self.uid, self.digest)]
 
 
-def _read_marker(path: Path) -> Marker | None:
+def _read_marker(path: Path) -> CheckpointMarker | None:
     try:
-        return Marker.model_validate_json((path / MARKER).read_bytes())
+        return CheckpointMarker.model_validate_json((path / MARKER_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
 

@@ -76,4 +76,4 @@ class IoFolder:
     def forget_acknowledgement(self) -> None:
         """Removes the agent's word on an earlier run of the same job."""
         with contextlib.suppress(FileNotFoundError):
-            (self.root / layout.ACKNOWLEDGEMENT).unlink()
+            (self.root / layout.ACKNOWLEDGEMENT_FILE).unlink()

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from videojob_api.contract import config as documents
 from videojob_api.contract import legacy
-from videojob_api.contract.config import FlatConfig, RunnerConfig, read_config
+from videojob_api.contract.config import LegacyConfig, RunnerConfig, read_config
 from videojob_api.resource.post import PostStep
-from videojob_api.resource.spec import Checkpoint, ModelSource
-from videojob_api.validation.problems import problems
+from videojob_api.resource.spec import CheckpointPolicy, ModelSource
+from videojob_api.validation.problems import field_problems
 
 from videojob_runner.errors import BadConfig
 
@@ -56,7 +56,7 @@ class Job:
     """In the video's metadata."""
     models: tuple[ModelSource, ...] = ()
     post: tuple[PostStep, ...] = ()
-    checkpoint_seconds: float = Checkpoint().interval_seconds
+    checkpoint_seconds: float = CheckpointPolicy().interval_seconds
     is_flat: bool = False
     digest: str
     """sha256 of what was asked for: a checkpoint of another question is of no use."""
@@ -87,7 +87,7 @@ def read_job(text: bytes) -> Job:
         question = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
         digest = hashlib.sha256(question.encode()).hexdigest()
         return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
-    except documents.BadConfig as error:
+    except documents.InvalidConfig as error:
         raise BadConfig(str(error)) from None
 
 
@@ -107,7 +107,7 @@ def checked(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
     try:
         return validate()
     except ValidationError as error:
-        raise BadConfig("; ".join(f"{prefix}{problem}" for problem in problems(error))) from None
+        raise BadConfig("; ".join(f"{prefix}{problem}" for problem in field_problems(error))) from None
 
 
 def _ours(config: RunnerConfig, digest: str) -> Job:
@@ -132,12 +132,12 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
     )
 
 
-def _flat(config: FlatConfig, digest: str) -> Job:
-    options = legacy.engine_options(config)
+def _flat(config: LegacyConfig, digest: str) -> Job:
+    options = legacy.pipeline_from_legacy(config)
     return Job(
         uid=config.unique_id,
         video=video_name(config.unique_id),
-        arm=legacy.ARM,
+        arm=legacy.LEGACY_PIPELINE,
         options=options,
         frames=legacy.frame_count(config),
         test_frames=config.num_frames,

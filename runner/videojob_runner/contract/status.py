@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videojob_api.contract.layout import STATUS, STATUS_JSON
-from videojob_api.contract.status import StatusDetails, StatusLine, StatusWord
+from videojob_api.contract.status import RunnerState, StatusDetails, StatusLine
 from videojob_api.messages.report import Failure
 
 from videojob_runner.atomic import replace_text
@@ -60,7 +60,7 @@ class StatusWriter:
         self._root = root
         self._clock = clock
         self._pace = Pace(clock)
-        self._line = StatusLine(word=StatusWord.STARTING, uid=self.uid)
+        self._line = StatusLine(state=RunnerState.STARTING, uid=self.uid)
         self._message = ""
         self._metrics: dict[str, float] = {}
         self._written = -math.inf
@@ -68,14 +68,14 @@ class StatusWriter:
     def starting(self, uid: str) -> None:
         """The first line of a run; whatever an earlier run has left is gone with it."""
         self.uid = uid
-        self._write(StatusLine(word=StatusWord.STARTING, uid=uid), phase="starting")
+        self._write(StatusLine(state=RunnerState.STARTING, uid=uid), phase="starting")
 
     def progress(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
         """`done` of `total` equal units of work are finished, 1 ≤ done ≤ total (`engine.Progress`)."""
         if not 1 <= done <= total:
             raise RunnerError(f"progress must be within 1…total, not {done} of {total}")
         line = StatusLine(
-            word=StatusWord.IN_PROGRESS,
+            state=RunnerState.IN_PROGRESS,
             uid=self.uid,
             percent=100 * (done - 1) // total,
             eta_seconds=self._pace.remaining(done=done, total=total),
@@ -91,17 +91,17 @@ class StatusWriter:
 
     def completed(self, video: str) -> None:
         """The last line of a good run; `video` is the mp4's file name, which must exist by now."""
-        self._write(StatusLine(word=StatusWord.COMPLETED, uid=self.uid, video=video), phase="finished")
+        self._write(StatusLine(state=RunnerState.COMPLETED, uid=self.uid, video=video), phase="finished")
 
     def failed(self, failure: Failure) -> None:
         """The last line of a bad run; the reason stands in STATUS.json."""
-        self._write(StatusLine(word=StatusWord.FAILED, uid=self.uid), phase="finished", failure=failure)
+        self._write(StatusLine(state=RunnerState.FAILED, uid=self.uid), phase="finished", failure=failure)
 
     def _write(self, line: StatusLine, *, phase: str, failure: Failure | None = None) -> None:
         details = StatusDetails(
             line=str(line),
             uid=self.uid,
-            state=line.word,
+            state=line.state,
             phase=phase,
             frames_done=self.frames_done() if self.frames_done else None,
             frames_total=self.frames_total,

@@ -156,7 +156,7 @@ class Engine(Protocol[ConfigT]):
     """The model of its arm in `videojob_api.pipelines`, or a subclass that adds options no user can set."""
 
     def run(self, config: ConfigT, context: RunContext) -> Outcome:
-        """Does the whole work. Raises the errors of `contract.errors`; anything else counts as our own fault."""
+        """Does the whole work. Raises the errors of `videojob_runner.errors`; anything else counts as our own fault."""
 
 
 @runtime_checkable

@@ -53,7 +53,7 @@ class Footage:
 
 
 class Enlarges(Protocol):
-    """What `upscale` needs of an upscaler; `models.upscaler.Upscaler` is one."""
+    """What `upscale` needs of an upscaler; `upscaler.model.Upscaler` is one."""
 
     def enlarge(self, pixels: Pixels, *, scale: float | None = None, tile: int = 256) -> Pixels:
         """The picture `scale` times as large, worked on in tiles."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.contract.launch import RunMode
-from videojob_api.contract.layout import AWAIT_VARIABLE
+from videojob_api.contract.layout import AWAIT_PUBLISHED_VARIABLE
 
 from videojob_runner.contract.acknowledgement import await_published
 from videojob_runner.contract.io_folder import IoFolder
@@ -92,7 +92,7 @@ def _failed(status: StatusWriter | None, error: Exception) -> int:
 
 def _after_the_end(options: Options, world: World, *, folder: IoFolder, uid: str) -> int:
     """STATUS is final; where an agent publishes, stay until it has."""
-    if options.mode is RunMode.TEST_FAIL or world.environment.get(AWAIT_VARIABLE) != "1":
+    if options.mode is RunMode.TEST_FAIL or world.environment.get(AWAIT_PUBLISHED_VARIABLE) != "1":
         return ExitCode.DONE
     try:
         log.info("done; waiting for the agent to publish")

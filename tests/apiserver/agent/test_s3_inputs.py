@@ -13,7 +13,7 @@ from videojob_agent.errors import AgentError, BucketNotFound, DigestMismatch, In
 from videojob_agent.inputs.fetch import fetch
 from videojob_agent.sidecar import Watch
 from videojob_agent.stores import store_for
-from videojob_api.messages.plan import InputPlan, OutputPlan, Plan
+from videojob_api.messages.plan import InputPlan, JobPlan, OutputPlan
 from videojob_api.messages.report import FetchResult, ProgressState
 from videojob_api.resource.storage import Input, S3Object
 
@@ -33,7 +33,7 @@ def from_bucket(
     return InputPlan(input=Input(path=path, s3=source, **more))
 
 
-def brought(orders: Plan) -> FetchResult:
+def brought(orders: JobPlan) -> FetchResult:
     return fetch(orders, MemoryStore(), events=quiet()[0], sleep=lambda seconds: None)
 
 

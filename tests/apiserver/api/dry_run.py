@@ -28,7 +28,7 @@ Call = Callable[[CustomObjectsApi], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True)
-class Judge:
+class DryRunValidator:
     """Asks one API server, in one namespace; nothing stays there but what `keep` puts."""
 
     kubeconfig: Path
@@ -52,7 +52,7 @@ class Judge:
         return dict(made)
 
     def _verdicts(self, calls: Sequence[Call]) -> list[Verdict]:
-        return [verdict_of(answer) for answer in asyncio.run(self._all(calls))]
+        return [dry_run(answer) for answer in asyncio.run(self._all(calls))]
 
     async def _all(self, calls: Sequence[Call]) -> list[Any]:
         turn = asyncio.Semaphore(AT_ONCE)
@@ -98,7 +98,7 @@ def manifest(spec: Manifest, metadata: Manifest) -> Manifest:
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
 
 
-def verdict_of(answer: Any) -> Verdict:
+def dry_run(answer: Any) -> Verdict:
     """The verdict in an answer: the object that was taken, or the refusal. Other failures are raised."""
     if not isinstance(answer, ApiException):
         return Verdict(frozenset())

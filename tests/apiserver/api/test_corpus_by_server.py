@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests import corpus, validation_result
-from tests.apiserver.api.dry_run import Judge
+from tests.apiserver.api.dry_run import DryRunValidator
 
 pytestmark = pytest.mark.apiserver
 
 
 @pytest.fixture(scope="module")
-def taken(judge: Judge) -> dict[str, validation_result.Verdict]:
+def taken(judge: DryRunValidator) -> dict[str, validation_result.Verdict]:
     """Verdicts of the good cases, asked for all at once."""
     return dict(zip(corpus.GOOD, judge.creations(map(corpus.good, corpus.GOOD)), strict=True))
 
 
 @pytest.fixture(scope="module")
-def refused(judge: Judge) -> dict[str, validation_result.Verdict]:
+def refused(judge: DryRunValidator) -> dict[str, validation_result.Verdict]:
     """Verdicts of the bad cases, asked for all at once."""
     return dict(zip(corpus.BAD, judge.creations(map(corpus.bad, corpus.BAD)), strict=True))
 

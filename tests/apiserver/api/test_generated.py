@@ -13,14 +13,14 @@ import pytest
 from videojob_api.resource.spec import VideoJobSpec
 
 from tests import generated_specs, validation_result
-from tests.apiserver.api.dry_run import Judge
+from tests.apiserver.api.dry_run import DryRunValidator
 
 pytestmark = pytest.mark.apiserver
 
 COUNT = 500
 
 
-def test_models_and_server_blame_the_same_fields_of_generated_specs(judge: Judge) -> None:
+def test_models_and_server_blame_the_same_fields_of_generated_specs(judge: DryRunValidator) -> None:
     manifests = generated_specs.good_and_bad(COUNT)
     ours = [validation_result.of_models(each) for each in manifests]
     theirs = judge.creations(manifests)
@@ -35,7 +35,7 @@ def test_models_and_server_blame_the_same_fields_of_generated_specs(judge: Judge
     assert sum(not verdict.good for verdict in theirs) > COUNT // 3
 
 
-def test_the_server_adds_the_defaults_of_the_models(judge: Judge) -> None:
+def test_the_server_adds_the_defaults_of_the_models(judge: DryRunValidator) -> None:
     for manifest in generated_specs.good_and_bad(20)[:10]:
         wanted = VideoJobSpec.model_validate(manifest["spec"])
         made = VideoJobSpec.model_validate(judge.created(manifest)["spec"])

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from videojob_api.crd.render import definition
-from videojob_api.crd.schema import structural
+from videojob_api.crd.render import build_crd
+from videojob_api.crd.schema import structural_schema
 
 import devcluster
 from devcluster.cluster.kubectl import KubectlFailed
@@ -24,11 +24,11 @@ NAME = f"videojobs.{GROUP}"
 @pytest.fixture(scope="module")
 def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
     """The API server with a resource of its own group, whose spec has three pipelines more."""
-    crd = copy.deepcopy(definition())
+    crd = copy.deepcopy(build_crd())
     crd["metadata"]["name"], crd["spec"]["group"] = NAME, GROUP
     crd["spec"]["names"] |= {"shortNames": ["toy"], "categories": ["toys"]}
     [version] = crd["spec"]["versions"]
-    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = structural(LargerSpec)
+    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = structural_schema(LargerSpec)
     api_server.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(crd))
     api_server.kubectl.until_established(NAME)
     yield api_server

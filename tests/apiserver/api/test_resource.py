@@ -10,13 +10,13 @@ import pytest
 import devcluster
 from devcluster.cluster.kubectl import KubectlFailed
 from tests import corpus, spec_fields
-from tests.apiserver.api.dry_run import Judge
+from tests.apiserver.api.dry_run import DryRunValidator
 
 pytestmark = pytest.mark.apiserver
 
 
 @pytest.fixture
-def videos(api_server: devcluster.ApiServer, judge: Judge) -> Iterator[devcluster.ApiServer]:
+def videos(api_server: devcluster.ApiServer, judge: DryRunValidator) -> Iterator[devcluster.ApiServer]:
     """A cluster whose judge's namespace holds one VideoJob called sunset."""
     api_server.kubectl.apply(corpus.BASE, namespace=judge.namespace)
     yield api_server
@@ -37,7 +37,7 @@ def set_status(cluster: devcluster.ApiServer, namespace: str, status: dict[str, 
     )
 
 
-def test_a_new_object_waits_for_the_operator(videos: devcluster.ApiServer, judge: Judge) -> None:
+def test_a_new_object_waits_for_the_operator(videos: devcluster.ApiServer, judge: DryRunValidator) -> None:
     status = videos.kubectl.json("get", "videojob", "sunset", "-n", judge.namespace)["status"]
     assert status["observedGeneration"] == -1
     assert {(c["type"], c["status"], c["reason"]) for c in status["conditions"]} == {
@@ -47,7 +47,7 @@ def test_a_new_object_waits_for_the_operator(videos: devcluster.ApiServer, judge
     }
 
 
-def test_the_list_shows_how_far_a_video_is(videos: devcluster.ApiServer, judge: Judge) -> None:
+def test_the_list_shows_how_far_a_video_is(videos: devcluster.ApiServer, judge: DryRunValidator) -> None:
     set_status(
         videos,
         judge.namespace,
@@ -60,14 +60,14 @@ def test_the_list_shows_how_far_a_video_is(videos: devcluster.ApiServer, judge: 
     assert wide.split() == ["NAME", "STATE", "PROGRESS", "FRAMES", "ATTEMPT", "REASON", "OUTPUT", "AGE"]
 
 
-def test_videos_are_selected_by_their_state(videos: devcluster.ApiServer, judge: Judge) -> None:
+def test_videos_are_selected_by_their_state(videos: devcluster.ApiServer, judge: DryRunValidator) -> None:
     set_status(videos, judge.namespace, {"state": "Suspended"})
     for state, found in (("Suspended", 1), ("Running", 0)):
         items = videos.kubectl.json("get", "vj", "-n", judge.namespace, f"--field-selector=status.state={state}")
         assert len(items["items"]) == found
 
 
-def test_conditions_are_merged_by_type(videos: devcluster.ApiServer, judge: Judge) -> None:
+def test_conditions_are_merged_by_type(videos: devcluster.ApiServer, judge: DryRunValidator) -> None:
     written = {"type": "Accepted", "status": "True", "reason": "Valid", "lastTransitionTime": "2026-05-01T00:00:00Z"}
     body = {
         "apiVersion": corpus.BASE["apiVersion"],
@@ -86,20 +86,22 @@ def test_conditions_are_merged_by_type(videos: devcluster.ApiServer, judge: Judg
     }
 
 
-def test_an_unknown_field_is_refused_by_kubectl(api_server: devcluster.ApiServer, judge: Judge) -> None:
+def test_an_unknown_field_is_refused_by_kubectl(api_server: devcluster.ApiServer, judge: DryRunValidator) -> None:
     manifest = corpus.edited(corpus.BASE, {"spec.colour": "red"})
     with pytest.raises(KubectlFailed, match=r'unknown field "spec\.colour"'):
         api_server.kubectl.apply(manifest, namespace=judge.namespace)
 
 
 @pytest.mark.parametrize("path", ["", ".spec", ".spec.pipeline.vqganClip.video", ".spec.inputs.s3", ".status.progress"])
-def test_the_resource_explains_itself(api_server: devcluster.ApiServer, judge: Judge, path: str) -> None:
+def test_the_resource_explains_itself(api_server: devcluster.ApiServer, judge: DryRunValidator, path: str) -> None:
     text = api_server.kubectl("explain", f"videojob{path}")
     assert "<no description>" not in text
     assert "VERSION:    v1alpha1" in text
 
 
-def test_the_server_explains_in_the_words_of_the_models(api_server: devcluster.ApiServer, judge: Judge) -> None:
+def test_the_server_explains_in_the_words_of_the_models(
+    api_server: devcluster.ApiServer, judge: DryRunValidator
+) -> None:
     text = " ".join(api_server.kubectl("explain", "videojob.spec", "--recursive=false").split())
     for path, field in spec_fields.fields():
         if "." not in path:

@@ -15,7 +15,7 @@ import pytest
 from videojob_api.resource.spec import VideoJobSpec
 
 from tests import corpus, spec_fields, validation_result
-from tests.apiserver.api.dry_run import Judge
+from tests.apiserver.api.dry_run import DryRunValidator
 
 pytestmark = pytest.mark.apiserver
 
@@ -92,7 +92,7 @@ TABLE = {each.name: each for each in [*table(), *free_form()]}
 
 
 @pytest.fixture(scope="module")
-def judged(judge: Judge) -> dict[str, validation_result.Verdict]:
+def judged(judge: DryRunValidator) -> dict[str, validation_result.Verdict]:
     """The verdict on every transition, asked for all at once."""
     return dict(zip(TABLE, judge.changes([(each.old, each.new) for each in TABLE.values()]), strict=True))
 

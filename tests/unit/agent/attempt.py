@@ -16,7 +16,7 @@ from videojob_agent.publish.publish_loop import Publishing
 from videojob_agent.publish.publisher import Publisher
 from videojob_agent.status.state import Board
 from videojob_agent.stores import Store
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import FetchResult
 
 from tests.unit.agent.fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
@@ -49,7 +49,7 @@ class Attempt:
     clock: ManualClock
     board: Board
     publishing: Publishing
-    orders: Plan
+    orders: JobPlan
     events: Events
     stream: streams.StringIO
 
@@ -58,7 +58,7 @@ class Attempt:
         """An attempt on a fresh disk, `folder`."""
         io, clock, board, stream = folder / "io", ManualClock(), Board(), streams.StringIO()
         io.mkdir(parents=True)
-        orders = plan(io, **{"carries_checkpoints": True} | changes)
+        orders = plan(io, **{"publishes_checkpoints": True} | changes)
         events = Events(JOB, part="agent", stream=stream)
         carrier = Carrier(orders, store, events=events)
         publisher = Publisher(orders, store, clock=clock, now=lambda: NOON, lying=carrier.frames)

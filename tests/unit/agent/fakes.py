@@ -15,19 +15,19 @@ from videojob_agent.errors import AgentError, AlreadyCommitted, EndpointUnreacha
 from videojob_agent.json_log import Events
 from videojob_agent.report.reporter import Answer
 from videojob_agent.status.status_file import Sight
-from videojob_api.contract.status import StatusDetails, StatusWord, parse_status
-from videojob_api.messages.plan import InputPlan, JobRef, OutputPlan, Plan
+from videojob_api.contract.status import RunnerState, StatusDetails, parse_status_line
+from videojob_api.messages.plan import InputPlan, JobPlan, JobRef, OutputPlan
 from videojob_api.resource.storage import Input
 
 JOB = JobRef(namespace="night", name="waves", uid="uid-1")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def plan(io_path: Path, **changes: Any) -> Plan:
+def plan(io_path: Path, **changes: Any) -> JobPlan:
     """A plan that publishes beside the IO folder."""
     folder = io_path.parent / "published"
     basics: dict[str, Any] = {"job": JOB, "config": '{"a": 1}', "io_path": str(io_path)}
-    return Plan(**basics | {"output": OutputPlan(folder=str(folder), url="pvc://videos/waves/")} | changes)
+    return JobPlan(**basics | {"output": OutputPlan(folder=str(folder), url="pvc://videos/waves/")} | changes)
 
 
 def inline(path: str, text: str = "hello", **promises: Any) -> InputPlan:
@@ -43,8 +43,8 @@ def quiet() -> tuple[Events, io.StringIO]:
 
 def sight(line: str, **details: Any) -> Sight:
     """What a reader sees: STATUS, and STATUS.json when there are details."""
-    parsed = parse_status(line)
-    extra = StatusDetails(line=line, uid=parsed.uid, state=parsed.word, **details) if details else None
+    parsed = parse_status_line(line)
+    extra = StatusDetails(line=line, uid=parsed.uid, state=parsed.state, **details) if details else None
     return Sight(parsed, extra)
 
 
@@ -59,8 +59,8 @@ def runner_writes(io_path: Path, status: str, **files: bytes) -> None:
 
 def details_of(line: str, **more: Any) -> str:
     """STATUS.json that agrees with a line."""
-    parsed = parse_status(line)
-    return json.dumps({"line": line, "uid": parsed.uid, "state": StatusWord(parsed.word).value} | more)
+    parsed = parse_status_line(line)
+    return json.dumps({"line": line, "uid": parsed.uid, "state": RunnerState(parsed.state).value} | more)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.messages.plan import OutputPlan, Plan
+from videojob_api.messages.plan import JobPlan, OutputPlan
 
 from tests.unit.agent.fakes import inline, plan, runner_writes
 
 
-def environment(orders: Plan, log: Path) -> Mapping[str, str]:
+def environment(orders: JobPlan, log: Path) -> Mapping[str, str]:
     mine = {
         "VIDEOJOB_PLAN": orders.model_dump_json(by_alias=True, exclude_none=True),
         "VIDEOJOB_TERMINATION_LOG": str(log),
@@ -27,7 +27,7 @@ def environment(orders: Plan, log: Path) -> Mapping[str, str]:
     return {**os.environ, **mine}
 
 
-def fetch(orders: Plan, log: Path) -> subprocess.CompletedProcess[str]:
+def fetch(orders: JobPlan, log: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "videojob_agent", "fetch"]
     return subprocess.run(
         command, env=environment(orders, log), capture_output=True, text=True, timeout=60, check=False

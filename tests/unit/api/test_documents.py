@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from videojob_api.base import Document
-from videojob_api.contract.checkpoint import CheckpointIndex, Marker
+from videojob_api.contract.checkpoint import CheckpointIndex, CheckpointMarker
 from videojob_api.contract.manifest import Manifest
 from videojob_api.contract.status import StatusDetails
-from videojob_api.crd.schema import structural
-from videojob_api.messages.plan import PLAN_LIMIT, Plan
+from videojob_api.crd.schema import structural_schema
+from videojob_api.messages.plan import MAX_PLAN_BYTES, JobPlan
 from videojob_api.messages.report import Acknowledgement, FetchResult, Report
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import VideoJobStatus
-from videojob_api.resource.storage import INLINE_LIMIT
+from videojob_api.resource.storage import MAX_INLINE_BYTES
 
 from tests import generated_specs
 
@@ -26,15 +26,15 @@ DOCUMENTS: list[type[Document]] = [
     CheckpointIndex,
     FetchResult,
     Manifest,
-    Marker,
-    Plan,
+    CheckpointMarker,
+    JobPlan,
     Report,
     StatusDetails,
     VideoJobSpec,
     VideoJobStatus,
 ]
 WRITTEN = {
-    model: generated_specs.strategy(structural(model), model.__name__)
+    model: generated_specs.strategy(structural_schema(model), model.__name__)
     for model in DOCUMENTS
     if model is not VideoJobSpec
 } | {VideoJobSpec: generated_specs.SPECS}
@@ -95,8 +95,8 @@ def test_documents_never_change() -> None:
 
 
 def test_a_plan_with_all_inline_text_that_is_allowed_fits_into_the_environment() -> None:
-    quotes = '"' * INLINE_LIMIT  # each of them takes two bytes in JSON
-    plan = Plan.model_validate(
+    quotes = '"' * MAX_INLINE_BYTES  # each of them takes two bytes in JSON
+    plan = JobPlan.model_validate(
         {
             "job": {"namespace": "n" * 63, "name": "j" * 52, "uid": "u" * 36},
             "config": "{}",
@@ -104,4 +104,4 @@ def test_a_plan_with_all_inline_text_that_is_allowed_fits_into_the_environment()
             "output": {"folder": "/out", "url": "pvc://out/"},
         }
     )
-    assert len(plan.model_dump_json(by_alias=True, exclude_none=True).encode()) < PLAN_LIMIT
+    assert len(plan.model_dump_json(by_alias=True, exclude_none=True).encode()) < MAX_PLAN_BYTES

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from videojob_api.crd.schema import structural
+from videojob_api.crd.schema import structural_schema
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_api.validation.problems import problems
+from videojob_api.validation.problems import field_problems
 from videojob_operator.domain.manifests.scratch import scratch
 
 from tests import corpus
@@ -77,12 +77,12 @@ def test_a_good_spec_is_taken(edits: dict[str, Any]) -> None:
 def test_a_bad_spec_is_refused_at_the_field_to_change(edits: dict[str, Any], field: str, message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         spec(edits)
-    [problem] = problems(caught.value)
-    assert (problem.field, problem.wanted) == (field, message)
+    [problem] = field_problems(caught.value)
+    assert (problem.field, problem.expected) == (field, message)
 
 
 def test_the_schema_holds_the_same_rules_in_cel() -> None:
-    schema = structural(ToySpec)
+    schema = structural_schema(ToySpec)
     rules = {
         rule["fieldPath"]: rule["rule"] for rule in schema["x-kubernetes-validations"] if "text2video" in str(rule)
     }

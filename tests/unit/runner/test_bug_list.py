@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from videojob_api.contract.launch import RunMode
-from videojob_api.contract.status import parse_status
+from videojob_api.contract.status import parse_status_line
 from videojob_runner.engine.api import RunContext
 from videojob_runner.errors import BadConfig
 from videojob_runner.media.frames import FrameWriter, Pixels
@@ -83,7 +83,7 @@ def test_row_7_an_empty_prompt_fails_before_anything_starts(tmp_path: Path, prom
 def test_row_8_test_mode_leaves_the_video_it_speaks_of(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT)
     bench.run(RunMode.TEST)
-    video = tmp_path / "output" / str(parse_status(bench.status).video)
+    video = tmp_path / "output" / str(parse_status_line(bench.status).video)
     assert video.stat().st_size > 500
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from videojob_api.contract.launch import RunMode
-from videojob_api.contract.status import parse_status
+from videojob_api.contract.status import parse_status_line
 from videojob_runner.contract.job import video_name
 from videojob_runner.engine.api import RunContext
 from videojob_runner.errors import BadInput
@@ -46,7 +46,7 @@ def test_q_03_a_failure_before_the_first_iteration_is_a_failure(tmp_path: Path) 
 def test_q_04_completed_means_that_the_video_is_there(tmp_path: Path, size: dict[str, int]) -> None:
     bench = Bench(tmp_path, FLAT | size)
     assert bench.run(RunMode.TEST) == 0
-    assert (tmp_path / "output" / str(parse_status(bench.status).video)).stat().st_size > 500
+    assert (tmp_path / "output" / str(parse_status_line(bench.status).video)).stat().st_size > 500
 
 
 def test_q_05_target_images_lie_below_the_input_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_q_07_yesterday_s_status_is_gone_first(tmp_path: Path) -> None:
 def test_q_08_an_id_with_spaces_is_read_from_the_right_and_never_becomes_a_path_or_an_option(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"unique_id": "10% b.mp4 c"})
     assert bench.run(RunMode.TEST) == 0
-    read = parse_status(bench.status)
+    read = parse_status_line(bench.status)
     assert (read.uid, read.video) == ("10% b.mp4 c", "10%_b.mp4_c.mp4")
     for name in ("../../etc/passwd", "-y", "a/b", "..", "\\\\host"):
         assert Path(video_name(name)).name == video_name(name)
@@ -101,7 +101,7 @@ def test_q_09_a_relative_io_path_works_and_the_working_folder_stays(
 def test_q_10_percent_is_whole_numbers_no_time_left_is_negative_and_100_comes_with_the_video(tmp_path: Path) -> None:
     bench = Bench(tmp_path, FLAT | {"num_frames": 100})
     assert bench.run(RunMode.TEST, seconds=100) == 0
-    lines = [parse_status(line) for line in bench.clock.lines if "IN_PROGRESS" in line]
+    lines = [parse_status_line(line) for line in bench.clock.lines if "IN_PROGRESS" in line]
     percents = [line.percent for line in lines if line.percent is not None]
     assert percents == sorted(percents)
     assert max(percents) <= 99

@@ -9,7 +9,7 @@ a name would look at the sidecar's exit code as well.
 from typing import Any
 
 from videojob_api.base import API_VERSION, KIND
-from videojob_api.contract.exit_codes import FINAL
+from videojob_api.contract.exit_codes import NON_RETRIABLE
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import VideoJobSpec
 
@@ -53,7 +53,7 @@ def failure_rules() -> list[Object]:
 
 
 def _final(container: str) -> Object:
-    codes = {"containerName": container, "operator": "In", "values": sorted(map(int, FINAL))}
+    codes = {"containerName": container, "operator": "In", "values": sorted(map(int, NON_RETRIABLE))}
     return {"action": "FailJob", "onExitCodes": codes}
 
 

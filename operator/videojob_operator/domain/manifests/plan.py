@@ -11,9 +11,9 @@ from typing import Any
 
 from videojob_api.contract import layout
 from videojob_api.contract.config import RunnerConfig
-from videojob_api.messages.plan import InputPlan, JobRef, OutputPlan, Plan, ReportPlan
+from videojob_api.messages.plan import InputPlan, JobPlan, JobRef, OutputPlan, ReportPlan
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_api.resource.storage import Claim, Input, S3Prefix
+from videojob_api.resource.storage import Input, S3Prefix, VolumeClaim
 
 CLAIMS_ROOT = "/mnt/claims"
 OUTPUT_MOUNT = "/mnt/output"
@@ -39,9 +39,9 @@ class Places:
     """How long fetch waits for a store that is away; absent: as long as the job may take to start."""
 
 
-def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
+def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> JobPlan:
     """The whole plan of one job."""
-    return Plan(
+    return JobPlan(
         job=job,
         config=config_json(job, spec),
         inputs=[_input(item, places) for item in spec.inputs or []],
@@ -49,15 +49,15 @@ def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> Plan:
         report=ReportPlan(url=places.report_url, token_path=layout.TOKEN_PATH) if places.report_url else None,
         io_path=places.io_path,
         credentials_root=places.credentials_root,
-        foreign=spec.pipeline.custom is not None,
-        carries_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
+        custom_runner=spec.pipeline.custom is not None,
+        publishes_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
         flush_seconds=flush_seconds(grace_period(spec)),
         fetch_seconds=places.fetch_seconds or spec.deadlines.start_seconds,
         publish_seconds=spec.deadlines.publish_seconds,
     )
 
 
-def plan_json(plan: Plan) -> str:
+def plan_json(plan: JobPlan) -> str:
     """The plan as it travels in the environment."""
     return plan.model_dump_json(by_alias=True, exclude_none=True)
 
@@ -107,7 +107,7 @@ def output_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> OutputPlan:
         return OutputPlan(folder=places.output_folder, url=f"file://{places.output_folder}/", exclusive=exclusive)
     if spec.output.s3 is not None:
         return _bucket(spec.output.s3, run, exclusive=exclusive)
-    return _folder(spec.output.pvc or Claim(claim_name="none"), places.output_mount, run=run, exclusive=exclusive)
+    return _folder(spec.output.pvc or VolumeClaim(claim_name="none"), places.output_mount, run=run, exclusive=exclusive)
 
 
 def _bucket(s3: S3Prefix, run: str, *, exclusive: bool) -> OutputPlan:
@@ -117,7 +117,7 @@ def _bucket(s3: S3Prefix, run: str, *, exclusive: bool) -> OutputPlan:
     )
 
 
-def _folder(claim: Claim, mount: str, *, run: str, exclusive: bool) -> OutputPlan:
+def _folder(claim: VolumeClaim, mount: str, *, run: str, exclusive: bool) -> OutputPlan:
     path = _folder_name(claim.sub_path or "") + run
     return OutputPlan(folder=f"{mount}/{path}".rstrip("/"), url=f"pvc://{claim.claim_name}/{path}", exclusive=exclusive)
 

@@ -10,7 +10,7 @@ from typing import Any
 from videojob_api.contract import layout
 from videojob_api.contract.launch import run_mode, runner_command, runner_environment
 from videojob_api.messages.plan import JobRef
-from videojob_api.resource.spec import Pod, VideoJobSpec
+from videojob_api.resource.spec import PodOptions, VideoJobSpec
 
 from videojob_operator.domain.manifests.plan import Places, grace_period, make_plan, plan_json
 from videojob_operator.domain.manifests.scratch import scratch
@@ -144,7 +144,7 @@ def _pull_policy(settings: Settings) -> Object:
     return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
 
 
-def _placement(pod: Pod | None) -> Object:
+def _placement(pod: PodOptions | None) -> Object:
     if pod is None:
         return {}
     told = {

@@ -19,7 +19,7 @@ from typing import Any
 from videojob_api.contract import layout
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_api.resource.storage import Claim, S3Location
+from videojob_api.resource.storage import S3Location, VolumeClaim
 
 from videojob_operator.domain.manifests.plan import CLAIMS_ROOT, OUTPUT_MOUNT
 from videojob_operator.domain.manifests.scratch import scratch
@@ -98,7 +98,7 @@ def _scratch(found: Volumes, spec: VideoJobSpec) -> None:
 def _claims(found: Volumes, spec: VideoJobSpec) -> None:
     names = {name: f"claim-{number}" for number, name in enumerate(claim_names(spec))}
 
-    def volume(claim: Claim) -> str:
+    def volume(claim: VolumeClaim) -> str:
         return found.add(names[claim.claim_name], persistentVolumeClaim={"claimName": claim.claim_name})
 
     for item in spec.inputs or []:

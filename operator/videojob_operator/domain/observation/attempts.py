@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from videojob_api.resource.status import Attempt, VideoJobStatus
+from videojob_api.resource.status import AttemptStatus, VideoJobStatus
 
 from videojob_operator.domain.conditions import clean
 from videojob_operator.domain.observation.observed import PodSeen
@@ -24,7 +24,7 @@ KEPT = 3
 class History:
     """All attempts so far. `ended_now` are the ends that the status did not know yet, oldest first."""
 
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[AttemptStatus, ...]
     count: int
     disruptions: int
     ended_now: tuple[Ending, ...] = ()
@@ -65,8 +65,8 @@ def _fresh(pods: Sequence[PodSeen], status: VideoJobStatus) -> list[PodSeen]:
 
 
 def _refreshed(
-    item: Attempt, current: tuple[PodSeen, Ending | None] | None, *, suspended: bool, now: datetime
-) -> Attempt:
+    item: AttemptStatus, current: tuple[PodSeen, Ending | None] | None, *, suspended: bool, now: datetime
+) -> AttemptStatus:
     if item.finished is not None:
         return item
     if current is None:
@@ -76,8 +76,8 @@ def _refreshed(
     return seen.model_copy(update={"started": item.started or seen.started})
 
 
-def _attempt(number: int, pod: PodSeen, end: Ending | None, *, now: datetime) -> Attempt:
-    return Attempt(
+def _attempt(number: int, pod: PodSeen, end: Ending | None, *, now: datetime) -> AttemptStatus:
+    return AttemptStatus(
         number=number,
         pod=pod.name,
         node=pod.node,

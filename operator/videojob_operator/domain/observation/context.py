@@ -12,7 +12,7 @@ from functools import partial
 from videojob_api.messages.plan import JobRef
 from videojob_api.messages.report import Report
 from videojob_api.resource.spec import VideoJobSpec
-from videojob_api.resource.status import OutputStatus, Progress, VideoJobStatus
+from videojob_api.resource.status import OutputStatus, ProgressStatus, VideoJobStatus
 
 from videojob_operator.domain.manifests.plan import Places, output_plan
 from videojob_operator.domain.observation import progress
@@ -50,7 +50,7 @@ class Case:
     """The newest report of the newest pod."""
     words: Report | None
     """The newest pod's termination message."""
-    progress: Progress | None
+    progress: ProgressStatus | None
     output: OutputStatus | None
     lost_job: bool
     """There was a Job, and somebody deleted it."""

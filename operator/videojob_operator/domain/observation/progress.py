@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 from videojob_api.messages.report import ProgressState, Report
-from videojob_api.resource.status import OutputStatus, Progress
+from videojob_api.resource.status import OutputStatus, ProgressStatus
 
 from videojob_operator.domain.observation.observed import AGENT, PodSeen, ReportSeen
 
@@ -78,7 +78,7 @@ def last_words(pod: PodSeen, *, uid: str) -> Report | None:
     return report if report and report.uid == uid else None
 
 
-def merged(before: Progress | None, *, pushed: Report | None, last: Report | None) -> Progress | None:
+def merged(before: ProgressStatus | None, *, pushed: Report | None, last: Report | None) -> ProgressStatus | None:
     """What status should say: the newest of push and termination message, never behind what it says already."""
     source: Literal["push", "termination"] = "push"
     newest = pushed
@@ -90,10 +90,10 @@ def merged(before: Progress | None, *, pushed: Report | None, last: Report | Non
     return before if before and _visible(before) == _visible(found) else found
 
 
-def _progress(report: Report, before: Progress | None, source: Literal["push", "termination"]) -> Progress:
+def _progress(report: Report, before: ProgressStatus | None, source: Literal["push", "termination"]) -> ProgressStatus:
     done = _larger(before.frames_done if before else None, report.frames_done)
     total = report.frames_total if report.frames_total is not None else (before.frames_total if before else None)
-    return Progress(
+    return ProgressStatus(
         state=report.state.value,
         percent=max(report.percent, before.percent if before else 0),
         frames_done=done,
@@ -107,7 +107,7 @@ def _progress(report: Report, before: Progress | None, source: Literal["push", "
     )
 
 
-def _visible(progress: Progress) -> Progress:
+def _visible(progress: ProgressStatus) -> ProgressStatus:
     """What is worth a write: a heartbeat without news is not."""
     return progress.model_copy(update={"sequence": 0, "observed_time": None, "source": "push"})
 

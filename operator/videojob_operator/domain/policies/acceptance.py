@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from videojob_api.messages.plan import PLAN_LIMIT, JobRef
+from videojob_api.messages.plan import MAX_PLAN_BYTES, JobRef
 from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_operator.domain.manifests.plan import Places, config_json, make_plan, plan_json
@@ -30,8 +30,8 @@ def _objections(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Iterator
         yield Problem("ConfigTooLarge", f"{text}: give large data as an input")
     url = settings.endpoint + progress_path(namespace=job.namespace, name=job.name)
     plan = len(plan_json(make_plan(job, spec, Places(report_url=url))).encode())
-    if plan > PLAN_LIMIT:
-        text = f"the spec makes a plan of {plan} bytes, more than {PLAN_LIMIT}"
+    if plan > MAX_PLAN_BYTES:
+        text = f"the spec makes a plan of {plan} bytes, more than {MAX_PLAN_BYTES}"
         yield Problem("PlanTooLarge", f"{text}: use fewer or shorter spec.inputs and prompts")
 
 

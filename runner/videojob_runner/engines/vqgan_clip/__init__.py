@@ -16,7 +16,7 @@ The parts below it work alone, for loops of one's own:
     picture = to_pixels(guidance.show(latent.z))
 """
 
-from videojob_api.pipelines.vqgan_clip import Image, Restyle, Smoother, StyleTransfer, Timelapse, Video
+from videojob_api.pipelines.vqgan_clip import Image, RestyleOptions, SmootherOptions, StyleTransfer, Timelapse, Video
 
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, Cutouts
@@ -49,8 +49,8 @@ __all__ = [
     "Prompt",
     "PromptFault",
     "Randomness",
-    "Restyle",
-    "Smoother",
+    "RestyleOptions",
+    "SmootherOptions",
     "StyleTransfer",
     "Timelapse",
     "Video",

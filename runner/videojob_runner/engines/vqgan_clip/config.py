@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videojob_api.pipelines import VqganClip as VqganClipConfig
+from videojob_api.pipelines import VqganClipPipeline as VqganClipConfig
 from videojob_api.pipelines.vqgan_clip import Image, StyleTransfer, Timelapse, Video
 
 from videojob_runner.errors import BadConfig

@@ -41,7 +41,7 @@ LIBRARIES: Final = ("kornia", "openai-clip", "taming-transformers")
 
 
 class VqganClip:
-    """Pictures and videos from text; see `contract.engine.Engine`."""
+    """Pictures and videos from text; see `engine.api.Engine`."""
 
     Config = VqganClipConfig
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 from videojob_api.base import Document
-from videojob_api.pipelines.vqgan_clip import Start
+from videojob_api.pipelines.vqgan_clip import LatentInit
 
 from videojob_runner.engines.vqgan_clip.cutouts.presets import Augmentation
 from videojob_runner.errors import BadInput
@@ -20,7 +20,7 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 class GeneratorDefaults(Document):
     """`defaults` of a pack of kind `vqgan`."""
 
-    start: Start = "random"
+    start: LatentInit = "random"
     learning_rate: Rate = 0.1
     learning_rate_final: Rate | None = None
     """The rate falls to it over the run of an `image`, and over each frame of a `styleTransfer` but the first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from videojob_api.pipelines.vqgan_clip import Start
+from videojob_api.pipelines.vqgan_clip import LatentInit
 
 from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, upstream
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions
@@ -38,7 +38,7 @@ class Settings:
 
     size: Size
     """Width and height of the pictures in pixels, multiples of the generator's factor."""
-    start: Start
+    start: LatentInit
     story: tuple[Phrase, ...]
     schedule: Schedule
     camera: Camera

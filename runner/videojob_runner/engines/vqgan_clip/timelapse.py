@@ -29,7 +29,7 @@ Read = Callable[[int], Pixels]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelapseFilm:
-    """How the frames of a timelapse become its film (`contract.engine.Film`)."""
+    """How the frames of a timelapse become its film (`engine.api.Film`)."""
 
     in_betweens: int = 0
     """Blends between two frames."""

@@ -184,7 +184,7 @@ def test_an_index_that_wants_too_much_gets_nothing(
 
 
 def test_where_nothing_could_go_on_from_it_nothing_is_looked_for(tmp_path: Path, store: MemoryStore) -> None:
-    second = Attempt.at(tmp_path / "second", store, carries_checkpoints=False)
+    second = Attempt.at(tmp_path / "second", store, publishes_checkpoints=False)
     assert second.fetch().resumed_step is None
     assert lying(second) == {}
 

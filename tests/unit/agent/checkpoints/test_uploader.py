@@ -266,7 +266,7 @@ def test_who_may_not_remove_files_keeps_old_ones_and_says_so(
 def test_where_nothing_could_go_on_from_them_checkpoints_stay_where_they_are(
     tmp_path: Path, store: MemoryStore
 ) -> None:
-    attempt = Attempt.at(tmp_path, store, carries_checkpoints=False)
+    attempt = Attempt.at(tmp_path, store, publishes_checkpoints=False)
     attempt.draws(0)
     attempt.saves(20, frames=1)
     attempt.says(WORKING)

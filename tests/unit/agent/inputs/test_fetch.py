@@ -23,9 +23,9 @@ from videojob_agent.errors import (
 )
 from videojob_agent.inputs.fetch import fetch
 from videojob_api.contract.exit_codes import ExitCode
-from videojob_api.messages.plan import InputPlan, OutputPlan, Plan
+from videojob_api.messages.plan import InputPlan, JobPlan, OutputPlan
 from videojob_api.messages.report import FetchResult
-from videojob_api.resource.storage import Claim, Input
+from videojob_api.resource.storage import Input, VolumeClaim
 
 from tests.unit.agent.fakes import JOB, ManualClock, MemoryStore, inline, names_in, plan, quiet
 
@@ -46,14 +46,14 @@ def io(tmp_path: Path) -> Path:
     return tmp_path / "io"
 
 
-def run(orders: Plan, store: MemoryStore | None = None) -> FetchResult:
+def run(orders: JobPlan, store: MemoryStore | None = None) -> FetchResult:
     """Fetches, and does not wait for anything."""
     return fetch(
         orders, store or MemoryStore(), events=quiet()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
     )
 
 
-def run_for(orders: Plan, store: MemoryStore, *, said: list[str] | None = None) -> float:
+def run_for(orders: JobPlan, store: MemoryStore, *, said: list[str] | None = None) -> float:
     """Fetches, waiting where it must; the seconds of it."""
     clock = ManualClock()
     say = (said if said is not None else []).append
@@ -65,7 +65,7 @@ def run_for(orders: Plan, store: MemoryStore, *, said: list[str] | None = None) 
 
 
 def mounted(claim: Path, path: str, *, sub_path: str | None = None, **more: Any) -> InputPlan:
-    pvc = Claim(claim_name="data", sub_path=sub_path)
+    pvc = VolumeClaim(claim_name="data", sub_path=sub_path)
     return InputPlan(input=Input(path=path, pvc=pvc, **more), mount_path=str(claim))
 
 
@@ -254,7 +254,7 @@ def test_words_that_an_earlier_fetch_has_left_are_taken_back(io: Path) -> None:
     assert said == [""]
 
 
-def flat(io: Path) -> Plan:
+def flat(io: Path) -> JobPlan:
     return plan(io, output=OutputPlan(folder="unused", url="pvc://videos/", exclusive=True))
 
 

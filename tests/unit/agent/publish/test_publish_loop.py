@@ -77,7 +77,7 @@ def stage(tmp_path: Path, *, foreign: bool = False) -> Stage:
     io, clock, board = tmp_path / "io", ManualClock(), Board()
     store = MemoryStore(clock=clock)
     io.mkdir()
-    orders = plan(io, foreign=foreign, flush_seconds=FLUSH, publish_seconds=PUBLISH)
+    orders = plan(io, custom_runner=foreign, flush_seconds=FLUSH, publish_seconds=PUBLISH)
     publisher = Publisher(orders, store, clock=clock, now=lambda: NOON)
     carrier, events = Carrier(orders, store, events=quiet()[0]), quiet()[0]
     words, backoff = Words(now=clock.wall), Backoff(draw=lambda: 1.0)

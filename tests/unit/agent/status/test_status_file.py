@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from videojob_agent.files.safe_directory import Folder
 from videojob_agent.status.status_file import Sight, StatusReader
-from videojob_api.contract.status import StatusWord
+from videojob_api.contract.status import RunnerState
 
 from tests.unit.agent.fakes import details_of
 
@@ -44,7 +44,7 @@ def test_nothing_is_seen_before_there_is_a_status(reader: StatusReader) -> None:
 def test_a_good_line_is_read(io: Path, reader: StatusReader) -> None:
     (io / "STATUS").write_text(GOOD)
     line = seen(reader).line
-    assert (line.word, line.uid, line.percent, line.eta_seconds) == (StatusWord.IN_PROGRESS, "uid-1", 40, 7)
+    assert (line.state, line.uid, line.percent, line.eta_seconds) == (RunnerState.IN_PROGRESS, "uid-1", 40, 7)
 
 
 @pytest.mark.parametrize(

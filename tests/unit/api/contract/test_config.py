@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from videojob_api.contract.config import BadConfig, FlatConfig, RunnerConfig, read_config
+from videojob_api.contract.config import InvalidConfig, LegacyConfig, RunnerConfig, read_config
 from videojob_api.pipelines.vqgan_clip import Image
 
 from tests import generated_specs
@@ -19,11 +19,11 @@ OURS: dict[str, Any] = {
 }
 
 
-def read_flat(**fields: Any) -> FlatConfig:
+def read_flat(**fields: Any) -> LegacyConfig:
     """The flat form with some fields given, or left out by ..."""
     document = {name: value for name, value in (FLAT | fields).items() if value is not ...}
     config = read_config(json.dumps(document))
-    assert isinstance(config, FlatConfig)
+    assert isinstance(config, LegacyConfig)
     return config
 
 
@@ -103,7 +103,7 @@ def test_a_byte_order_mark_is_no_matter() -> None:
     ],
 )
 def test_a_wrong_flat_file_is_told_its_field(wrong: dict[str, Any], field: str, says: str) -> None:
-    with pytest.raises(BadConfig) as caught:
+    with pytest.raises(InvalidConfig) as caught:
         read_flat(**wrong)
     assert caught.value.field == field
     assert says in str(caught.value)
@@ -124,26 +124,26 @@ def test_a_wrong_flat_file_is_told_its_field(wrong: dict[str, Any], field: str, 
     ],
 )
 def test_a_wrong_file_of_ours_is_told_its_field(wrong: dict[str, Any], field: str, says: str) -> None:
-    with pytest.raises(BadConfig) as caught:
+    with pytest.raises(InvalidConfig) as caught:
         read_config(json.dumps(OURS | wrong))
     assert caught.value.field == field
     assert says in str(caught.value)
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    with pytest.raises(BadConfig) as caught:
+    with pytest.raises(InvalidConfig) as caught:
         read_flat(num_frames=0, width=0)
     assert [problem.field for problem in caught.value.problems] == ["num_frames", "width"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"text"', b"\xff", '{"a": NaN', "[" * 100_000, "\ud800"])
 def test_what_is_no_json_object_is_a_bad_config(text: str | bytes) -> None:
-    with pytest.raises(BadConfig, match=r"config\.json must"):
+    with pytest.raises(InvalidConfig, match=r"config\.json must"):
         read_config(text)
 
 
 def test_a_long_wrong_value_is_cut_in_the_message() -> None:
-    with pytest.raises(BadConfig) as caught:
+    with pytest.raises(InvalidConfig) as caught:
         read_flat(init_image="../" * 1000)
     assert len(str(caught.value)) < 300
 
@@ -164,5 +164,5 @@ KEYS = st.sampled_from([*FLAT, *OURS, "init_image", "width", "models", "encoding
 def test_garbage_raises_nothing_but_bad_config(text: str | bytes) -> None:
     try:
         read_config(text)
-    except BadConfig as error:
+    except InvalidConfig as error:
         assert error.problems

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from videojob_api.contract.status import (
-    LINE_LIMIT,
-    BadStatusLine,
+    MAX_LINE_BYTES,
+    InvalidStatusLine,
+    RunnerState,
     StatusDetails,
     StatusLine,
-    StatusWord,
-    parse_status,
+    parse_status_line,
     read_details,
 )
 
-STARTING, RUNNING, DONE, FAILED = StatusWord
+STARTING, RUNNING, DONE, FAILED = RunnerState
 
 GRAMMAR = [
     ("STARTING 42", StatusLine(STARTING, "42")),
@@ -57,20 +57,20 @@ OUTSIDE = [
     "COMPLETED a c\\b.mp4",
     "STARTING a\nSTARTING b",
     "STARTING a\x00",
-    "STARTING " + "a" * LINE_LIMIT,
+    "STARTING " + "a" * MAX_LINE_BYTES,
     b"STARTING \xff",
 ]
 
 
 @pytest.mark.parametrize(("text", "line"), GRAMMAR)
 def test_a_line_of_the_grammar_is_read(text: str | bytes, line: StatusLine) -> None:
-    assert parse_status(text) == line
+    assert parse_status_line(text) == line
 
 
 @pytest.mark.parametrize("text", OUTSIDE)
 def test_a_line_outside_the_grammar_is_refused_and_shown(text: str | bytes) -> None:
-    with pytest.raises(BadStatusLine, match="STATUS must be"):
-        parse_status(text)
+    with pytest.raises(InvalidStatusLine, match="STATUS must be"):
+        parse_status_line(text)
 
 
 def test_the_sequence_of_a_test_run_is_written_and_read_as_published() -> None:
@@ -92,7 +92,7 @@ def test_the_sequence_of_a_test_run_is_written_and_read_as_published() -> None:
         "FAILED a b",
     ]
     assert [str(line) for line in lines] == written
-    assert [parse_status(text) for text in written] == lines
+    assert [parse_status_line(text) for text in written] == lines
 
 
 NAMES = st.from_regex(r"[\w.-]{1,40}\.mp4", fullmatch=True)
@@ -106,15 +106,15 @@ LINES = st.one_of(
 
 @given(LINES)
 def test_what_is_written_can_be_read(line: StatusLine) -> None:
-    assert parse_status(str(line)) == line
-    assert parse_status(f"{line}\n".encode()) == line
+    assert parse_status_line(str(line)) == line
+    assert parse_status_line(f"{line}\n".encode()) == line
 
 
 @given(st.text() | st.binary() | LINES.map(lambda line: str(line)[:-1]))
 @example("IN_PROGRESS " + "5% " * 1300)
 def test_garbage_raises_nothing_else(text: str | bytes) -> None:
-    with suppress(BadStatusLine):
-        parse_status(text)
+    with suppress(InvalidStatusLine):
+        parse_status_line(text)
 
 
 LINE = StatusLine(RUNNING, "a", 5, 3)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from pydantic import Field
 from videojob_api.base import Document
-from videojob_api.crd.render import definition, render
-from videojob_api.crd.schema import NotStructural, structural
-from videojob_api.resource.spec import MUTABLE, VideoJobSpec
+from videojob_api.crd.render import build_crd, render_yaml
+from videojob_api.crd.schema import NotStructural, structural_schema
+from videojob_api.resource.spec import MUTABLE_FIELDS, VideoJobSpec
 from videojob_api.validation.objects import immutable
 
 from tests import spec_fields
@@ -48,7 +48,7 @@ def test_a_model_becomes_one_tree_without_references_unions_and_nulls() -> None:
         "maximum": 2,
         "exclusiveMaximum": True,
     }
-    assert structural(Outer) == {
+    assert structural_schema(Outer) == {
         "description": "An outer object, described in two lines.",
         "type": "object",
         "required": ["count"],
@@ -85,7 +85,7 @@ class Multiple(Document):
 @pytest.mark.parametrize(("model", "says"), [(EitherOr, "union of 2 types"), (Multiple, "multipleOf: 16")])
 def test_what_a_structural_schema_cannot_say_is_an_error_and_never_lost(model: type[Document], says: str) -> None:
     with pytest.raises(NotStructural, match=says):
-        structural(model)
+        structural_schema(model)
 
 
 def test_every_field_is_explained() -> None:
@@ -107,7 +107,9 @@ def test_everything_has_a_size_or_the_server_would_refuse_the_rules() -> None:
 def test_each_field_of_a_spec_is_immutable_unless_it_is_said_to_be_mutable() -> None:
     rules = [rule.field_path for rule in VideoJobSpec.rules if rule == immutable(rule.field_path)]
     inner = ["deadlines"]  # judged field by field
-    assert sorted([*rules, *inner, *(name for name in MUTABLE if "." not in name)]) == sorted(VideoJobSpec.model_fields)
+    assert sorted([*rules, *inner, *(name for name in MUTABLE_FIELDS if "." not in name)]) == sorted(
+        VideoJobSpec.model_fields
+    )
 
 
 def test_a_field_that_may_change_says_so() -> None:
@@ -123,7 +125,7 @@ def test_immutability_also_catches_adding_and_removing() -> None:
 
 
 def test_a_new_object_says_that_nobody_has_seen_it_yet() -> None:
-    [version] = definition()["spec"]["versions"]
+    [version] = build_crd()["spec"]["versions"]
     status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
     assert status["default"]["observedGeneration"] == -1
     assert {c["type"]: c["status"] for c in status["default"]["conditions"]} == {
@@ -135,11 +137,11 @@ def test_a_new_object_says_that_nobody_has_seen_it_yet() -> None:
 
 
 def test_the_rendered_text_is_the_definition_and_the_committed_file() -> None:
-    assert yaml.safe_load(render()) == definition()
-    assert (ROOT / "crds/videojobs.yaml").read_text() == render()
+    assert yaml.safe_load(render_yaml()) == build_crd()
+    assert (ROOT / "crds/videojobs.yaml").read_text() == render_yaml()
 
 
 def test_the_module_prints_it() -> None:
     command = [sys.executable, "-m", "videojob_api.crd"]
     done = subprocess.run(command, cwd=ROOT / "api", capture_output=True, text=True, check=True)
-    assert done.stdout == render()
+    assert done.stdout == render_yaml()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_api.messages.plan import Plan
+from videojob_api.messages.plan import JobPlan
 from videojob_cli.local.plan import LocalPlaces, local_plan, local_uid
 
 from tests.unit.cli.manifests import videojob
@@ -16,7 +16,7 @@ NOON = datetime(2026, 5, 1, 12, 30, 5, tzinfo=UTC)
 BUCKET = {"s3": {"bucket": "art", "prefix": "videos/", "credentials": {"secretName": "art-s3"}}}
 
 
-def plan(tmp_path: Path, *, output: Path | None = None, **spec: Any) -> Plan:
+def plan(tmp_path: Path, *, output: Path | None = None, **spec: Any) -> JobPlan:
     places = LocalPlaces(io=tmp_path / "io", claims=tmp_path / "claims", output=output)
     return local_plan(videojob(**spec), places, now=NOON)
 
@@ -65,7 +65,7 @@ def test_nobody_listens_to_reports(tmp_path: Path) -> None:
 
 
 def test_nobody_would_start_another_attempt(tmp_path: Path) -> None:
-    assert not plan(tmp_path).carries_checkpoints
+    assert not plan(tmp_path).publishes_checkpoints
 
 
 def test_a_store_that_is_away_at_the_start_is_waited_for_a_minute(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from videojob_api.resource.status import Attempt, Progress
+from videojob_api.resource.status import AttemptStatus, ProgressStatus
 from videojob_operator.domain.decision import CreateJob, RecordEvent
 from videojob_operator.domain.observation.observed import Observed, PodSeen
 
@@ -35,10 +35,10 @@ def attempts(**seen: Any) -> list[tuple[int, str, str]]:
     return [(item.number, item.pod, item.reason) for item in decided(**seen).status.attempts]
 
 
-def kept(number: int, letter: str, *, reason: str = "RunnerFailed", open_: bool = False) -> Attempt:
+def kept(number: int, letter: str, *, reason: str = "RunnerFailed", open_: bool = False) -> AttemptStatus:
     sample = pod(letter)
     finished = None if open_ else sample.created
-    return Attempt(
+    return AttemptStatus(
         number=number, pod=sample.name, reason="" if open_ else reason, started=sample.created, finished=finished
     )
 
@@ -61,13 +61,13 @@ def test_a_pod_that_was_no_new_one_does_not_become_one() -> None:
 def test_a_first_pod_is_the_first_attempt() -> None:
     after = decided(pods=(running_pod(),)).status
     assert after.attempt == 1
-    assert after.attempts == [Attempt(number=1, pod="sunset-1-a", node="n1", started=ago(500))]
+    assert after.attempts == [AttemptStatus(number=1, pod="sunset-1-a", node="n1", started=ago(500))]
 
 
 def test_a_pod_that_ended_is_written_down_with_reason_code_and_time() -> None:
     after = decided(pods=(failed_pod(code=3),)).status
     assert after.attempts == [
-        Attempt(
+        AttemptStatus(
             number=1,
             pod="sunset-1-a",
             node="n1",
@@ -196,7 +196,7 @@ def test_a_verdict_keeps_the_ends_that_attempts_have() -> None:
 
 
 def test_a_new_attempt_begins_its_progress_anew() -> None:
-    told = status(attempt=1, attempts=[kept(1, "a")], progress=Progress(state="running", percent=80, sequence=9))
+    told = status(attempt=1, attempts=[kept(1, "a")], progress=ProgressStatus(state="running", percent=80, sequence=9))
     fresh: Observed = observed(videojob=videojob(status=told), pods=(failed_pod("a"), running_pod("b")))
     assert decided(videojob=fresh.videojob, pods=fresh.pods).status.progress is None
     again = pushed(report(1, percent=5), letter="b")
@@ -206,5 +206,5 @@ def test_a_new_attempt_begins_its_progress_anew() -> None:
 
 
 def test_the_first_attempt_keeps_the_progress_that_came_before_its_pod_was_seen() -> None:
-    told = status(progress=Progress(state="starting"))
+    told = status(progress=ProgressStatus(state="starting"))
     assert decided(videojob=videojob(status=told), pods=(running_pod(),)).status.progress == told.progress

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.report import FetchResult
-from videojob_api.resource.status import CONDITION_TYPES, FIRST_CONDITIONS, VideoJobStatus
+from videojob_api.resource.status import CONDITION_TYPES, DEFAULT_CONDITIONS, VideoJobStatus
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import CreateJob, DeleteJob, RecordEvent, SetActiveDeadline, SetSuspend
 from videojob_operator.domain.observation.observed import CreationProblem, Observed, Problem
@@ -318,7 +318,7 @@ def test_a_status_that_changes_nothing_is_the_same_status() -> None:
 
 
 def test_the_conditions_that_only_stand_for_not_seen_yet_get_a_real_time() -> None:
-    untouched = VideoJobStatus.model_validate({"observedGeneration": -1, "conditions": list(FIRST_CONDITIONS)})
+    untouched = VideoJobStatus.model_validate({"observedGeneration": -1, "conditions": list(DEFAULT_CONDITIONS)})
     decision = decided(videojob=new_videojob(status=untouched), job=None)
     assert {item.last_transition_time for item in decision.status.conditions} == {NOW}
 

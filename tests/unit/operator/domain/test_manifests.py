@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from videojob_api.messages.plan import JobRef, Plan
+from videojob_api.messages.plan import JobPlan, JobRef
 from videojob_operator.domain.manifests.job import failure_rules, job_manifest
 from videojob_operator.domain.manifests.volumes import claim_names, secret_names
 from videojob_operator.domain.names import audience, job_name, progress_path
@@ -266,7 +266,7 @@ def test_the_plan_reaches_fetch_and_agent_and_the_authority_the_agent_only() -> 
     found = containers(pod())
     agent, fetch = env(found["agent"]), env(found["fetch"])
     assert agent["VIDEOJOB_PLAN"] == fetch["VIDEOJOB_PLAN"]
-    plan = Plan.model_validate_json(agent["VIDEOJOB_PLAN"])
+    plan = JobPlan.model_validate_json(agent["VIDEOJOB_PLAN"])
     assert plan.report is not None
     assert plan.report.url == "https://reports:8443/v1/namespaces/art/videojobs/sunset/progress"
     assert agent["VIDEOJOB_CA"] == CA
@@ -280,7 +280,7 @@ def test_dollars_in_a_plan_survive_the_kubelets_expansion() -> None:
     told = pod(pipeline={"vqganClip": {"image": {"prompts": prompts}}})
     value = env(containers(told)["agent"])["VIDEOJOB_PLAN"]
     assert (
-        json.loads(Plan.model_validate_json(expanded(value, {"HOME": "/tmp"})).config)["pipeline"]["vqganClip"][
+        json.loads(JobPlan.model_validate_json(expanded(value, {"HOME": "/tmp"})).config)["pipeline"]["vqganClip"][
             "image"
         ]["prompts"]
         == prompts

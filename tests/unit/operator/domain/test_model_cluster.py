@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
-from videojob_api.resource.status import Attempt, Condition, OutputStatus, Progress, VideoJobStatus
+from videojob_api.resource.status import AttemptStatus, Condition, OutputStatus, ProgressStatus, VideoJobStatus
 from videojob_operator.domain.conditions import is_over
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import (
@@ -140,7 +140,7 @@ def statuses() -> st.SearchStrategy[VideoJobStatus]:
         last_transition_time=MOMENTS,
     )
     attempt = document(
-        Attempt, number=st.integers(1, 9), pod=st.sampled_from(["a", "b", "z"]), started=MAYBE, finished=MAYBE
+        AttemptStatus, number=st.integers(1, 9), pod=st.sampled_from(["a", "b", "z"]), started=MAYBE, finished=MAYBE
     )
     return document(
         VideoJobStatus,
@@ -149,7 +149,7 @@ def statuses() -> st.SearchStrategy[VideoJobStatus]:
         attempts=st.lists(attempt, max_size=3, unique_by=lambda item: item.pod),
         disruptions=st.integers(0, 22),
         job_name=st.none() | st.just("sunset-1"),
-        progress=st.none() | document(Progress, state=st.just("running"), percent=st.integers(0, 100)),
+        progress=st.none() | document(ProgressStatus, state=st.just("running"), percent=st.integers(0, 100)),
         output=st.none() | document(OutputStatus, url=st.just("u"), manifest_digest=st.none() | st.just(DIGEST)),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from videojob_api.contract.config import RunnerConfig
-from videojob_api.messages.plan import JobRef, Plan
+from videojob_api.messages.plan import JobPlan, JobRef
 from videojob_operator.domain.manifests.plan import Places, make_plan, plan_json
 from videojob_operator.domain.manifests.scratch import Scratch, scratch
 from videojob_operator.domain.policies.acceptance import objection
@@ -19,7 +19,7 @@ S3 = {"bucket": "art", "endpoint": "https://minio:9000", "credentials": {"secret
 GI = 1024**3
 
 
-def plan(places: Places | None = None, **told: Any) -> Plan:
+def plan(places: Places | None = None, **told: Any) -> JobPlan:
     return make_plan(REF, spec(**told), places or Places())
 
 
@@ -42,7 +42,7 @@ def test_the_config_repeats_the_steps_after_the_frames() -> None:
 def test_a_foreign_image_gets_the_users_own_config_with_the_uid_under_both_names() -> None:
     told = plan(**custom(config={"prompt": "waves", "num_frames": 5}))
     assert json.loads(told.config) == {"uid": UID, "unique_id": UID, "prompt": "waves", "num_frames": 5}
-    assert told.foreign
+    assert told.custom_runner
 
 
 def test_the_users_own_names_in_a_foreign_config_win() -> None:
@@ -126,7 +126,7 @@ def test_a_finished_output_waits_for_its_store_as_long_as_the_user_says() -> Non
 
 def test_a_plan_that_was_written_can_be_read() -> None:
     told = plan(output={"s3": S3}, inputs=[{"path": "ä", "inline": "“$(HOME)” \n"}])
-    assert Plan.model_validate_json(plan_json(told)) == told
+    assert JobPlan.model_validate_json(plan_json(told)) == told
 
 
 def found(**told: Any) -> str | None:
@@ -232,7 +232,7 @@ def test_known_inputs_add_to_the_estimate_and_unknown_ones_lift_the_limit() -> N
 def test_checkpoints_are_carried_where_the_next_attempt_could_go_on_from_them(
     told: dict[str, Any], places: Places, carries: bool
 ) -> None:
-    assert plan(places, **told).carries_checkpoints is carries
+    assert plan(places, **told).publishes_checkpoints is carries
 
 
 def test_the_config_says_how_often_to_save() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from videojob_api.messages.report import ProgressState, Published, Report
-from videojob_api.resource.status import OutputStatus, Progress
+from videojob_api.resource.status import OutputStatus, ProgressStatus
 from videojob_operator.domain.observation.observed import ReportSeen
 from videojob_operator.domain.observation.progress import (
     flush_interval,
@@ -128,7 +128,7 @@ def test_the_frames_column(done: int | None, total: int | None, column: str | No
 
 def test_a_pushed_report_becomes_the_status() -> None:
     told = report(4, percent=25, frames_done=3, frames_total=12, eta_seconds=9, message="warm")
-    assert merged(None, pushed=told, last=None) == Progress(
+    assert merged(None, pushed=told, last=None) == ProgressStatus(
         state="running",
         percent=25,
         frames_done=3,
@@ -143,7 +143,7 @@ def test_a_pushed_report_becomes_the_status() -> None:
 
 
 def test_nothing_told_is_nothing_known() -> None:
-    before = Progress(state="running", percent=7)
+    before = ProgressStatus(state="running", percent=7)
     assert merged(None, pushed=None, last=None) is None
     assert merged(before, pushed=None, last=None) is before
 
@@ -162,12 +162,12 @@ def test_last_words_that_were_pushed_too_count_as_pushed() -> None:
 
 @pytest.mark.parametrize("sequence", [3, 4])
 def test_a_report_that_is_not_newer_than_the_status_changes_nothing(sequence: int) -> None:
-    before = Progress(state="running", percent=40, sequence=4)
+    before = ProgressStatus(state="running", percent=40, sequence=4)
     assert merged(before, pushed=report(sequence, percent=90), last=None) is before
 
 
 def test_the_status_never_goes_back_even_after_the_operator_forgot_its_slot() -> None:
-    before = Progress(state="running", percent=40, frames_done=5, frames_total=12, frames="5/12", sequence=4)
+    before = ProgressStatus(state="running", percent=40, frames_done=5, frames_total=12, frames="5/12", sequence=4)
     found = merged(before, pushed=report(5, percent=30, frames_done=4, message="m"), last=None)
     assert found is not None
     assert (found.percent, found.frames, found.message) == (40, "5/12", "m")

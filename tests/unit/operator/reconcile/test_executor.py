@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_api.resource.status import Condition, OutputStatus, Progress, VideoJobStatus
+from videojob_api.resource.status import Condition, OutputStatus, ProgressStatus, VideoJobStatus
 from videojob_operator.cache.creations import Notes
 from videojob_operator.cache.informer import Informer
 from videojob_operator.cache.videojobs import VideoJobs
@@ -34,7 +34,7 @@ SUNSET = Key("art", "sunset")
 ACCEPTED = Condition(
     type="Accepted", status="True", reason="Valid", last_transition_time=datetime(2026, 1, 1, tzinfo=UTC)
 )
-HALF = Progress(state="running", percent=50)
+HALF = ProgressStatus(state="running", percent=50)
 CREATE = CreateJob(raw_job())
 
 

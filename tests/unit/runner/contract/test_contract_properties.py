@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.layout import IO_PATH
-from videojob_api.contract.status import StatusWord, parse_status, read_details
+from videojob_api.contract.status import RunnerState, parse_status_line, read_details
 from videojob_runner.contract.io_folder import IoFolder
 from videojob_runner.contract.job import peek_uid, read_job, video_name
 from videojob_runner.contract.status import Pace, StatusWriter
@@ -30,20 +30,20 @@ def test_whatever_is_written_can_be_read_back(uid: str, name: str, done: int, mo
         root = Path(folder)
         status = StatusWriter(root)
 
-        def word() -> StatusWord:
-            line = parse_status((root / "STATUS").read_bytes())
+        def word() -> RunnerState:
+            line = parse_status_line((root / "STATUS").read_bytes())
             assert line.uid == uid
             details = read_details((root / "STATUS.json").read_bytes(), line=line)
             assert details is not None
             assert details.line == str(line)
-            return line.word
+            return line.state
 
         status.starting(uid)
-        assert word() is StatusWord.STARTING
+        assert word() is RunnerState.STARTING
         status.progress(done, done + more)
-        assert word() is StatusWord.IN_PROGRESS
+        assert word() is RunnerState.IN_PROGRESS
         status.completed(video_name(name))
-        assert word() is StatusWord.COMPLETED
+        assert word() is RunnerState.COMPLETED
 
 
 @given(name=st.text(min_size=1, max_size=400))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from videojob_api.contract.status import StatusDetails, parse_status
+from videojob_api.contract.status import StatusDetails, parse_status_line
 from videojob_api.messages.report import Failure
 from videojob_runner.contract.status import StatusWriter
 from videojob_runner.errors import RunnerError
@@ -69,7 +69,7 @@ def test_the_pace_follows_a_machine_that_becomes_slower(tmp_path: Path) -> None:
     for done in range(1, 401):
         clock.now += 1.0 if done <= 200 else 5.0
         status.progress(done, 1000)
-    eta = parse_status(line(tmp_path)).eta_seconds
+    eta = parse_status_line(line(tmp_path)).eta_seconds
     assert eta == 600 * 5, "the fast beginning is forgotten"
 
 
@@ -154,7 +154,7 @@ def test_a_reader_never_sees_half_a_line(tmp_path: Path) -> None:
     def read() -> None:
         while not done.is_set():
             try:
-                parse_status(line(tmp_path))
+                parse_status_line(line(tmp_path))
                 json.loads((tmp_path / "STATUS.json").read_text())
             except ValueError as error:
                 bad.append(error)

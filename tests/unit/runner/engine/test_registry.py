@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from videojob_api.pipelines import PIPELINES
-from videojob_api.validation.core import wire
+from videojob_api.validation.core import to_wire
 from videojob_runner.engine.api import RunContext
 from videojob_runner.engine.registry import built_in_engines, engine_names, load_engine
 from videojob_runner.errors import BadConfig, BadInput
@@ -18,7 +18,7 @@ def test_an_engine_is_found_by_its_folder_and_its_class() -> None:
 
 
 def test_every_pipeline_that_needs_no_image_of_its_own_has_an_engine() -> None:
-    ours = {wire(name): model for name, model in PIPELINES.items() if not model.NEEDS_OWN_IMAGE}
+    ours = {to_wire(name): model for name, model in PIPELINES.items() if not model.NEEDS_OWN_IMAGE}
     assert set(ours) == set(built_in_engines())
     assert all(issubclass(load_engine(name).Config, model) for name, model in ours.items())
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from videojob_api.contract.launch import RunMode
-from videojob_api.contract.status import StatusWord
+from videojob_api.contract.status import RunnerState
 from videojob_api.messages.report import Acknowledgement, Failure
 from videojob_runner.engine.api import RunContext
 from videojob_runner.errors import BadInput, UnsafeCheckpoint
@@ -421,7 +421,7 @@ def test_in_a_pod_it_ends_with_74_when_the_agent_gives_up_and_status_keeps_the_t
     word = Acknowledgement(uid="4711", published=False, failure=Failure(reason="X", message="no bucket"))
     bench = awaiting(tmp_path, word)
     assert bench.run(RunMode.PROD) == 74
-    assert bench.details.state is StatusWord.COMPLETED
+    assert bench.details.state is RunnerState.COMPLETED
 
 
 def test_a_test_that_failed_as_asked_waits_for_nobody(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ How much memory a run will take, told before it starts, and how it is made to fi
 
 An iteration's peak is what the decoder keeps for its way back, beside the largest of three things: one part of the
 views on its way through CLIP, the cutouts on their own way back, or the decoder's work at its largest layer. What
-networks keep is counted exactly from their shapes (`models.kept`); what work takes besides was measured in multiples of
-what it is about. The estimate is within 30 % of the peak that the system then shows.
+networks keep is counted exactly from their shapes (`models.activation_count`); what work takes besides was measured in
+multiples of what it is about. The estimate is within 30 % of the peak that the system then shows.
 
 Of the plans the fastest one that fits is taken. How many views CLIP sees at once moves the last bits of a picture, so
 that follows from the job and the limit alone, never from what happens to be free. Whether the decoder computes again
@@ -20,7 +20,7 @@ from typing import Final
 
 import torch
 from torch import nn
-from videojob_api.pipelines.vqgan_clip import CutMethod, Memory
+from videojob_api.pipelines.vqgan_clip import CutMethod, MemoryOptions
 
 from videojob_runner.engines.vqgan_clip.config import FIELD
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions
@@ -132,14 +132,16 @@ def weight_bytes(network: nn.Module) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
-def choose(demand: Demand, wanted: Memory | None, *, device: str, room: Room | None, before: int | None = None) -> Plan:
+def choose(
+    demand: Demand, wanted: MemoryOptions | None, *, device: str, room: Room | None, before: int | None = None
+) -> Plan:
     """
     The plan of a run on `device` with so much `room` (None: nobody knows).
 
     What is `wanted` of it wins, then how many views were seen at once `before` a checkpoint, where that fits. Raises
     BadInput when no plan fits the limit.
     """
-    plans = allowed(demand.plans(device), wanted or Memory(), before=before)
+    plans = allowed(demand.plans(device), wanted or MemoryOptions(), before=before)
     if room is None:
         return plans[0]
     fitting = [plan for plan in plans if demand.total(plan) <= FITS * room.limit]
@@ -150,7 +152,7 @@ def choose(demand: Demand, wanted: Memory | None, *, device: str, room: Room | N
     return thrifty(fitting, demand, room)
 
 
-def allowed(plans: list[Plan], wanted: Memory, *, before: int | None) -> list[Plan]:
+def allowed(plans: list[Plan], wanted: MemoryOptions, *, before: int | None) -> list[Plan]:
     """The plans with what is wanted set."""
     views = before if wanted.views_at_once is None else wanted.views_at_once
     changed = [plan if views is None else replace(plan, views_at_once=views) for plan in plans]
@@ -197,7 +199,7 @@ def told(size: float) -> str:
     return f"{size / (1 << 30):.1f} GiB"
 
 
-def within_memory(guidance: Guidance, *, size: Size, wanted: Memory | None, before: int | None) -> Guidance:
+def within_memory(guidance: Guidance, *, size: Size, wanted: MemoryOptions | None, before: int | None) -> Guidance:
     """The same guidance as it fits for pictures of `size`, see `choose`. Raises BadInput when none fits."""
     demand = Demand(
         generator=guidance.generator,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videojob_api.pipelines.vqgan_clip import Prompted
+from videojob_api.pipelines.vqgan_clip import PromptedForm
 
 from videojob_runner.engines.vqgan_clip.prompts import grammar, upstream_grammar
 from videojob_runner.engines.vqgan_clip.prompts.grammar import Kind, Phrase, Piece, PromptFault
@@ -36,7 +36,7 @@ class Strand:
         return BadConfig(str(self.pieces[index].fault(message)), field=self.field)
 
 
-def read_story(form: Prompted, *, field: str, upstream: bool) -> tuple[Phrase, ...]:
+def read_story(form: PromptedForm, *, field: str, upstream: bool) -> tuple[Phrase, ...]:
     """The phrases of `form`, whose name is `field`. Raises BadConfig with field and position of a fault."""
     fields: tuple[tuple[str, Kind, str | None], ...] = (
         ("prompts", "text", form.prompts),

@@ -66,7 +66,7 @@ def test_every_field_is_spoken_of() -> None:
 
 
 @pytest.mark.parametrize(
-    "choices", [models.CutMethod, models.Augment, models.OptimizerName, models.Start, models.InitWeightMethod]
+    "choices", [models.CutMethod, models.Augment, models.OptimizerName, models.LatentInit, models.InitWeightMethod]
 )
 def test_every_choice_is_spoken_of(choices: Any) -> None:
     assert all(f"`{choice}`" in GUIDE or f": {choice}`" in GUIDE for choice in get_args(choices))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from clip.model import CLIP
-from videojob_api.pipelines.vqgan_clip import Memory
+from videojob_api.pipelines.vqgan_clip import MemoryOptions
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions
 from videojob_runner.engines.vqgan_clip.guidance.memory import Demand, Plan, choose, is_ample
 from videojob_runner.errors import BadInput, Interrupted
@@ -103,14 +103,14 @@ class TestChoice:
         assert choose(demand, None, device="cpu", room=room(64 * GIB, free=0)) == AGAIN
 
     def test_what_the_job_says_wins(self, demand: Demand) -> None:
-        wanted = Memory(views_at_once=3, recompute=False)
+        wanted = MemoryOptions(views_at_once=3, recompute=False)
         assert choose(demand, wanted, device="cpu", room=PLENTY) == Plan(views_at_once=3)
         tight = just_enough(demand, Plan(views_at_once=8, recompute=True))
-        assert choose(demand, Memory(views_at_once=2), device="cpu", room=tight) == Plan(
+        assert choose(demand, MemoryOptions(views_at_once=2), device="cpu", room=tight) == Plan(
             views_at_once=2, recompute=True
         )
         with pytest.raises(BadInput):
-            choose(demand, Memory(recompute=False), device="cpu", room=tight)
+            choose(demand, MemoryOptions(recompute=False), device="cpu", room=tight)
 
     def test_a_resumed_run_sees_as_many_views_at_once_as_before_where_that_fits(self, thick: Demand) -> None:
         assert choose(thick, None, device="cpu", room=PLENTY, before=1) == Plan(views_at_once=1)
