@@ -28,7 +28,7 @@ import devcluster
 from bench import process
 from bench.objects import Objects, create_all, objects
 from bench.tally import HEAD, Row, Tally, as_json, calls, line, percentile, worded
-from tests.apiserver.operator.operator_process import ROOT, Plant, installed, running
+from tests.apiserver.operator.operator_process import ROOT, OperatorProcess, install_chart, run_operator
 from tests.e2e.manifests import videojob
 
 EVERY = 15.0
@@ -44,7 +44,7 @@ class ControlPlane:
     """The cluster, the operator, and what has been seen of their work so far."""
 
     cluster: devcluster.ApiServer
-    plant: Plant
+    plant: OperatorProcess
     objects: Objects
     tally: Tally = field(default_factory=Tally)
     rows: list[Row] = field(default_factory=list)
@@ -134,7 +134,9 @@ class ControlPlane:
         await asyncio.to_thread(self.plant.start)
         ready = time.monotonic() - began
         looked_at = partial(self.plant.metric, "reconcile_seconds_count", result="done")
-        await asyncio.to_thread(self.plant.until, lambda: looked_at() >= count, what="all were looked at", seconds=600)
+        await asyncio.to_thread(
+            self.plant.wait_until, lambda: looked_at() >= count, what="all were looked at", seconds=600
+        )
         found = {"ready_seconds": round(ready, 1), "all_seen_seconds": round(time.monotonic() - began, 1)}
         return found | {"status_writes": (await self.row()).calls.get(("PATCH", "VideoJob"), 0)}
 
@@ -197,7 +199,9 @@ def since_creation(tally: Tally, kind: str) -> dict[str, float | None]:
     return {f"p{share}": percentile(found, share / 100) for share in (50, 99)}
 
 
-async def run(cluster: devcluster.ApiServer, plant: Plant, namespace: str, options: argparse.Namespace) -> Summary:
+async def run(
+    cluster: devcluster.ApiServer, plant: OperatorProcess, namespace: str, options: argparse.Namespace
+) -> Summary:
     """The summary, and the rows of the table."""
     async with objects(cluster.kubeconfig, namespace) as found:
         plane = ControlPlane(cluster, plant, found)
@@ -236,9 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory() as folder,
         devcluster.api_server(controllers=True, controller_flags=options.controller_flag) as cluster,
     ):
-        installed(cluster, root=options.checkout)
+        install_chart(cluster, root=options.checkout)
         with (
-            running(cluster, Path(folder) / "log", {}, root=options.checkout) as plant,
+            run_operator(cluster, Path(folder) / "log", {}, root=options.checkout) as plant,
             cluster.kubectl.namespace("bench") as namespace,
         ):
             cluster.kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")

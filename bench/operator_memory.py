@@ -18,18 +18,18 @@ from pathlib import Path
 import devcluster
 from bench.process import cpu_seconds, megabytes
 from tests.apiserver.operator.fake_kubelet import FakeKubelet
-from tests.apiserver.operator.operator_process import Plant, installed, running
-from tests.apiserver.operator.tokens import Tokens, audience
+from tests.apiserver.operator.operator_process import OperatorProcess, install_chart, run_operator
+from tests.apiserver.operator.tokens import TokenMint, audience
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 
 
-def run_jobs(plant: Plant, kube: Kube, count: int) -> float:
+def run_jobs(plant: OperatorProcess, kube: Kube, count: int) -> float:
     """Starts `count` jobs, lets each pod run and report twice; seconds until all statuses show progress."""
     names = [f"job-{number}" for number in range(count)]
     began = time.monotonic()
     kube.apply(*(videojob(name) for name in names))
-    kubelet, tokens = FakeKubelet(kube), Tokens(kube)
+    kubelet, tokens = FakeKubelet(kube), TokenMint(kube)
     for name in names:
         kubelet.starts(kubelet.pod_of(name, timeout=120))
     jobs = {each["metadata"]["name"]: each for each in json.loads(kube.run("get", "vj", "-o", "json"))["items"]}
@@ -39,7 +39,7 @@ def run_jobs(plant: Plant, kube: Kube, count: int) -> float:
         for name in names:
             while plant.post(jobs[name], token=held[name], sequence=sequence, percent=sequence * 10).code == 429:
                 time.sleep(0.2)
-    plant.until(lambda: shown(kube) == count, what="all progress is shown", seconds=120)
+    plant.wait_until(lambda: shown(kube) == count, what="all progress is shown", seconds=120)
     return time.monotonic() - began
 
 
@@ -55,8 +55,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=50)
     jobs = parser.parse_args().jobs
     with tempfile.TemporaryDirectory() as folder, devcluster.api_server(controllers=True) as cluster:
-        installed(cluster)
-        with running(cluster, Path(folder) / "log", {}) as plant, cluster.kubectl.namespace() as namespace:
+        install_chart(cluster)
+        with run_operator(cluster, Path(folder) / "log", {}) as plant, cluster.kubectl.namespace() as namespace:
             time.sleep(5)
             assert plant.process is not None
             operator = plant.process.pid

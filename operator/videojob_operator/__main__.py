@@ -10,13 +10,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from videojob_operator.app import Operator, PartEnded
-from videojob_operator.kube.crd import UnfitCluster
-from videojob_operator.kube.errors import ClusterError
-from videojob_operator.settings import BadSetting, Settings, from_environment, table
+from videojob_operator.app import ComponentStopped, Operator
+from videojob_operator.kube.crd import IncompatibleCluster
+from videojob_operator.kube.errors import ApiError
+from videojob_operator.settings import InvalidSetting, OperatorSettings, from_environment, settings_table
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,10 +33,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def set_up_logging(level: str) -> None:
+def configure_logging(level: str) -> None:
     """All loggers to stderr; kopf's only where it warns: it logs every event."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)
 
@@ -44,22 +44,22 @@ def set_up_logging(level: str) -> None:
 def main() -> int:
     """The exit code: 0 after SIGTERM, 1 when it cannot go on, 2 for bad settings."""
     if {"-h", "--help"} & set(sys.argv[1:]):
-        sys.stdout.write(f"usage: videojob-operator\n\n{table()}\n")
+        sys.stdout.write(f"usage: videojob-operator\n\n{settings_table()}\n")
         return 0
     try:
         settings = from_environment(os.environ)
-    except BadSetting as error:
+    except InvalidSetting as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    set_up_logging(settings.log_level)
-    return asyncio.run(supervised(settings))
+    configure_logging(settings.log_level)
+    return asyncio.run(run_operator(settings))
 
 
-async def supervised(settings: Settings) -> int:
+async def run_operator(settings: OperatorSettings) -> int:
     """The operator's life as an exit code."""
     try:
         await Operator(settings).run()
-    except (UnfitCluster, PartEnded, ClusterError) as error:
+    except (IncompatibleCluster, ComponentStopped, ApiError) as error:
         logging.getLogger(__name__).critical("cannot go on: %s", error)
         return 1
     return 0

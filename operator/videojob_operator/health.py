@@ -19,39 +19,39 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from videojob_operator.metrics import Metrics
 
-LONGEST_RECONCILE, LOOP_LAG = 180.0, 30.0
+LONGEST_RECONCILE, MAX_LOOP_LAG = 180.0, 30.0
 """Longest healthy times in seconds: a reconcile makes at most six calls of 20 s; a starved CPU is not a dead loop."""
-LAG_EVERY = 1.0
+LAG_INTERVAL = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Signs:
+class LivenessChecks:
     """Signs of life, in seconds, asked anew each time."""
 
-    watches: Callable[[], dict[str, float]]
+    watch_staleness: Callable[[], dict[str, float]]
     """By kind: how long ago its watch last spoke."""
-    oldest_key: Callable[[], float]
+    oldest_key_age: Callable[[], float]
     longest_reconcile: Callable[[], float]
     """How long a worker has been busy with the same key."""
     loop_lag: Callable[[], float]
     ready: Callable[[], bool]
-    longest_silence: float = 150.0
+    max_staleness: float = 150.0
 
-    def complaints(self) -> Iterator[str]:
+    def failures(self) -> Iterator[str]:
         """What is wrong, in words; nothing when all is well."""
-        for kind, age in self.watches().items():
-            if age > self.longest_silence:
+        for kind, age in self.watch_staleness().items():
+            if age > self.max_staleness:
                 yield f"the watch of {kind} has been silent for {age:.0f} s"
         if (age := self.longest_reconcile()) > LONGEST_RECONCILE:
             yield f"a worker has been busy with the same key for {age:.0f} s"
-        if (lag := self.loop_lag()) > LOOP_LAG:
+        if (lag := self.loop_lag()) > MAX_LOOP_LAG:
             yield f"the event loop is {lag:.0f} s late"
 
 
-class LoopLag:
+class EventLoopLag:
     """How late the event loop wakes: the delay now running, or the last one seen."""
 
-    def __init__(self, *, every: float = LAG_EVERY) -> None:
+    def __init__(self, *, every: float = LAG_INTERVAL) -> None:
         self._every = every
         self._due = asyncio.get_running_loop().time()
         self._last = 0.0
@@ -72,7 +72,7 @@ class LoopLag:
 class HealthServer:
     """Serves probes and metrics; `refresh` fills the gauges just before they are read."""
 
-    def __init__(self, signs: Signs, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
+    def __init__(self, signs: LivenessChecks, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
         self._signs, self._metrics, self._refresh = signs, metrics, refresh
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
@@ -91,7 +91,7 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        complaints = "\n".join(self._signs.complaints())
+        complaints = "\n".join(self._signs.failures())
         return web.Response(status=503 if complaints else 200, text=complaints or "ok")
 
     async def _readyz(self, _: web.Request) -> web.Response:
@@ -101,8 +101,8 @@ class HealthServer:
     async def _show_metrics(self, _: web.Request) -> web.Response:
         self._refresh()
         self._metrics.loop_lag.set(self._signs.loop_lag())
-        self._metrics.queue_oldest.set(self._signs.oldest_key())
-        for kind, age in self._signs.watches().items():
+        self._metrics.queue_oldest.set(self._signs.oldest_key_age())
+        for kind, age in self._signs.watch_staleness().items():
             self._metrics.informer_age.labels(kind).set(age)
         body = generate_latest(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

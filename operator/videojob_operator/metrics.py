@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-MINUTES = (1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
+SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+MINUTES_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 
 
 class Metrics:
@@ -18,32 +18,32 @@ class Metrics:
     def __init__(self, *, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series for a time nobody asks for
         self.registry = CollectorRegistry()
-        self._the_jobs()
-        self._the_reports()
-        self._the_machinery()
+        self._define_job_metrics()
+        self._define_report_metrics()
+        self._define_controller_metrics()
         self._gauge("videojob_build_info", "Always 1; the label says which build.", "version").labels(version).set(1)
 
-    def _the_jobs(self) -> None:
+    def _define_job_metrics(self) -> None:
         self.jobs = self._gauge("videojob_jobs", "VideoJobs by state.", "state")
         self.transitions = self._counter("videojob_transitions", "Changes of state.", "to", "reason")
         self.create_to_job = self._histogram("videojob_create_to_job_seconds", "VideoJob created to Job created.")
         self.start_latency = self._histogram(
-            "videojob_start_latency_seconds", "VideoJob created to runner started.", buckets=MINUTES
+            "videojob_start_latency_seconds", "VideoJob created to runner started.", buckets=MINUTES_BUCKETS
         )
         self.run_seconds = self._histogram(
-            "videojob_run_seconds", "Runner started to verdict.", "outcome", buckets=MINUTES
+            "videojob_run_seconds", "Runner started to verdict.", "outcome", buckets=MINUTES_BUCKETS
         )
         self.frames = self._counter("videojob_frames", "Frames of succeeded jobs.")
         self.publish_bytes = self._counter("videojob_publish_bytes", "Bytes of succeeded jobs' output.")
 
-    def _the_reports(self) -> None:
+    def _define_report_metrics(self) -> None:
         self.status_requests = self._counter("videojob_status_requests", "Answers of the report endpoint.", "code")
         self.token_reviews = self._counter("videojob_tokenreviews", "Tokens judged.", "result", "cache")
         self.status_writes = self._counter("videojob_status_writes", "Writes to VideoJob status.", "manager", "result")
         self.progress_lag = self._histogram("videojob_progress_lag_seconds", "Report received to status written.")
         self.events = self._counter("videojob_events", "Events by what became of them.", "result")
 
-    def _the_machinery(self) -> None:
+    def _define_controller_metrics(self) -> None:
         self.queue_depth = self._gauge("workqueue_depth", "Keys that wait.")
         self.queue_oldest = self._gauge("workqueue_oldest_seconds", "Age of the key that waits or runs longest.")
         self.queue_latency = self._histogram("workqueue_latency_seconds", "Key added to key taken.")
@@ -57,7 +57,7 @@ class Metrics:
         self.api_seconds = self._histogram("api_seconds", "Time until the answer's head.", "verb", "kind")
         self.loop_lag = self._gauge("eventloop_lag_seconds", "How late the event loop wakes.")
 
-    def api_call(self, *, verb: str, kind: str, status: int, seconds: float) -> None:
+    def observe_api_call(self, *, verb: str, kind: str, status: int, seconds: float) -> None:
         """Counts one call; status 0 means that no answer came."""
         self.api_requests.labels(verb, kind, str(status)).inc()
         self.api_seconds.labels(verb, kind).observe(seconds)
@@ -68,5 +68,5 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = SECONDS) -> Histogram:
+    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = SECONDS_BUCKETS) -> Histogram:
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)

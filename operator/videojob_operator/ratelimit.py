@@ -21,12 +21,12 @@ class Rate:
     burst: int
 
 
-PER_JOB = Rate(per_second=0.5, burst=3)
-PER_SOURCE = Rate(per_second=20, burst=40)
-TOKEN_REVIEWS = Rate(per_second=20, burst=50)
+JOB_RATE = Rate(per_second=0.5, burst=3)
+SOURCE_RATE = Rate(per_second=20, burst=40)
+TOKEN_REVIEW_RATE = Rate(per_second=20, burst=50)
 
 
-class Bucket:
+class TokenBucket:
     """One token bucket; starts full."""
 
     __slots__ = ("_at", "_rate", "_tokens")
@@ -52,12 +52,12 @@ class Bucket:
         return self.level(now=now) >= self._rate.burst
 
 
-class Limiter:
-    """One bucket for each key, at most `most` of them; the one used longest ago goes first."""
+class RateLimiter:
+    """One bucket for each key, at most `max_keys` of them; the one used longest ago goes first."""
 
-    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, most: int = 20_000) -> None:
-        self._rate, self._clock, self._most = rate, clock, most
-        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, max_keys: int = 20_000) -> None:
+        self._rate, self._clock, self._most = rate, clock, max_keys
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -65,7 +65,7 @@ class Limiter:
     def take(self, key: Hashable = None) -> float:
         """0 when the key may go on, otherwise the seconds it has to wait."""
         now = self._clock()
-        bucket = self._buckets.setdefault(key, Bucket(self._rate, now=now))
+        bucket = self._buckets.setdefault(key, TokenBucket(self._rate, now=now))
         self._buckets.move_to_end(key)
         self._forget(now)
         return bucket.take(now=now)

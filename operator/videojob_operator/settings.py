@@ -13,26 +13,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from videojob_operator.domain.settings import Settings as DomainSettings
+from videojob_operator.domain.settings import ReconcileSettings as DomainSettings
 
 PREFIX = "VIDEOJOB_"
 
 
-class BadSetting(ValueError):
+class InvalidSetting(ValueError):
     """An environment variable is missing or cannot be read."""
 
 
-def words(value: object) -> object:
+def split_csv(value: object) -> object:
     """Comma-separated words as a tuple."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+CsvList = Annotated[tuple[str, ...], BeforeValidator(split_csv)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class Settings(BaseModel):
+class OperatorSettings(BaseModel):
     """One attribute for each variable `VIDEOJOB_<NAME IN CAPITALS>`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,9 +49,9 @@ class Settings(BaseModel):
     """Its port."""
     tls_secret: str = "videojob-tls"  # noqa: S105 - a name, not a secret
     """Name of the Secret (empty at first) that holds the report endpoint's certificates."""
-    watch_namespaces: Words = ()
+    watch_namespaces: CsvList = ()
     """Namespaces to work in, comma-separated; empty: all."""
-    s3_allowed_endpoints: Words = ()
+    s3_allowed_endpoints: CsvList = ()
     """S3 endpoints that may be plain http, comma-separated, as http://host[:port]."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     """For all containers of the job pods; empty: Kubernetes' own default."""
@@ -83,7 +83,7 @@ class Settings(BaseModel):
     """How long a running pod may be silent before ProgressReporting turns False."""
 
     @property
-    def namespaces(self) -> tuple[str | None, ...]:
+    def watch_scopes(self) -> tuple[str | None, ...]:
         """What lists and watches cover: each namespace, or the one entry None for all."""
         return self.watch_namespaces or (None,)
 
@@ -93,7 +93,7 @@ class Settings(BaseModel):
         full = f"{self.service}.{self.namespace}.svc"
         return (self.service, f"{self.service}.{self.namespace}", full, f"{full}.cluster.local")
 
-    def domain(self, *, authority: str) -> DomainSettings:
+    def reconcile_settings(self, *, authority: str) -> DomainSettings:
         """What `decide` needs to know; `authority` is the PEM of our CA."""
         return DomainSettings(
             agent_image=self.agent_image,
@@ -109,28 +109,31 @@ class Settings(BaseModel):
         )
 
 
-def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; BadSetting names the variable. Variables that are not ours are ignored."""
+def from_environment(environment: Mapping[str, str]) -> OperatorSettings:
+    """The settings in an environment; InvalidSetting names the variable. Variables that are not ours are ignored."""
     found: dict[str, Any] = {
         name: environment[PREFIX + name.upper()]
-        for name in Settings.model_fields
+        for name in OperatorSettings.model_fields
         if PREFIX + name.upper() in environment
     }
     try:
-        return Settings.model_validate(found)
+        return OperatorSettings.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         variable = PREFIX + str(first["loc"][0]).upper()
-        raise BadSetting(f"{variable}: {first['msg']} (found {first.get('input')!r})") from None
+        raise InvalidSetting(f"{variable}: {first['msg']} (found {first.get('input')!r})") from None
 
 
-def table() -> str:
+def settings_table() -> str:
     """Every variable with its default, for `--help`."""
-    lines = [f"  {PREFIX}{name.upper():<26} {shown(field.default)}" for name, field in Settings.model_fields.items()]
+    lines = [
+        f"  {PREFIX}{name.upper():<26} {format_default(field.default)}"
+        for name, field in OperatorSettings.model_fields.items()
+    ]
     return "\n".join(("Environment variables and their defaults:", *lines, "KUBECONFIG is read outside a cluster."))
 
 
-def shown(default: object) -> str:
+def format_default(default: object) -> str:
     """A default for people."""
     if repr(default) == "PydanticUndefined":
         return "(required)"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from videojob_operator.metrics import Metrics
 
 
-class Key(NamedTuple):
+class ObjectKey(NamedTuple):
     """Which VideoJob."""
 
     namespace: str
@@ -32,51 +32,51 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
-    """Delays in seconds after the n-th failure in a row: `first`, doubled each time, at most `longest`."""
+class ExponentialBackoff:
+    """Delays in seconds after the n-th failure in a row: `base_delay`, doubled each time, at most `max_delay`."""
 
-    first: float = 1.0
-    longest: float = 300.0
+    base_delay: float = 1.0
+    max_delay: float = 300.0
 
     def delay(self, failures: int, *, jitter: float) -> float:
         """`jitter` within 0…1 takes off up to half; `failures` counts from 1."""
-        full = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
+        full = min(self.max_delay, self.base_delay * 2.0 ** min(failures - 1, 30))
         return full * (1 - jitter / 2)
 
 
 class WorkQueue:
-    """De-duplicated keys with back-off and timers; `take` never blocks, `get` waits."""
+    """De-duplicated keys with back-off and timers; `try_get` never blocks, `get` waits."""
 
     def __init__(
         self,
         metrics: Metrics,
         *,
-        backoff: Backoff = Backoff(),
+        backoff: ExponentialBackoff = ExponentialBackoff(),
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._metrics, self._backoff, self._clock, self._jitter = metrics, backoff, clock, jitter
-        self._ready: dict[Key, float] = {}
-        self._resync: dict[Key, float] = {}
-        self._running: dict[Key, float] = {}
-        self._again: set[Key] = set()
-        self._timers: dict[Key, float] = {}
-        self._due: list[tuple[float, Key]] = []
-        self._failures: dict[Key, int] = {}
-        self._wake = asyncio.Event()
+        self._ready: dict[ObjectKey, float] = {}
+        self._resync: dict[ObjectKey, float] = {}
+        self._processing: dict[ObjectKey, float] = {}
+        self._dirty: set[ObjectKey] = set()
+        self._timers: dict[ObjectKey, float] = {}
+        self._due: list[tuple[float, ObjectKey]] = []
+        self._failures: dict[ObjectKey, int] = {}
+        self._wakeup = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._resync)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: ObjectKey) -> None:
         """Something changed: look as soon as a worker is free."""
-        if key in self._running:
-            self._again.add(key)
+        if key in self._processing:
+            self._dirty.add(key)
         elif key not in self._ready:
             self._ready[key] = self._resync.pop(key, self._clock())
-        self._wake.set()
+        self._wakeup.set()
 
-    def add_within(self, key: Key, delay: float) -> None:
+    def add_after(self, key: ObjectKey, delay: float) -> None:
         """Look after `delay` seconds at the latest; 0 is `add`."""
         at = self._clock() + delay
         if delay <= 0:
@@ -84,37 +84,37 @@ class WorkQueue:
         elif self._timers.get(key, at + 1) > at:
             self._set_timer(key, at)
 
-    def resync(self, key: Key) -> None:
+    def resync(self, key: ObjectKey) -> None:
         """Nothing changed, but look when there is nothing better to do."""
-        if key not in self._running and key not in self._ready:
+        if key not in self._processing and key not in self._ready:
             self._resync.setdefault(key, self._clock())
-            self._wake.set()
+            self._wakeup.set()
 
-    def take(self) -> Key | None:
+    def try_get(self) -> ObjectKey | None:
         """The key that waits longest, changes first; None when nothing is due."""
         now = self._clock()
         self._wake_timers(now)
         for lane in (self._ready, self._resync):
             for key, since in lane.items():
                 del lane[key]
-                self._running[key] = now
+                self._processing[key] = now
                 self._metrics.queue_latency.observe(now - since)
                 return key
         return None
 
-    async def get(self) -> Key:
-        """Like `take`, but waits for a key."""
-        while (key := self.take()) is None:
-            self._wake.clear()
+    async def get(self) -> ObjectKey:
+        """Like `try_get`, but waits for a key."""
+        while (key := self.try_get()) is None:
+            self._wakeup.clear()
             await self._sleep()
         return key
 
-    def done(self, key: Key, *, look_again: float | None = None) -> None:
-        """A worker has looked; `look_again` in seconds replaces the key's timer, None clears it."""
+    def done(self, key: ObjectKey, *, requeue_after: float | None = None) -> None:
+        """A worker has looked; `requeue_after` in seconds replaces the key's timer, None clears it."""
         self._failures.pop(key, None)
-        self._put_back(key, delay=look_again)
+        self._put_back(key, delay=requeue_after)
 
-    def failed(self, key: Key) -> float:
+    def retry(self, key: ObjectKey) -> float:
         """A worker has failed; the key comes back after the seconds returned, or earlier when something changes."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = self._backoff.delay(self._failures[key], jitter=self._jitter())
@@ -122,28 +122,28 @@ class WorkQueue:
         self._put_back(key, delay=delay)
         return delay
 
-    def oldest(self) -> float:
+    def oldest_age(self) -> float:
         """Seconds that the oldest ready or running key has been so; 0 when there is none. Resyncs do not count."""
-        since = [*self._ready.values(), *self._running.values()]
+        since = [*self._ready.values(), *self._processing.values()]
         return max(0.0, self._clock() - min(since)) if since else 0.0
 
     def longest_running(self) -> float:
         """Seconds that a worker has been busy with the same key; 0 when none is. Keys that wait do not count."""
-        return max(0.0, self._clock() - min(self._running.values())) if self._running else 0.0
+        return max(0.0, self._clock() - min(self._processing.values())) if self._processing else 0.0
 
-    def _put_back(self, key: Key, *, delay: float | None) -> None:
-        del self._running[key]
+    def _put_back(self, key: ObjectKey, *, delay: float | None) -> None:
+        del self._processing[key]
         self._timers.pop(key, None)
         if delay is not None:
             self._set_timer(key, self._clock() + delay)
-        if key in self._again:
-            self._again.discard(key)
+        if key in self._dirty:
+            self._dirty.discard(key)
             self.add(key)
 
-    def _set_timer(self, key: Key, at: float) -> None:
+    def _set_timer(self, key: ObjectKey, at: float) -> None:
         self._timers[key] = at
         heapq.heappush(self._due, (at, key))
-        self._wake.set()
+        self._wakeup.set()
 
     def _next_timer(self) -> float | None:
         """When the next timer rings; entries of replaced timers are dropped on the way."""
@@ -160,6 +160,6 @@ class WorkQueue:
     async def _sleep(self) -> None:
         at = self._next_timer()
         try:
-            await asyncio.wait_for(self._wake.wait(), None if at is None else max(0.0, at - self._clock()))
+            await asyncio.wait_for(self._wakeup.wait(), None if at is None else max(0.0, at - self._clock()))
         except TimeoutError:
             return

@@ -15,7 +15,7 @@ from pathlib import Path
 from videojob_api.messages.plan import JobPlan, JobRef, OutputPlan
 from videojob_api.resource.storage import Output, VolumeClaim
 from videojob_api.resource.videojob import VideoJob
-from videojob_operator.domain.manifests.plan import Places, make_plan
+from videojob_operator.domain.manifests.plan import PlanPaths, build_plan
 
 FETCH_SECONDS = 60
 """How long a store that is away is waited for: somebody sits before the terminal."""
@@ -39,17 +39,17 @@ def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> JobPlan:
     if output is not None and spec.output.s3 is not None:
         folder = Output(pvc=VolumeClaim(claim_name="local"), layout=spec.output.layout)
         spec = spec.model_copy(update={"output": folder})
-    where = Places(
+    where = PlanPaths(
         io_path=str(places.io),
         claims_root=str(places.claims.resolve()),
         output_mount=str((output or Path()).resolve()),
         credentials_root=None,
-        has_next_attempt=False,
+        can_retry=False,
         fetch_seconds=FETCH_SECONDS,
     )
     # Without a kubelet nothing is mounted, so Mount becomes Copy.
     inputs = [item.model_copy(update={"access": "Copy"}) for item in spec.inputs or []]
-    plan = make_plan(ref, spec.model_copy(update={"inputs": inputs}), where)
+    plan = build_plan(ref, spec.model_copy(update={"inputs": inputs}), where)
     return plan.model_copy(update={"output": _with_address(plan.output)})
 
 

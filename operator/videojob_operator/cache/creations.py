@@ -10,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from videojob_operator.domain.observation.container_errors import error_class, is_refusal, repeats
-from videojob_operator.domain.observation.observed import ContainerSeen, CreationProblem, PodRefusal, PodSeen
+from videojob_operator.domain.observation.observed import CreationProblem, ObservedContainer, ObservedPod, PodRefusal
 from videojob_operator.domain.policies.pod_creation import classify
 
-MOST_WARNINGS = 5
+MAX_WARNINGS = 5
 
 
 @dataclass(slots=True)
-class Note:
+class JobCreation:
     """About one incarnation of a VideoJob."""
 
     uid: str
-    said: tuple[str, ...] = ()
+    api_warnings: tuple[str, ...] = ()
     problem: CreationProblem | None = None
     read: str = ""
     """Uid of the ended Job whose pods were read from the API server."""
@@ -33,14 +33,14 @@ class Note:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Newest last, at most five, each once."""
-        return tuple(dict.fromkeys(self.said))[-MOST_WARNINGS:]
+        return tuple(dict.fromkeys(self.api_warnings))[-MAX_WARNINGS:]
 
-    def dated(self, pod: PodSeen, *, now: datetime) -> PodSeen:
+    def dated(self, pod: ObservedPod, *, now: datetime) -> ObservedPod:
         """The pod, each container that waits for an error with the time since when it does."""
         containers = {name: self._dated(pod.uid, each, now=now) for name, each in pod.containers.items()}
         return replace(pod, containers=containers)
 
-    def _dated(self, pod: str, container: ContainerSeen, *, now: datetime) -> ContainerSeen:
+    def _dated(self, pod: str, container: ObservedContainer, *, now: datetime) -> ObservedContainer:
         key, kind = (pod, container.name), error_class(container)
         if is_refusal(container):
             if self.failing.get(key, ("",))[0] != kind:
@@ -50,7 +50,9 @@ class Note:
         return replace(container, failing_since=self.failing[key][1]) if key in self.failing else container
 
     def dated_refusal(self, refusal: PodRefusal) -> PodRefusal:
-        """The refusal, `created` when words of its kind were first seen: a combined event is older than its words."""
+        """
+        The refusal, `record_success` when words of its kind were first seen: a combined event is older than its words.
+        """
         if not refusal.combined:
             return refusal
         kind = classify(refusal.message)
@@ -59,27 +61,27 @@ class Note:
         return replace(refusal, created=self.refusing[refusal.uid][1])
 
 
-class Notes:
+class JobCreations:
     """A note for each VideoJob, by uid."""
 
     def __init__(self) -> None:
-        self._notes = dict[str, Note]()
+        self._notes = dict[str, JobCreation]()
 
-    def of(self, uid: str) -> Note:
+    def get(self, uid: str) -> JobCreation:
         """The note, made when there is none."""
-        return self._notes.setdefault(uid, Note(uid))
+        return self._notes.setdefault(uid, JobCreation(uid))
 
-    def created(self, uid: str, *, warnings: tuple[str, ...] = ()) -> None:
+    def record_success(self, uid: str, *, warnings: tuple[str, ...] = ()) -> None:
         """The creation worked; earlier trouble is over."""
-        note = self.of(uid)
-        note.said, note.problem = warnings, None
+        note = self.get(uid)
+        note.api_warnings, note.problem = warnings, None
 
-    def refused(self, uid: str, problem: CreationProblem) -> bool:
+    def record_failure(self, uid: str, problem: CreationProblem) -> bool:
         """The creation did not work; False when this was known, if only in other words: they may differ each time."""
-        note = self.of(uid)
+        note = self.get(uid)
         before, note.problem = note.problem, problem
         return before is None or (before.reason, before.permanent) != (problem.reason, problem.permanent)
 
-    def forget(self, uid: str) -> None:
+    def evict(self, uid: str) -> None:
         """The VideoJob is gone."""
         self._notes.pop(uid, None)

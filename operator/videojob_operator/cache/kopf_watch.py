@@ -16,16 +16,16 @@ from typing import Any
 import kopf
 from videojob_api.base import GROUP, PLURAL, VERSION
 
-from videojob_operator.cache.videojobs import VideoJobs
-from videojob_operator.kube.client import PAGE
+from videojob_operator.cache.videojobs import VideoJobCache
+from videojob_operator.kube.client import PAGE_SIZE
 
 
-def settings(*, silence: float) -> kopf.OperatorSettings:
+def kopf_settings(*, idle_timeout: float) -> kopf.OperatorSettings:
     """kopf's own knobs (VJ-25); times in seconds."""
     chosen = kopf.OperatorSettings()
-    chosen.watching.chunk_size = PAGE
+    chosen.watching.chunk_size = PAGE_SIZE
     chosen.watching.server_timeout = 300
-    chosen.watching.inactivity_timeout = min(70.0, silence)
+    chosen.watching.inactivity_timeout = min(70.0, idle_timeout)
     chosen.watching.connect_timeout = 5
     chosen.networking.request_timeout = 20
     chosen.networking.connect_timeout = 5
@@ -40,27 +40,27 @@ def settings(*, silence: float) -> kopf.OperatorSettings:
     return chosen
 
 
-def registry(videojobs: VideoJobs, *, stopping: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+def kopf_registry(videojobs: VideoJobCache, *, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
     """The one handler, the way to log in, and the word that all ends: kopf cancels every task that began after it."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:
         inside = kopf.login_with_service_account(**arguments)
-        return at_given_address(inside) if inside else kopf.login_with_kubeconfig(**arguments)
+        return with_service_address(inside) if inside else kopf.login_with_kubeconfig(**arguments)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def changed(event: kopf.RawEvent, **_: Any) -> None:
-        videojobs.watched(event["object"], deleted=event["type"] == "DELETED")
+        videojobs.on_watch_event(event["object"], deleted=event["type"] == "DELETED")
 
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: Any) -> None:
-        await stopping()
+        await on_cleanup()
 
     return handlers
 
 
-def at_given_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
+def with_service_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
     """The same credentials at the address the kubelet names, as the official client uses it: no DNS needed."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
@@ -68,18 +68,18 @@ def at_given_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
     return dataclasses.replace(connection, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-async def run(
-    videojobs: VideoJobs,
+async def run_kopf(
+    videojobs: VideoJobCache,
     *,
     namespaces: tuple[str, ...],
-    silence: float,
+    idle_timeout: float,
     stop: asyncio.Event,
-    stopping: Callable[[], Awaitable[None]],
+    on_cleanup: Callable[[], Awaitable[None]],
 ) -> None:
-    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster; `stopping` is called once."""
+    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster; `on_cleanup` is called once."""
     await kopf.operator(
-        registry=registry(videojobs, stopping=stopping),
-        settings=settings(silence=silence),
+        registry=kopf_registry(videojobs, on_cleanup=on_cleanup),
+        settings=kopf_settings(idle_timeout=idle_timeout),
         clusterwide=not namespaces,
         namespaces=namespaces,
         standalone=True,

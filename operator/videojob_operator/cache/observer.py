@@ -11,34 +11,41 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from videojob_operator.cache.creations import Notes
+from videojob_operator.cache.creations import JobCreations
 from videojob_operator.cache.informer import Informer
-from videojob_operator.cache.reports import Slots
-from videojob_operator.cache.videojobs import VideoJobs
-from videojob_operator.domain.conditions import is_over
+from videojob_operator.cache.reports import ReportBuffer
+from videojob_operator.cache.videojobs import VideoJobCache
+from videojob_operator.domain.conditions import is_finished
 from videojob_operator.domain.names import UID_LABEL, job_name
-from videojob_operator.domain.observation.observed import AGENT, JobSeen, Observed, PodRefusal, PodSeen, VideoJobSeen
-from videojob_operator.kube.api import Api
+from videojob_operator.domain.observation.observed import (
+    AGENT,
+    Observed,
+    ObservedJob,
+    ObservedPod,
+    ObservedVideoJob,
+    PodRefusal,
+)
+from videojob_operator.kube.api import KubeApi
 from videojob_operator.kube.kinds import PODS
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Observer:
     """All caches side by side."""
 
-    client: Api
-    videojobs: VideoJobs
-    jobs: Informer[JobSeen]
-    pods: Informer[PodSeen]
+    client: KubeApi
+    videojobs: VideoJobCache
+    jobs: Informer[ObservedJob]
+    pods: Informer[ObservedPod]
     refusals: Informer[PodRefusal]
-    notes: Notes
-    slots: Slots
+    creations: JobCreations
+    reports: ReportBuffer
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def observe(self, videojob: VideoJobSeen) -> Observed:
-        """Everything known about one VideoJob now. Raises ClusterError when an ended Job's pods cannot be read."""
-        job, note = self._job(videojob), self.notes.of(videojob.uid)
-        is_open = job is not None and job.finished and not is_over(videojob.status)
+    async def observe(self, videojob: ObservedVideoJob) -> Observed:
+        """Everything known about one VideoJob now. Raises ApiError when an ended Job's pods cannot be read."""
+        job, note = self._job(videojob), self.creations.get(videojob.uid)
+        is_open = job is not None and job.is_finished and not is_finished(videojob.status)
         if job is not None and is_open and note.read != job.uid and not self._has_last_words(job):
             await self._read_pods(videojob)
             note.read = job.uid
@@ -47,37 +54,37 @@ class Picture:
             job=job,
             pods=tuple(note.dated(pod, now=self.now()) for pod in self._pods(job)),
             warnings=note.warnings,
-            refusals=tuple(map(note.dated_refusal, self.refusals.store.living(job.uid) if job else ())),
+            refusals=tuple(map(note.dated_refusal, self.refusals.store.by_index(job.uid) if job else ())),
             refusals_hidden=self.refusals.is_shut_out,
             newest_pod=self.pods.store.newest,
             pods_read=job is not None and note.read == job.uid,
             creation_problem=note.problem,
-            report=self.slots.show(videojob.uid),
+            report=self.reports.get(videojob.uid),
         )
 
-    def forget(self, uid: str) -> None:
+    def evict(self, uid: str) -> None:
         """The VideoJob of this uid is gone or over."""
-        self.notes.forget(uid)
-        self.slots.forget(uid)
+        self.creations.evict(uid)
+        self.reports.evict(uid)
 
-    def _job(self, videojob: VideoJobSeen) -> JobSeen | None:
-        found = self.jobs.store.living((videojob.namespace, job_name(videojob.name)))
+    def _job(self, videojob: ObservedVideoJob) -> ObservedJob | None:
+        found = self.jobs.store.by_index((videojob.namespace, job_name(videojob.name)))
         return max(found, key=lambda job: job.created, default=None)
 
-    def _pods(self, job: JobSeen | None) -> tuple[PodSeen, ...]:
+    def _pods(self, job: ObservedJob | None) -> tuple[ObservedPod, ...]:
         if job is None:
             return ()
-        gone = (replace(pod, gone=True) for pod in self.pods.store.gone(job.uid))
-        return (*self.pods.store.living(job.uid), *gone)
+        gone = (replace(pod, deleted=True) for pod in self.pods.store.tombstones(job.uid))
+        return (*self.pods.store.by_index(job.uid), *gone)
 
-    def _has_last_words(self, job: JobSeen) -> bool:
+    def _has_last_words(self, job: ObservedJob) -> bool:
         """Whether the newest pod is known to have ended, agent included."""
         newest = max(self._pods(job), key=lambda pod: (pod.created, pod.name), default=None)
-        return newest is not None and newest.ended and newest.container(AGENT).exit is not None
+        return newest is not None and newest.is_terminal and newest.container(AGENT).exit is not None
 
-    async def _read_pods(self, videojob: VideoJobSeen) -> None:
+    async def _read_pods(self, videojob: ObservedVideoJob) -> None:
         """Brings the VideoJob's pods, as the API server has them now, into the cache."""
         query = {"labelSelector": f"{UID_LABEL}={videojob.uid}"}
-        async for page in self.client.pages(PODS, namespace=videojob.namespace, query=query):
+        async for page in self.client.list_pages(PODS, namespace=videojob.namespace, query=query):
             for raw in page.get("items") or ():
                 self.pods.put(raw)

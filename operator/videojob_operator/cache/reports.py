@@ -16,70 +16,70 @@ from datetime import UTC, datetime
 from videojob_api.messages.report import ProgressState, Report
 
 from videojob_operator.domain.observation import progress
-from videojob_operator.domain.observation.observed import PodSeen, ReportSeen
+from videojob_operator.domain.observation.observed import ObservedPod, ObservedReport
 
-ENDED = (ProgressState.DONE, ProgressState.FAILED)
+TERMINAL_STATES = (ProgressState.DONE, ProgressState.FAILED)
 
 
 @dataclass(slots=True)
-class Slot:
-    """`newest` is what came, `shown` what the loop sees since `shown_at`."""
+class BufferedReport:
+    """`latest` is what came, `visible` what the loop sees since `visible_since`."""
 
-    newest: ReportSeen
-    shown: ReportSeen
-    shown_at: float
+    latest: ObservedReport
+    visible: ObservedReport
+    visible_since: float
 
 
-class Slots:
+class ReportBuffer:
     """One slot for each VideoJob, by uid."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._clock, self._now = clock, now
-        self._slots: dict[str, Slot] = {}
+        self._slots: dict[str, BufferedReport] = {}
         self._running: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._slots)
 
-    def take(self, uid: str, report: Report, pod: PodSeen) -> float | None:
+    def put(self, uid: str, report: Report, pod: ObservedPod) -> float | None:
         """Seconds until the report may be shown, 0 for now; None when something newer is here already."""
         slot = self._slots.get(uid)
-        held = slot.newest if slot else None
-        newest = progress.take(held, report, pod_uid=pod.uid, pod_created=pod.created, now=self._now())
+        held = slot.latest if slot else None
+        newest = progress.accept_report(held, report, pod_uid=pod.uid, pod_created=pod.created, now=self._now())
         if newest is None:
             return None
-        (self._running.discard if report.state in ENDED else self._running.add)(uid)
-        if slot is None or progress.urgent(slot.newest, newest):
-            self._slots[uid] = Slot(newest, newest, self._clock())
+        (self._running.discard if report.state in TERMINAL_STATES else self._running.add)(uid)
+        if slot is None or progress.is_urgent(slot.latest, newest):
+            self._slots[uid] = BufferedReport(newest, newest, self._clock())
             return 0.0
-        slot.newest = newest
-        return self.due(uid)
+        slot.latest = newest
+        return self.next_flush(uid)
 
-    def show(self, uid: str) -> ReportSeen | None:
+    def get(self, uid: str) -> ObservedReport | None:
         """What the loop may see now."""
         slot = self._slots.get(uid)
         if slot is None:
             return None
-        if slot.newest is not slot.shown and not self._wait(slot):
-            slot.shown, slot.shown_at = slot.newest, self._clock()
-        return slot.shown
+        if slot.latest is not slot.visible and not self._wait(slot):
+            slot.visible, slot.visible_since = slot.latest, self._clock()
+        return slot.visible
 
-    def due(self, uid: str) -> float | None:
+    def next_flush(self, uid: str) -> float | None:
         """Seconds until there is something new to show; None when there is not."""
         slot = self._slots.get(uid)
-        return None if slot is None or slot.newest is slot.shown else self._wait(slot)
+        return None if slot is None or slot.latest is slot.visible else self._wait(slot)
 
-    def forget(self, uid: str) -> None:
+    def evict(self, uid: str) -> None:
         """The VideoJob is gone or over."""
         self._slots.pop(uid, None)
         self._running.discard(uid)
 
-    def running(self) -> int:
+    def reporting_jobs(self) -> int:
         """Jobs that report and have not said their last word."""
         return len(self._running)
 
-    def _wait(self, slot: Slot) -> float:
-        interval = progress.flush_interval(running=self.running()).total_seconds()
-        return max(0.0, slot.shown_at + interval - self._clock())
+    def _wait(self, slot: BufferedReport) -> float:
+        interval = progress.flush_interval(running=self.reporting_jobs()).total_seconds()
+        return max(0.0, slot.visible_since + interval - self._clock())

@@ -16,23 +16,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from videojob_operator.certs import pki
-from videojob_operator.kube.api import Api
-from videojob_operator.kube.errors import ClusterError, Conflict
+from videojob_operator.kube.api import KubeApi
+from videojob_operator.kube.errors import ApiError, Conflict
 from videojob_operator.kube.kinds import SECRETS
 
 log = logging.getLogger(__name__)
 
-TRIES = 5
-LOOK_EVERY = 3600.0
+MAX_ATTEMPTS = 5
+CHECK_INTERVAL_SECONDS = 3600.0
 """Seconds between two looks at the certificate's age."""
 
 
-class Keeper:
+class CertificateManager:
     """Holds the current certificates, and keeps the server's context and the Secret in step with them."""
 
     def __init__(
         self,
-        client: Api,
+        client: KubeApi,
         context: ssl.SSLContext,
         *,
         namespace: str,
@@ -42,45 +42,45 @@ class Keeper:
     ) -> None:
         self._client, self._context, self._now = client, context, now
         self._namespace, self._secret, self._names = namespace, secret, names
-        self._current: pki.Certificates | None = None
+        self._current: pki.CertificateBundle | None = None
 
     @property
-    def authority(self) -> str:
+    def ca_pem(self) -> str:
         """PEM of the CA that job pods must trust; empty before the first `ensure`."""
-        return self._current.authority.certificate.decode() if self._current else ""
+        return self._current.ca.certificate_pem.decode() if self._current else ""
 
     async def ensure(self) -> None:
         """Makes Secret and context hold sound certificates."""
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(MAX_ATTEMPTS)):
             try:
-                return self._use(await self._stored())
+                return self._activate(await self._load_or_renew())
             except Conflict:
                 if not left:
                     raise
         return None
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Looks every hour whether a renewal is due, without end."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             try:
                 await self.ensure()
-            except ClusterError as error:
+            except ApiError as error:
                 log.warning("certificates not checked, again in an hour: %s", error)
 
-    async def _stored(self) -> pki.Certificates:
+    async def _load_or_renew(self) -> pki.CertificateBundle:
         secret = await self._client.get(SECRETS, self._secret, namespace=self._namespace)
         data = secret.get("data")
-        wanted = pki.current(data, names=self._names, now=self._now())
-        if wanted.data() != data:
+        wanted = pki.load_or_issue(data, names=self._names, now=self._now())
+        if wanted.secret_data() != data:
             log.info("writing new certificates into Secret %s", self._secret)
-            await self._client.replace(SECRETS, {**secret, "data": wanted.data()})
+            await self._client.replace(SECRETS, {**secret, "data": wanted.secret_data()})
         return wanted
 
-    def _use(self, certificates: pki.Certificates) -> None:
+    def _activate(self, certificates: pki.CertificateBundle) -> None:
         if certificates == self._current:
             return
         with tempfile.NamedTemporaryFile(prefix="videojob-", suffix=".pem") as file:
-            Path(file.name).write_bytes(certificates.serving.key + certificates.serving.certificate)
+            Path(file.name).write_bytes(certificates.serving.key_pem + certificates.serving.certificate_pem)
             self._context.load_cert_chain(file.name)
         self._current = certificates

@@ -28,99 +28,99 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CA_LIFETIME, CA_MARGIN = timedelta(days=3650), timedelta(days=365)
-SERVING_LIFETIME, SERVING_MARGIN = timedelta(days=90), timedelta(days=30)
+CA_LIFETIME, CA_RENEWAL_MARGIN = timedelta(days=3650), timedelta(days=365)
+SERVING_LIFETIME, SERVING_RENEWAL_MARGIN = timedelta(days=90), timedelta(days=30)
 CLOCK_SKEW = timedelta(hours=1)
 CA_CERT, CA_KEY, TLS_CERT, TLS_KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CertificateKeyPair:
     """A certificate and its key, both PEM."""
 
-    certificate: bytes
-    key: bytes
+    certificate_pem: bytes
+    key_pem: bytes
 
     @property
     def x509(self) -> x509.Certificate:
         """The parsed certificate; ValueError when it is none."""
-        return x509.load_pem_x509_certificate(self.certificate)
+        return x509.load_pem_x509_certificate(self.certificate_pem)
 
     @property
     def private_key(self) -> ec.EllipticCurvePrivateKey:
         """The parsed key; ValueError when it is none of ours."""
-        key = load_pem_private_key(self.key, password=None)
+        key = load_pem_private_key(self.key_pem, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the key is not an elliptic-curve key")
         return key
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
+class CertificateBundle:
     """The authority and the serving certificate it has signed."""
 
-    authority: Pair
-    serving: Pair
+    ca: CertificateKeyPair
+    serving: CertificateKeyPair
 
-    def data(self) -> dict[str, str]:
+    def secret_data(self) -> dict[str, str]:
         """As `data` of a Secret."""
         values = {
-            CA_CERT: self.authority.certificate,
-            CA_KEY: self.authority.key,
-            TLS_CERT: self.serving.certificate,
-            TLS_KEY: self.serving.key,
+            CA_CERT: self.ca.certificate_pem,
+            CA_KEY: self.ca.key_pem,
+            TLS_CERT: self.serving.certificate_pem,
+            TLS_KEY: self.serving.key_pem,
         }
         return {name: base64.b64encode(value).decode() for name, value in values.items()}
 
-    def renew_at(self) -> datetime:
+    def renewal_time(self) -> datetime:
         """When the serving certificate wants a successor."""
-        return self.serving.x509.not_valid_after_utc - SERVING_MARGIN
+        return self.serving.x509.not_valid_after_utc - SERVING_RENEWAL_MARGIN
 
 
-def current(data: Mapping[str, str] | None, *, names: tuple[str, ...], now: datetime) -> Certificates:
+def load_or_issue(data: Mapping[str, str] | None, *, names: tuple[str, ...], now: datetime) -> CertificateBundle:
     """
     What should be served now: what the Secret's `data` holds where it is sound, new where it is not.
 
     `names` are the DNS names the serving certificate must carry.
     """
-    stored = read(data or {})
-    authority = stored.authority if stored and sound_authority(stored.authority, now=now) else new_authority(now=now)
-    if stored and stored.authority == authority and sound_serving(stored, names=names, now=now):
+    stored = parse_secret_data(data or {})
+    authority = stored.ca if stored and is_ca_valid(stored.ca, now=now) else issue_ca(now=now)
+    if stored and stored.ca == authority and is_serving_valid(stored, names=names, now=now):
         return stored
-    return Certificates(authority, new_serving(authority, names=names, now=now))
+    return CertificateBundle(authority, issue_serving(authority, names=names, now=now))
 
 
-def read(data: Mapping[str, str]) -> Certificates | None:
+def parse_secret_data(data: Mapping[str, str]) -> CertificateBundle | None:
     """The certificates in a Secret's `data`; None when any is missing or cannot be parsed."""
     try:
         values = {name: base64.b64decode(data[name], validate=True) for name in (CA_CERT, CA_KEY, TLS_CERT, TLS_KEY)}
-        found = Certificates(Pair(values[CA_CERT], values[CA_KEY]), Pair(values[TLS_CERT], values[TLS_KEY]))
-        matched = all(
-            pair.x509.public_key() == pair.private_key.public_key() for pair in (found.authority, found.serving)
+        found = CertificateBundle(
+            CertificateKeyPair(values[CA_CERT], values[CA_KEY]), CertificateKeyPair(values[TLS_CERT], values[TLS_KEY])
         )
+        matched = all(pair.x509.public_key() == pair.private_key.public_key() for pair in (found.ca, found.serving))
     except (KeyError, ValueError, binascii.Error):
         return None
     return found if matched else None
 
 
-def sound_authority(pair: Pair, *, now: datetime) -> bool:
+def is_ca_valid(pair: CertificateKeyPair, *, now: datetime) -> bool:
     """Whether it outlives every serving certificate it may still sign by far."""
-    return pair.x509.not_valid_before_utc <= now and now + CA_MARGIN < pair.x509.not_valid_after_utc
+    return pair.x509.not_valid_before_utc <= now and now + CA_RENEWAL_MARGIN < pair.x509.not_valid_after_utc
 
 
-def sound_serving(certificates: Certificates, *, names: tuple[str, ...], now: datetime) -> bool:
+def is_serving_valid(certificates: CertificateBundle, *, names: tuple[str, ...], now: datetime) -> bool:
     """Whether it is ours, in time, and for these names."""
     certificate = certificates.serving.x509
     try:
-        certificate.verify_directly_issued_by(certificates.authority.x509)
+        certificate.verify_directly_issued_by(certificates.ca.x509)
         held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
-    in_time = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - SERVING_MARGIN
+    in_time = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - SERVING_RENEWAL_MARGIN
     return in_time and set(names) <= set(held.get_values_for_type(x509.DNSName))
 
 
-def new_authority(*, now: datetime) -> Pair:
+def issue_ca(*, now: datetime) -> CertificateKeyPair:
     """A self-signed CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "videojob-operator CA")])
@@ -136,22 +136,24 @@ def new_authority(*, now: datetime) -> Pair:
         decipher_only=False,
     )
     certificate = (
-        builder(subject=name, issuer=name, public=key.public_key(), now=now, lifetime=CA_LIFETIME)
+        certificate_builder(subject=name, issuer=name, public=key.public_key(), now=now, lifetime=CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return pem(certificate, key)
+    return to_key_pair(certificate, key)
 
 
-def new_serving(authority: Pair, *, names: tuple[str, ...], now: datetime) -> Pair:
-    """A serving certificate for `names`, signed by `authority`."""
+def issue_serving(authority: CertificateKeyPair, *, names: tuple[str, ...], now: datetime) -> CertificateKeyPair:
+    """A serving certificate for `names`, signed by `ca`."""
     key, issuer = ec.generate_private_key(ec.SECP256R1()), authority.x509
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "videojob-operator")])
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.private_key.public_key())
     certificate = (
-        builder(subject=subject, issuer=issuer.subject, public=key.public_key(), now=now, lifetime=SERVING_LIFETIME)
+        certificate_builder(
+            subject=subject, issuer=issuer.subject, public=key.public_key(), now=now, lifetime=SERVING_LIFETIME
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -159,10 +161,10 @@ def new_serving(authority: Pair, *, names: tuple[str, ...], now: datetime) -> Pa
         .add_extension(issuer_id, critical=False)
         .sign(authority.private_key, hashes.SHA256())
     )
-    return pem(certificate, key)
+    return to_key_pair(certificate, key)
 
 
-def builder(
+def certificate_builder(
     *, subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     """The part that both kinds of certificate share."""
@@ -177,7 +179,7 @@ def builder(
     )
 
 
-def pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+def to_key_pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> CertificateKeyPair:
     """Both as PEM; the key as PKCS #8 without a password."""
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(certificate.public_bytes(Encoding.PEM), private)
+    return CertificateKeyPair(certificate.public_bytes(Encoding.PEM), private)

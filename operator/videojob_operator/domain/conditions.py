@@ -1,8 +1,9 @@
 """
 Conditions: what was found out, as Kubernetes keeps it.
 
-A `Fact` is a finding without history; `kept` merges findings into the conditions that stand in the status. All types
-are there from the first sight, Unknown at worst, and the time of a condition changes only with its status.
+A `ConditionValue` is a finding without history; `merge_conditions` merges findings into the conditions that stand in
+the status. All types are there from the first sight, Unknown at worst, and the time of a condition changes only with
+its status.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Literal
 
 from videojob_api.resource.status import CONDITION_TYPES, Condition, VideoJobStatus
 
-MESSAGE_LIMIT = 1024
+MAX_MESSAGE_CHARS = 1024
 EPOCH = datetime.fromtimestamp(0, UTC)
 """The time of conditions that only stand for "not seen yet" in the CRD's defaults."""
 
@@ -22,7 +23,7 @@ _NO_REASON = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ConditionValue:
     """One finding: status, a CamelCase reason, a sentence."""
 
     status: Literal["True", "False", "Unknown"]
@@ -30,10 +31,12 @@ class Fact:
     message: str = ""
 
 
-PENDING = Fact("Unknown", "Pending")
+PENDING = ConditionValue("Unknown", "Pending")
 
 
-def kept(before: Iterable[Condition], facts: Mapping[str, Fact], *, generation: int, now: datetime) -> list[Condition]:
+def merge_conditions(
+    before: Iterable[Condition], facts: Mapping[str, ConditionValue], *, generation: int, now: datetime
+) -> list[Condition]:
     """All condition types in their order: new findings, else what stood there, else Unknown."""
     old = {condition.type: condition for condition in before}
     return [
@@ -41,44 +44,46 @@ def kept(before: Iterable[Condition], facts: Mapping[str, Fact], *, generation: 
     ]
 
 
-def _merged(kind: str, fact: Fact | None, *, old: Condition | None, generation: int, now: datetime) -> Condition:
+def _merged(
+    kind: str, fact: ConditionValue | None, *, old: Condition | None, generation: int, now: datetime
+) -> Condition:
     if fact is None:
-        fact = Fact(old.status, old.reason, old.message) if old else PENDING
+        fact = ConditionValue(old.status, old.reason, old.message) if old else PENDING
     same = old is not None and old.status == fact.status and old.last_transition_time != EPOCH
     return Condition(
         type=kind,
         status=fact.status,
         reason=fact.reason[:128],
-        message=clean(fact.message, MESSAGE_LIMIT),
+        message=sanitize(fact.message, MAX_MESSAGE_CHARS),
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and same else now.replace(microsecond=0),
     )
 
 
-def clean(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """One line without control characters, cut to `limit`; text may come from anybody's container."""
     line = _UNPRINTABLE.sub(" ", text).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def word(text: str, *, otherwise: str) -> str:
+def to_reason(text: str, *, otherwise: str) -> str:
     """`text` as a condition's reason: letters and digits, beginning with a letter."""
     bare = _NO_REASON.sub("", text)[:64]
     return bare if bare[:1].isalpha() else otherwise
 
 
-def condition(status: VideoJobStatus, kind: str) -> Condition | None:
+def find_condition(status: VideoJobStatus, kind: str) -> Condition | None:
     """The condition of that type, found by name and never by position."""
     return next((item for item in status.conditions if item.type == kind), None)
 
 
-def since(status: VideoJobStatus, kind: str, value: Literal["True", "False"]) -> datetime | None:
+def status_since(status: VideoJobStatus, kind: str, value: Literal["True", "False"]) -> datetime | None:
     """Since when a condition has had this status; None when it has another."""
-    found = condition(status, kind)
+    found = find_condition(status, kind)
     return found.last_transition_time if found and found.status == value else None
 
 
-def is_over(status: VideoJobStatus) -> bool:
+def is_finished(status: VideoJobStatus) -> bool:
     """Whether there is a verdict; it is final."""
-    found = condition(status, "Succeeded")
+    found = find_condition(status, "Succeeded")
     return found is not None and found.status != "Unknown"

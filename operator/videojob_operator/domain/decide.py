@@ -15,105 +15,112 @@ from datetime import datetime, timedelta
 
 from videojob_api.resource.status import AttemptStatus, VideoJobStatus
 
-from videojob_operator.domain.conditions import Fact, is_over, kept
+from videojob_operator.domain.conditions import ConditionValue, is_finished, merge_conditions
 from videojob_operator.domain.decision import Action, CreateJob, Decision, DeleteJob
 from videojob_operator.domain.manifests.job import job_manifest
-from videojob_operator.domain.observation.context import Case, examine
-from videojob_operator.domain.observation.observed import OURSELVES, Observed, Problem, VideoJobSeen
-from videojob_operator.domain.policies.acceptance import objection
-from videojob_operator.domain.policies.completion import Verdict, judge
-from videojob_operator.domain.policies.startup import Wait, overdue, until_lost, waiting
-from videojob_operator.domain.policies.suspension import mirrored
-from videojob_operator.domain.settings import Settings
-from videojob_operator.domain.status.condition_set import at_the_end, on_the_way, refused, until_silent
-from videojob_operator.domain.status.display_state import state
-from videojob_operator.domain.status.events import events, verdict_events
+from videojob_operator.domain.observation.context import ReconcileContext, build_context
+from videojob_operator.domain.observation.observed import CONTROLLER_NAME, Observed, ObservedVideoJob, SpecProblem
+from videojob_operator.domain.policies.acceptance import find_problem
+from videojob_operator.domain.policies.completion import Verdict, evaluate_completion
+from videojob_operator.domain.policies.startup import Waiting, check_startup_timeout, find_waiting, time_until_node_lost
+from videojob_operator.domain.policies.suspension import sync_actions
+from videojob_operator.domain.settings import ReconcileSettings
+from videojob_operator.domain.status.condition_set import (
+    final_conditions,
+    in_progress_conditions,
+    rejected_conditions,
+    time_until_stale,
+)
+from videojob_operator.domain.status.display_state import display_state
+from videojob_operator.domain.status.events import completion_events, diff_events
 
-SOONEST = timedelta(seconds=1)
+MIN_REQUEUE = timedelta(seconds=1)
 """No deadline is worth being looked at more often."""
 
 
-def decide(observed: Observed, *, now: datetime, settings: Settings) -> Decision:
+def decide(observed: Observed, *, now: datetime, settings: ReconcileSettings) -> Decision:
     """What should be true of this VideoJob now. `now` is aware; total, for every observation."""
-    seen = observed.videojob
-    if seen.deleting or seen.managed_by != OURSELVES:
-        return Decision(status=seen.status)
-    if is_over(seen.status):
-        return _after_the_end(observed, now=now)
-    if seen.spec is None:
-        return _unreadable(observed, now=now)
-    case = examine(observed, seen.spec, now=now, settings=settings)
-    if problem := _objection(case):
-        return _refuse(seen, problem, now=now)
+    videojob = observed.videojob
+    if videojob.deleting or videojob.managed_by != CONTROLLER_NAME:
+        return Decision(status=videojob.status)
+    if is_finished(videojob.status):
+        return _finished(observed, now=now)
+    if videojob.spec is None:
+        return _unparsable_spec(observed, now=now)
+    case = build_context(observed, videojob.spec, now=now, settings=settings)
+    if problem := _find_problem(case):
+        return _refuse(videojob, problem, now=now)
     return _decide(case)
 
 
-def _decide(case: Case) -> Decision:
-    judgement, wait = judge(case), waiting(case)
+def _decide(case: ReconcileContext) -> Decision:
+    judgement, wait = evaluate_completion(case), find_waiting(case)
     if isinstance(judgement, Verdict):
         return _end(case, judgement)
-    late = overdue(case, wait) if wait else None
-    if isinstance(late, Verdict):
-        return _end(case, late)
-    return _go_on(case, wait, (judgement.again, late, until_lost(case), until_silent(case)))
+    timeout = check_startup_timeout(case, wait) if wait else None
+    if isinstance(timeout, Verdict):
+        return _end(case, timeout)
+    return _continue(case, wait, (judgement.requeue_after, timeout, time_until_node_lost(case), time_until_stale(case)))
 
 
-def _objection(case: Case) -> Problem | None:
+def _find_problem(case: ReconcileContext) -> SpecProblem | None:
     """Why no Job can be made; one that exists was fine when it was made."""
-    if case.job or case.digest:
+    if case.job or case.manifest_digest:
         return None
     if case.creation_problem and case.creation_problem.permanent:
         return case.creation_problem
-    return objection(case.ref, case.spec, case.settings)
+    return find_problem(case.ref, case.spec, case.settings)
 
 
-def _go_on(case: Case, wait: Wait | None, wishes: tuple[timedelta | None, ...]) -> Decision:
-    status = _status(case, on_the_way(case, wait))
+def _continue(
+    case: ReconcileContext, wait: Waiting | None, requeue_candidates: tuple[timedelta | None, ...]
+) -> Decision:
+    status = _status(case, in_progress_conditions(case, wait))
     if case.job is None:
-        wishes = (*wishes, case.settings.creation_retry)
-    again = min((wish for wish in wishes if wish is not None), default=None)
+        requeue_candidates = (*requeue_candidates, case.settings.creation_retry)
+    again = min((wish for wish in requeue_candidates if wish is not None), default=None)
     return Decision(
         status=status,
-        actions=(*_creation(case), *mirrored(case), *events(case, status)),
-        look_again=max(again, SOONEST) if again is not None else None,
+        actions=(*_create_actions(case), *sync_actions(case), *diff_events(case, status)),
+        requeue_after=max(again, MIN_REQUEUE) if again is not None else None,
     )
 
 
-def _creation(case: Case) -> tuple[Action, ...]:
-    if case.job or case.stranger:
+def _create_actions(case: ReconcileContext) -> tuple[Action, ...]:
+    if case.job or case.conflicting_job:
         return ()
     return (CreateJob(job_manifest(case.ref, case.spec, case.settings)),)
 
 
-def _end(case: Case, verdict: Verdict) -> Decision:
-    closed = replace(case, history=replace(case.history, attempts=_closed(case, verdict)))
-    status = _status(closed, at_the_end(closed, verdict))
+def _end(case: ReconcileContext, verdict: Verdict) -> Decision:
+    closed = replace(case, attempts=replace(case.attempts, attempts=_close_attempts(case, verdict)))
+    status = _status(closed, final_conditions(closed, verdict))
     status = status.model_copy(update={"completion_time": case.now.replace(microsecond=0)})
-    return Decision(status=status, actions=(*_cleared(case, verdict.reason), *events(case, status)))
+    return Decision(status=status, actions=(*_cleanup_actions(case, verdict.reason), *diff_events(case, status)))
 
 
-def _closed(case: Case, verdict: Verdict) -> tuple[AttemptStatus, ...]:
+def _close_attempts(case: ReconcileContext, verdict: Verdict) -> tuple[AttemptStatus, ...]:
     """No attempt stays open behind a verdict."""
     end = {"finished": case.now.replace(microsecond=0), "reason": verdict.reason}
-    return tuple(item if item.finished else item.model_copy(update=end) for item in case.history.attempts)
+    return tuple(item if item.finished else item.model_copy(update=end) for item in case.attempts.attempts)
 
 
-def _cleared(case: Case, reason: str) -> tuple[Action, ...]:
+def _cleanup_actions(case: ReconcileContext, reason: str) -> tuple[Action, ...]:
     """A Job that Kubernetes would keep going is deleted; a finished one stays for its logs."""
     job = case.job
-    if job is None or job.finished or job.deleting:
+    if job is None or job.is_finished or job.deleting:
         return ()
     return (DeleteJob(name=job.name, uid=job.uid, reason=reason),)
 
 
-def _status(case: Case, facts: Mapping[str, Fact]) -> VideoJobStatus:
+def _status(case: ReconcileContext, facts: Mapping[str, ConditionValue]) -> VideoJobStatus:
     before = case.status
     return VideoJobStatus(
         observed_generation=case.generation,
-        state=state(case, facts),
-        conditions=kept(before.conditions, facts, generation=case.generation, now=case.now),
-        attempt=case.history.count,
-        attempts=list(case.history.attempts),
+        state=display_state(case, facts),
+        conditions=merge_conditions(before.conditions, facts, generation=case.generation, now=case.now),
+        attempt=case.attempts.count,
+        attempts=list(case.attempts.attempts),
         disruptions=case.disruptions,
         job_name=case.job.name if case.job else None,
         start_time=before.start_time or (case.job.started if case.job else None),
@@ -122,35 +129,35 @@ def _status(case: Case, facts: Mapping[str, Fact]) -> VideoJobStatus:
     )
 
 
-def _unreadable(observed: Observed, *, now: datetime) -> Decision:
+def _unparsable_spec(observed: Observed, *, now: datetime) -> Decision:
     """A spec of another version of ours: refused when new, left running when its Job exists already."""
-    seen, job = observed.videojob, observed.job
-    problem = seen.invalid or Problem("InvalidSpec", "spec cannot be read")
-    if seen.status.job_name is None and (job is None or job.owner_uid != seen.uid):
-        return _refuse(seen, problem, now=now)
-    facts = {"Stalled": Fact("True", problem.reason, f"left as it is: {problem.message}")}
-    conditions = kept(seen.status.conditions, facts, generation=seen.generation, now=now)
-    return Decision(status=seen.status.model_copy(update={"conditions": conditions}))
+    videojob, job = observed.videojob, observed.job
+    problem = videojob.spec_error or SpecProblem("InvalidSpec", "spec cannot be read")
+    if videojob.status.job_name is None and (job is None or job.owner_uid != videojob.uid):
+        return _refuse(videojob, problem, now=now)
+    facts = {"Stalled": ConditionValue("True", problem.reason, f"left as it is: {problem.message}")}
+    conditions = merge_conditions(videojob.status.conditions, facts, generation=videojob.generation, now=now)
+    return Decision(status=videojob.status.model_copy(update={"conditions": conditions}))
 
 
-def _refuse(seen: VideoJobSeen, problem: Problem, *, now: datetime) -> Decision:
-    facts = refused(problem)
-    status = seen.status.model_copy(
+def _refuse(videojob: ObservedVideoJob, problem: SpecProblem, *, now: datetime) -> Decision:
+    facts = rejected_conditions(problem)
+    status = videojob.status.model_copy(
         update={
-            "observed_generation": seen.generation,
+            "observed_generation": videojob.generation,
             "state": "Failed",
-            "conditions": kept(seen.status.conditions, facts, generation=seen.generation, now=now),
+            "conditions": merge_conditions(videojob.status.conditions, facts, generation=videojob.generation, now=now),
             "completion_time": now.replace(microsecond=0),
         }
     )
-    return Decision(status=status, actions=tuple(verdict_events(seen.status, status)))
+    return Decision(status=status, actions=tuple(completion_events(videojob.status, status)))
 
 
-def _after_the_end(observed: Observed, *, now: datetime) -> Decision:
+def _finished(observed: Observed, *, now: datetime) -> Decision:
     """Nothing is ever created again, whatever was deleted; a Job that outlived the verdict goes."""
-    seen, job = observed.videojob, observed.job
-    conditions = kept(seen.status.conditions, {}, generation=seen.generation, now=now)
-    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions})
-    outlived = job is not None and job.owner_uid == seen.uid and not (job.finished or job.deleting)
+    videojob, job = observed.videojob, observed.job
+    conditions = merge_conditions(videojob.status.conditions, {}, generation=videojob.generation, now=now)
+    status = videojob.status.model_copy(update={"observed_generation": videojob.generation, "conditions": conditions})
+    outlived = job is not None and job.owner_uid == videojob.uid and not (job.is_finished or job.deleting)
     actions = (DeleteJob(name=job.name, uid=job.uid, reason="verdict"),) if job and outlived else ()
     return Decision(status=status, actions=actions)

@@ -69,5 +69,5 @@ class Decision:
 
     status: VideoJobStatus
     actions: tuple[Action, ...] = ()
-    look_again: timedelta | None = None
+    requeue_after: timedelta | None = None
     """Decide anew after this long at the latest; None: only when something changes."""

@@ -8,9 +8,9 @@ NAME_LABEL = f"{GROUP}/name"
 UID_LABEL = f"{GROUP}/uid"
 
 
-def job_name(videojob: str, *, round_: int = 1) -> str:
+def job_name(videojob: str, *, attempt: int = 1) -> str:
     """The child Job's name, a pure function of the VideoJob's (VJ-13); at most 63 characters for names up to 52."""
-    return f"{videojob}-{round_}"
+    return f"{videojob}-{attempt}"
 
 
 def audience(*, namespace: str, name: str, uid: str) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class ReconcileSettings:
     """Images, the progress endpoint, what is allowed, and how patient the operator is."""
 
     agent_image: str

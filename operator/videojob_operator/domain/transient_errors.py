@@ -4,7 +4,7 @@ Words that say that nobody has answered: of Go's network stack, gRPC, etcd, and 
 Wherever they stand in an error, nothing was judged, so nothing was refused.
 """
 
-NO_ANSWER = (
+TRANSIENT_ERRORS = (
     ": eof",
     "broken pipe",
     "client connection lost",
@@ -31,7 +31,7 @@ NO_ANSWER = (
 )
 
 
-def says_nothing(text: str) -> bool:
+def is_transient(text: str) -> bool:
     """Whether an error tells of somebody who did not answer."""
     lower = text.lower()
-    return any(words in lower for words in NO_ANSWER)
+    return any(words in lower for words in TRANSIENT_ERRORS)

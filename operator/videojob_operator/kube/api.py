@@ -2,7 +2,7 @@
 What the operator asks of an API server: the seam between its parts and the network.
 
 `Client` is the real thing; tests put a recording one in its place. Objects go in and out as raw JSON; every failure is
-a `ClusterError`.
+a `ApiError`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from videojob_operator.kube.kinds import Kind
 
-OPENED = "OPENED"
+WATCH_OPENED = "OPENED"
 """Type of the event that our own side puts before those of a watch."""
 
 Raw = Mapping[str, Any]
@@ -21,27 +21,27 @@ Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiResponse:
     """The decoded body of an answer, and the texts of its `Warning` headers."""
 
     body: dict[str, Any]
     warnings: tuple[str, ...] = ()
 
 
-class Api(Protocol):
-    """The calls; each raises a ClusterError when it fails."""
+class KubeApi(Protocol):
+    """The calls; each raises a ApiError when it fails."""
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> dict[str, Any]:
         """One object as it stands now; NotFound when there is none."""
 
-    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> Reply:
+    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> ApiResponse:
         """The stored object and the server's warnings (Pod Security says there what it will refuse)."""
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
         """Writes a whole object back; its `resourceVersion` guards against lost updates."""
 
-    async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
-        """A JSON merge patch; another `metadata.uid` in it than the object's is refused (SchemaRejected, as a 422)."""
+    async def merge_patch(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
+        """A JSON merge patch; another `metadata.uid` in it than the object's is refused (Invalid, as a 422)."""
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
         """
@@ -54,22 +54,23 @@ class Api(Protocol):
     async def delete(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
         """Deletes the object of this uid (Conflict for another), its dependents in the background."""
 
-    def pages(
+    def list_pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
         """A LIST in pages of 500, each a raw list object; Expired when the server forgot where we were."""
 
     def watch(
-        self, kind: Kind, *, namespace: str | None, query: Query, silence: float
+        self, kind: Kind, *, namespace: str | None, query: Query, idle_timeout: float
     ) -> AsyncGenerator[dict[str, Any], None]:
         """
         Watch events, raw, until the server ends the stream; before them one of type OPENED: the server has answered.
 
-        `silence` is the longest time in seconds without any event or bookmark; then, and on a broken line, Unreachable.
+        `idle_timeout` is the longest time in seconds without any event or bookmark; then, and on a broken line,
+        Unreachable.
         """
 
 
-def newer(version: str, than: str) -> bool:
+def is_newer(version: str, than: str) -> bool:
     """Whether one resourceVersion is later than another; anything beats none."""
     if not (version.isdecimal() and than.isdecimal()):
         return version != than

@@ -20,23 +20,23 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
-from videojob_operator.kube.api import OPENED, Api, Query, Raw, Reply
-from videojob_operator.kube.errors import Unreachable, error_of
+from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, KubeApi, Query, Raw
+from videojob_operator.kube.errors import Unreachable, error_from_response
 from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
 
-APPLY = "application/apply-patch+yaml"
+APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-PAGE = 500
+PAGE_SIZE = 500
 """Objects per LIST request; 20 pages of 500 peak at a seventh of one page of 10,000."""
-CALL_SECONDS = 20.0
+REQUEST_TIMEOUT_SECONDS = 20.0
 """Longest time of one ordinary call."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class KubeRequest:
     """One call: `path` with leading slash, `body` anything JSON can carry."""
 
     verb: str
@@ -51,92 +51,96 @@ class Request:
         return f"{self.verb} {self.path}"
 
 
-class Client(Api):
-    """Raw JSON calls through the official client; every failure is a `ClusterError`."""
+class KubeClient(KubeApi):
+    """Raw JSON calls through the official client; every failure is a `ApiError`."""
 
     def __init__(self, api: ApiClient, metrics: Metrics) -> None:
         self._api = api
         self._metrics = metrics
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> dict[str, Any]:
-        """See `Api`."""
-        return (await self._call(Request("GET", kind, kind.path(namespace=namespace, name=name)))).body
+        """See `KubeApi`."""
+        return (await self._call(KubeRequest("GET", kind, kind.path(namespace=namespace, name=name)))).body
 
-    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> Reply:
-        """See `Api`."""
-        return await self._call(Request("POST", kind, kind.path(namespace=namespace), body=body))
+    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> ApiResponse:
+        """See `KubeApi`."""
+        return await self._call(KubeRequest("POST", kind, kind.path(namespace=namespace), body=body))
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
-        """See `Api`."""
+        """See `KubeApi`."""
         meta = body["metadata"]
         path = kind.path(namespace=meta.get("namespace"), name=meta["name"])
-        return (await self._call(Request("PUT", kind, path, body=body))).body
+        return (await self._call(KubeRequest("PUT", kind, path, body=body))).body
 
-    async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
-        """See `Api`."""
+    async def merge_patch(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
+        """See `KubeApi`."""
         path = kind.path(namespace=namespace, name=name)
-        return (await self._call(Request("PATCH", kind, path, body=body, content_type=MERGE_PATCH))).body
+        return (await self._call(KubeRequest("PATCH", kind, path, body=body, content_type=MERGE_PATCH))).body
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
-        """See `Api`."""
+        """See `KubeApi`."""
         meta = body["metadata"]
         path = kind.path(namespace=meta["namespace"], name=meta["name"], subresource="status")
         query = (("fieldManager", manager), ("force", "true"))
-        return (await self._call(Request("PATCH", kind, path, query, body, content_type=APPLY))).body
+        return (await self._call(KubeRequest("PATCH", kind, path, query, body, content_type=APPLY_PATCH))).body
 
     async def delete(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
-        """See `Api`."""
+        """See `KubeApi`."""
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
             "preconditions": {"uid": uid},
         }
-        await self._call(Request("DELETE", kind, kind.path(namespace=namespace, name=name), body=body))
+        await self._call(KubeRequest("DELETE", kind, kind.path(namespace=namespace, name=name), body=body))
 
-    async def pages(
+    async def list_pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
-        """See `Api`."""
+        """See `KubeApi`."""
         token = ""
         while True:
-            parameters = {"limit": str(PAGE), **(query or {})} | ({"continue": token} if token else {})
+            parameters = {"limit": str(PAGE_SIZE), **(query or {})} | ({"continue": token} if token else {})
             accept = METADATA_LIST if metadata_only else "application/json"
             path = kind.path(namespace=namespace)
-            page = await self._call(Request("GET", kind, path, tuple(parameters.items()), accept=accept), verb="LIST")
+            page = await self._call(
+                KubeRequest("GET", kind, path, tuple(parameters.items()), accept=accept), verb="LIST"
+            )
             yield page.body
             token = page.body.get("metadata", {}).get("continue") or ""
             if not token:
                 return
 
     async def watch(
-        self, kind: Kind, *, namespace: str | None, query: Query, silence: float
+        self, kind: Kind, *, namespace: str | None, query: Query, idle_timeout: float
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """See `Api`."""
+        """See `KubeApi`."""
         parameters = {"watch": "true", "allowWatchBookmarks": "true", **query}
-        request = Request("GET", kind, kind.path(namespace=namespace), tuple(parameters.items()))
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CALL_SECONDS, silence), sock_read=silence)
-        async with self._sent(request, verb="WATCH", limits=limits) as response:
-            yield {"type": OPENED, "object": {}}
-            with translated(str(request)):
+        request = KubeRequest("GET", kind, kind.path(namespace=namespace), tuple(parameters.items()))
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=min(REQUEST_TIMEOUT_SECONDS, idle_timeout), sock_read=idle_timeout
+        )
+        async with self._send(request, verb="WATCH", limits=limits) as response:
+            yield {"type": WATCH_OPENED, "object": {}}
+            with translate_errors(str(request)):
                 async for line in response.content:
-                    yield watch_event(line, what=str(request))
+                    yield parse_watch_event(line, what=str(request))
 
-    async def _call(self, request: Request, *, verb: str | None = None) -> Reply:
-        limits = aiohttp.ClientTimeout(total=CALL_SECONDS)
-        async with self._sent(request, verb=verb or request.verb, limits=limits) as response:
-            with translated(str(request)):
+    async def _call(self, request: KubeRequest, *, verb: str | None = None) -> ApiResponse:
+        limits = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+        async with self._send(request, verb=verb or request.verb, limits=limits) as response:
+            with translate_errors(str(request)):
                 body = json.loads(await response.read())
-        return Reply(body, warnings_of(response.headers.getall("Warning", ())))
+        return ApiResponse(body, parse_warnings(response.headers.getall("Warning", ())))
 
     @asynccontextmanager
-    async def _sent(
-        self, request: Request, *, verb: str, limits: aiohttp.ClientTimeout
+    async def _send(
+        self, request: KubeRequest, *, verb: str, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request with a status below 300; everything else is raised, and all of it counted."""
         began, status = time.monotonic(), 0
         try:
-            with translated(str(request)):
+            with translate_errors(str(request)):
                 arguments = await self._api.param_serialize(
                     request.verb,
                     request.path,
@@ -149,16 +153,20 @@ class Client(Api):
                 response: aiohttp.ClientResponse = wrapped.response
                 status = response.status
         finally:
-            self._metrics.api_call(verb=verb, kind=request.kind.name, status=status, seconds=time.monotonic() - began)
+            self._metrics.observe_api_call(
+                verb=verb, kind=request.kind.name, status=status, seconds=time.monotonic() - began
+            )
         async with response:
             if status >= 300:
-                with translated(str(request)):
+                with translate_errors(str(request)):
                     body = await response.read()
-                raise error_of(status=status, body=body, what=str(request), applying=request.content_type == APPLY)
+                raise error_from_response(
+                    status=status, body=body, what=str(request), applying=request.content_type == APPLY_PATCH
+                )
             yield response
 
 
-class translated:  # noqa: N801 - reads as a word in `with translated(…)`
+class translate_errors:  # noqa: N801 - reads as a word in `with translated(…)`
     """Context in which every transport failure becomes Unreachable, naming the request."""
 
     def __init__(self, what: str) -> None:
@@ -172,17 +180,17 @@ class translated:  # noqa: N801 - reads as a word in `with translated(…)`
             raise Unreachable(f"{self.what}: {type(error).__name__} {error}") from error
 
 
-def watch_event(line: bytes, *, what: str) -> dict[str, Any]:
+def parse_watch_event(line: bytes, *, what: str) -> dict[str, Any]:
     """One line of a watch; an ERROR event is raised as its typed error."""
     event = json.loads(line)
     if not isinstance(event, dict) or "type" not in event or "object" not in event:
         raise Unreachable(f"{what}: not a watch event: {line[:200]!r}")
     if event["type"] == "ERROR":
         status = int(event["object"].get("code") or 0)
-        raise error_of(status=status, body=json.dumps(event["object"]).encode(), what=what)
+        raise error_from_response(status=status, body=json.dumps(event["object"]).encode(), what=what)
     return event
 
 
-def warnings_of(headers: Sequence[str]) -> tuple[str, ...]:
+def parse_warnings(headers: Sequence[str]) -> tuple[str, ...]:
     """The texts of `299 - "text"` headers."""
     return tuple(header.partition('"')[2].rpartition('"')[0].replace('\\"', '"') or header for header in headers)

@@ -10,50 +10,53 @@ from typing import Any
 
 from videojob_api.base import GROUP, PLURAL, VERSION
 
-from videojob_operator.kube.api import Api
+from videojob_operator.kube.api import KubeApi
 from videojob_operator.kube.errors import NotFound, Unreachable
 from videojob_operator.kube.kinds import CRDS
 
 log = logging.getLogger(__name__)
 
-NAME = f"{PLURAL}.{GROUP}"
+CRD_NAME = f"{PLURAL}.{GROUP}"
 REVISION_LABEL = f"{GROUP}/schema-revision"
-NEEDED_REVISION = 1
+REQUIRED_REVISION = 1
 """Rises whenever this operator writes or reads a field that an older definition would prune."""
 
 
-class UnfitCluster(RuntimeError):
+class IncompatibleCluster(RuntimeError):
     """The operator cannot work here; the text says what to do."""
 
 
-async def require_crd(client: Api, *, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Waits up to `patience` seconds for a fitting definition; UnfitCluster when there is none."""
-    end = clock() + patience
+async def require_crd(client: KubeApi, *, timeout_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Waits up to `timeout_seconds` seconds for a fitting definition; IncompatibleCluster when there is none."""
+    end = clock() + timeout_seconds
     while True:
         try:
-            complaint = unfit(await client.get(CRDS, NAME))
+            complaint = incompatibility(await client.get(CRDS, CRD_NAME))
         except NotFound:
-            complaint = f"there is no CustomResourceDefinition {NAME}: install it (crds.enabled of the chart)"
+            complaint = f"there is no CustomResourceDefinition {CRD_NAME}: install it (crds.enabled of the chart)"
         except Unreachable as error:
             complaint = str(error)
         if not complaint:
             return
         if clock() >= end:
-            raise UnfitCluster(complaint)
+            raise IncompatibleCluster(complaint)
         log.warning("waiting: %s", complaint)
         await asyncio.sleep(1)
 
 
-def unfit(crd: Mapping[str, Any]) -> str:
+def incompatibility(crd: Mapping[str, Any]) -> str:
     """Why a definition will not do; empty when it will."""
     served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
     if VERSION not in served:
-        return f"CustomResourceDefinition {NAME} does not serve {VERSION}, only {sorted(served)}: apply the current one"
+        name = f"CustomResourceDefinition {CRD_NAME}"
+        return f"{name} does not serve {VERSION}, only {sorted(served)}: apply the current one"
     revision = (crd["metadata"].get("labels") or {}).get(REVISION_LABEL, "")
-    if not revision.isdecimal() or int(revision) < NEEDED_REVISION:
+    if not revision.isdecimal() or int(revision) < REQUIRED_REVISION:
         found = revision or "none"
-        return f"CustomResourceDefinition {NAME} has revision {found}, needed is {NEEDED_REVISION}: apply a new one"
+        return (
+            f"CustomResourceDefinition {CRD_NAME} has revision {found}, needed is {REQUIRED_REVISION}: apply a new one"
+        )
     conditions = (crd.get("status") or {}).get("conditions") or []
     if not any(item["type"] == "Established" and item["status"] == "True" for item in conditions):
-        return f"CustomResourceDefinition {NAME} is not established yet"
+        return f"CustomResourceDefinition {CRD_NAME} is not established yet"
     return ""

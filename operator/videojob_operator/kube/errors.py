@@ -1,10 +1,10 @@
 """
 What can go wrong between the operator and the API server.
 
-ClusterError
+ApiError
 ├── NotFound         the object is gone; for a deletion that is success
 ├── Conflict         somebody changed or made the object first; read again, decide again
-├── SchemaRejected   the server will never take this object; retrying cannot help
+├── Invalid   the server will never take this object; retrying cannot help
 ├── Forbidden        a right is missing; the text names the verb and the resource
 ├── Expired          a list or watch is too old to go on; list again
 └── Unreachable      no answer, or one that says "later"; retried with back-off
@@ -16,7 +16,7 @@ import json
 from http import HTTPStatus
 
 
-class ClusterError(Exception):
+class ApiError(Exception):
     """Base of all errors of this package; `status` is the HTTP status, 0 when there was no answer."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
@@ -24,53 +24,53 @@ class ClusterError(Exception):
         self.status = status
 
 
-class NotFound(ClusterError):
+class NotFound(ApiError):
     """The object (or the kind) does not exist."""
 
 
-class Conflict(ClusterError):
+class Conflict(ApiError):
     """A precondition failed: stale resourceVersion, wrong uid, name taken, or a foreign field manager."""
 
 
-class SchemaRejected(ClusterError):
+class Invalid(ApiError):
     """The server refused the content: 400, 413, 422, or the 500 with which it answers an apply against the schema."""
 
 
-class Forbidden(ClusterError):
+class Forbidden(ApiError):
     """401 or 403: the operator's role lacks something, or admission refused."""
 
 
-class Expired(ClusterError):
+class Expired(ApiError):
     """410: the resourceVersion or the continue token is older than the server remembers."""
 
 
-class Unreachable(ClusterError):
+class Unreachable(ApiError):
     """No connection, a time-out, 429 or 5xx."""
 
 
-BY_STATUS: dict[int, type[ClusterError]] = {
-    HTTPStatus.BAD_REQUEST: SchemaRejected,
+ERROR_BY_STATUS: dict[int, type[ApiError]] = {
+    HTTPStatus.BAD_REQUEST: Invalid,
     HTTPStatus.UNAUTHORIZED: Forbidden,
     HTTPStatus.FORBIDDEN: Forbidden,
     HTTPStatus.NOT_FOUND: NotFound,
-    HTTPStatus.METHOD_NOT_ALLOWED: SchemaRejected,
+    HTTPStatus.METHOD_NOT_ALLOWED: Invalid,
     HTTPStatus.CONFLICT: Conflict,
     HTTPStatus.GONE: Expired,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: SchemaRejected,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: SchemaRejected,
-    HTTPStatus.UNPROCESSABLE_ENTITY: SchemaRejected,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Invalid,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Invalid,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Invalid,
 }
 
 
-def error_of(*, status: int, body: bytes, what: str, applying: bool = False) -> ClusterError:
+def error_from_response(*, status: int, body: bytes, what: str, applying: bool = False) -> ApiError:
     """The typed error of an answer; `what` is the request in words, `applying` says it was a server-side apply."""
-    kind, message = BY_STATUS.get(status, Unreachable), message_of(body)
+    kind, message = ERROR_BY_STATUS.get(status, Unreachable), error_message(body)
     if applying and status == HTTPStatus.INTERNAL_SERVER_ERROR and "typed patch" in message:
-        kind = SchemaRejected
+        kind = Invalid
     return kind(f"{what}: {status} {message}", status=status)
 
 
-def message_of(body: bytes) -> str:
+def error_message(body: bytes) -> str:
     """The `message` of a metav1.Status, or the first 200 characters of whatever else came."""
     try:
         document = json.loads(body)

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_operator.kube.api import Api
-from videojob_operator.kube.errors import ClusterError
+from videojob_operator.kube.api import KubeApi
+from videojob_operator.kube.errors import ApiError
 from videojob_operator.kube.kinds import TOKEN_REVIEWS
-from videojob_operator.reports.rejections import Rejected
+from videojob_operator.reports.rejections import ReportRejected
 
 
 @dataclass(frozen=True, slots=True)
-class ApiReviewer:
+class ApiTokenReviewer:
     """A Reviewer over the real API."""
 
-    client: Api
+    client: KubeApi
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
         """The `status` of a TokenReview; 503 when the API server cannot be asked."""
@@ -27,7 +27,9 @@ class ApiReviewer:
         }
         try:
             reply = await self.client.create(TOKEN_REVIEWS, body)
-        except ClusterError as error:
-            raise Rejected(503, "ReviewFailed", f"the token could not be reviewed: {error}", retry_after=2) from None
+        except ApiError as error:
+            raise ReportRejected(
+                503, "ReviewFailed", f"the token could not be reviewed: {error}", retry_after=2
+            ) from None
         status: Mapping[str, Any] = reply.body.get("status") or {}
         return status

@@ -17,75 +17,75 @@ from datetime import UTC, datetime
 from typing import Any
 
 from videojob_operator.domain.decision import RecordEvent
-from videojob_operator.domain.observation.observed import VideoJobSeen
-from videojob_operator.kube.api import Api
-from videojob_operator.kube.errors import ClusterError
+from videojob_operator.domain.observation.observed import ObservedVideoJob
+from videojob_operator.kube.api import KubeApi
+from videojob_operator.kube.errors import ApiError
 from videojob_operator.kube.kinds import EVENTS, VIDEOJOBS
 from videojob_operator.metrics import Metrics
-from videojob_operator.ratelimit import Bucket, Rate
+from videojob_operator.ratelimit import Rate, TokenBucket
 
 log = logging.getLogger(__name__)
 
 CONTROLLER = "videojobs.dev/controller"
-PER_JOB = 12
-BUDGET = Rate(per_second=5, burst=25)
-REMEMBERED = 20_000
+MAX_EVENTS_PER_JOB = 12
+EVENT_RATE = Rate(per_second=5, burst=25)
+MAX_REMEMBERED_JOBS = 20_000
 """Jobs whose events are remembered; the one told about longest ago is forgotten first."""
 
 
 @dataclass(slots=True)
-class Told:
+class RecordedEvents:
     """What one VideoJob's events have said so far."""
 
-    notes: set[tuple[str, str]] = field(default_factory=set)
+    messages: set[tuple[str, str]] = field(default_factory=set)
 
 
-class Events:
+class EventRecorder:
     """Writes events in the background; `record` never waits and never fails."""
 
     def __init__(
-        self, client: Api, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
+        self, client: KubeApi, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client, self._metrics, self._instance, self._clock = client, metrics, instance, clock
-        self._told: OrderedDict[str, Told] = OrderedDict()
-        self._bucket = Bucket(BUDGET, now=clock())
-        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
+        self._told: OrderedDict[str, RecordedEvents] = OrderedDict()
+        self._bucket = TokenBucket(EVENT_RATE, now=clock())
+        self._pending: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
 
-    def record(self, about: VideoJobSeen, event: RecordEvent) -> None:
+    def record(self, about: ObservedVideoJob, event: RecordEvent) -> None:
         """Tells something about a VideoJob, unless it has been told or is too much."""
-        told = self._told.setdefault(about.uid, Told())
+        told = self._told.setdefault(about.uid, RecordedEvents())
         self._told.move_to_end(about.uid)
-        while len(self._told) > REMEMBERED:
+        while len(self._told) > MAX_REMEMBERED_JOBS:
             self._told.popitem(last=False)
-        if (event.reason, event.note) in told.notes:
+        if (event.reason, event.note) in told.messages:
             return self._count("repeated")
-        if len(told.notes) >= PER_JOB or self._waiting.full() or self._bucket.take(now=self._clock()) > 0:
+        if len(told.messages) >= MAX_EVENTS_PER_JOB or self._pending.full() or self._bucket.take(now=self._clock()) > 0:
             return self._count("dropped")
-        told.notes.add((event.reason, event.note))
-        return self._waiting.put_nowait(manifest(about, event, instance=self._instance))
+        told.messages.add((event.reason, event.note))
+        return self._pending.put_nowait(event_manifest(about, event, instance=self._instance))
 
     async def flush(self) -> None:
         """Until everything recorded so far is written or given up."""
-        await self._waiting.join()
+        await self._pending.join()
 
     async def run(self) -> None:
         """Writes what was recorded, without end."""
         while True:
-            body = await self._waiting.get()
+            body = await self._pending.get()
             try:
                 await self._client.create(EVENTS, body, namespace=body["metadata"]["namespace"])
                 self._count("written")
-            except ClusterError as error:
+            except ApiError as error:
                 self._count("failed")
                 log.warning("event %s not written: %s", body["reason"], error)
             finally:
-                self._waiting.task_done()
+                self._pending.task_done()
 
     def _count(self, result: str) -> None:
         self._metrics.events.labels(result).inc()
 
 
-def manifest(about: VideoJobSeen, event: RecordEvent, *, instance: str) -> dict[str, Any]:
+def event_manifest(about: ObservedVideoJob, event: RecordEvent, *, instance: str) -> dict[str, Any]:
     """An events.k8s.io/v1 Event about a VideoJob."""
     return {
         "apiVersion": EVENTS.api_version,

@@ -17,87 +17,87 @@ from datetime import UTC, datetime
 
 from videojob_api.resource.status import VideoJobStatus
 
-from videojob_operator.cache.observer import Picture
+from videojob_operator.cache.observer import Observer
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import Decision
-from videojob_operator.domain.observation.observed import VideoJobSeen
-from videojob_operator.domain.settings import Settings
-from videojob_operator.kube.errors import ClusterError, Conflict, NotFound, SchemaRejected
+from videojob_operator.domain.observation.observed import ObservedVideoJob
+from videojob_operator.domain.settings import ReconcileSettings
+from videojob_operator.kube.errors import ApiError, Conflict, Invalid, NotFound
 from videojob_operator.metrics import Metrics
-from videojob_operator.reconcile.executor import Hand
-from videojob_operator.reconcile.transitions import Stages
-from videojob_operator.workqueue import Key, WorkQueue
+from videojob_operator.reconcile.executor import DecisionExecutor
+from videojob_operator.reconcile.transitions import TransitionMetrics
+from videojob_operator.workqueue import ObjectKey, WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = 16
-CONFLICT_PAUSE = 0.1
+MAX_CONCURRENT_RECONCILES = 16
+CONFLICT_REQUEUE_SECONDS = 0.1
 """Seconds until a conflicting key is looked at again; its newest state has been read by then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class Reconciler:
     """Sixteen workers on one queue."""
 
     queue: WorkQueue
-    picture: Picture
-    hand: Hand
-    settings: Callable[[], Settings]
-    stages: Stages
+    observer: Observer
+    executor: DecisionExecutor
+    settings: Callable[[], ReconcileSettings]
+    transitions: TransitionMetrics
     metrics: Metrics
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
         """Works without end."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(WORKERS):
-                group.create_task(self._work())
+            for _ in range(MAX_CONCURRENT_RECONCILES):
+                group.create_task(self._worker())
 
-    async def _work(self) -> None:
+    async def _worker(self) -> None:
         while True:
             key = await self.queue.get()
             began, result = time.monotonic(), "failed"
             try:
-                self.queue.done(key, look_again=await self.look(key))
+                self.queue.done(key, requeue_after=await self.reconcile(key))
                 result = "done"
-            except ClusterError as error:
-                log.warning("%s: again in %.0f s: %s", key, self.queue.failed(key), error)
+            except ApiError as error:
+                log.warning("%s: again in %.0f s: %s", key, self.queue.retry(key), error)
             except Exception:
                 result = "panicked"
                 self.metrics.panics.inc()
-                log.exception("%s: unexpected error, again in %.0f s", key, self.queue.failed(key))
+                log.exception("%s: unexpected error, again in %.0f s", key, self.queue.retry(key))
             self.metrics.reconciles.labels(result).observe(time.monotonic() - began)
 
-    async def look(self, key: Key) -> float | None:
+    async def reconcile(self, key: ObjectKey) -> float | None:
         """Brings one VideoJob forward; seconds until the next look, None when only a change matters."""
-        videojob = self.picture.videojobs.get(key)
+        videojob = self.observer.videojobs.get(key)
         if videojob is None:
-            self.stages.gone(key)
+            self.transitions.untrack(key)
             return None
-        self.stages.seen(key, videojob)
-        observed = await self.picture.observe(videojob)
+        self.transitions.track(key, videojob)
+        observed = await self.observer.observe(videojob)
         decision = decide(observed, now=self.now(), settings=self.settings())
         try:
-            await self.hand.carry_out(videojob, decision)
+            await self.executor.execute(videojob, decision)
         except Conflict:
-            await self.picture.videojobs.refresh(key)
-            return CONFLICT_PAUSE
+            await self.observer.videojobs.reload(key)
+            return CONFLICT_REQUEUE_SECONDS
         except NotFound:
             # The VideoJob, or a Job that was there a moment ago: the next look tells, and ends where nothing is left.
-            await self.picture.videojobs.refresh(key)
-            return CONFLICT_PAUSE
-        except SchemaRejected as error:
+            await self.observer.videojobs.reload(key)
+            return CONFLICT_REQUEUE_SECONDS
+        except Invalid as error:
             log.error("%s: the API server refuses the status; nothing is tried before a change: %s", key, error)
             return None
-        self.stages.decided(observed, decision.status)
-        return self._next(videojob, decision)
+        self.transitions.observe(observed, decision.status)
+        return self._requeue_after(videojob, decision)
 
-    def _next(self, videojob: VideoJobSeen, decision: Decision) -> float | None:
+    def _requeue_after(self, videojob: ObservedVideoJob, decision: Decision) -> float | None:
         if is_over(decision.status):
-            self.picture.forget(videojob.uid)
-        wishes = [self.picture.slots.due(videojob.uid)]
-        if decision.look_again is not None:
-            wishes.append(decision.look_again.total_seconds())
+            self.observer.evict(videojob.uid)
+        wishes = [self.observer.reports.next_flush(videojob.uid)]
+        if decision.requeue_after is not None:
+            wishes.append(decision.requeue_after.total_seconds())
         return min((wish for wish in wishes if wish is not None), default=None)
 
 

@@ -14,53 +14,53 @@ from datetime import UTC, datetime
 
 from videojob_api.resource.status import Condition, VideoJobStatus
 
-from videojob_operator.domain.observation.observed import Observed, VideoJobSeen
+from videojob_operator.domain.observation.observed import Observed, ObservedVideoJob
 from videojob_operator.metrics import Metrics
-from videojob_operator.workqueue import Key
+from videojob_operator.workqueue import ObjectKey
 
 log = logging.getLogger(__name__)
 
-MOST_REASONS = 50
+MAX_REASON_LABELS = 50
 
 
 @dataclass(slots=True)
-class Stages:
-    """Counts transitions; `forget` is called with the uid of a VideoJob that is gone."""
+class TransitionMetrics:
+    """Counts transitions; `evict` is called with the uid of a VideoJob that is gone."""
 
     metrics: Metrics
-    forget: Callable[[str], None]
+    evict: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _uids: dict[Key, str] = field(default_factory=dict)
+    _uids: dict[ObjectKey, str] = field(default_factory=dict)
     _reasons: set[str] = field(default_factory=set)
 
-    def seen(self, key: Key, videojob: VideoJobSeen) -> None:
+    def track(self, key: ObjectKey, videojob: ObservedVideoJob) -> None:
         """Remembers which incarnation stands behind a key; an earlier one is gone."""
         before = self._uids.get(key)
         if before not in (None, videojob.uid):
-            self.gone(key)
+            self.untrack(key)
         self._uids[key] = videojob.uid
 
-    def gone(self, key: Key) -> None:
+    def untrack(self, key: ObjectKey) -> None:
         """The VideoJob was deleted."""
         uid = self._uids.pop(key, None)
         if uid is not None:
-            self.forget(uid)
+            self.evict(uid)
 
-    def decided(self, observed: Observed, after: VideoJobStatus) -> None:
+    def observe(self, observed: Observed, after: VideoJobStatus) -> None:
         """Counts what a written decision has changed."""
         videojob, before = observed.videojob, observed.videojob.status
         if before.state != after.state:
-            self._entered(videojob, after)
+            self._record_transition(videojob, after)
         if before.job_name is None and after.job_name is not None:
             self.metrics.create_to_job.observe((self.now() - videojob.created).total_seconds())
         if before.start_time is None and after.start_time is not None:
             self.metrics.start_latency.observe((after.start_time - videojob.created).total_seconds())
         if observed.report is not None and before.progress != after.progress:
-            self.metrics.progress_lag.observe((self.now() - observed.report.received).total_seconds())
+            self.metrics.progress_lag.observe((self.now() - observed.report.received_at).total_seconds())
         if before.completion_time is None and after.completion_time is not None:
-            self._ended(after, after.completion_time)
+            self._record_completion(after, after.completion_time)
 
-    def _entered(self, videojob: VideoJobSeen, after: VideoJobStatus) -> None:
+    def _record_transition(self, videojob: ObservedVideoJob, after: VideoJobStatus) -> None:
         verdict = condition(after, "Succeeded")
         reason = verdict.reason if verdict else ""
         self.metrics.transitions.labels(after.state or "", self._bounded(reason)).inc()
@@ -75,7 +75,7 @@ class Stages:
         }
         log.info("%s/%s is %s", videojob.namespace, videojob.name, after.state, extra={"fields": fields})
 
-    def _ended(self, after: VideoJobStatus, at: datetime) -> None:
+    def _record_completion(self, after: VideoJobStatus, at: datetime) -> None:
         verdict = condition(after, "Succeeded")
         succeeded = verdict is not None and verdict.status == "True"
         if after.start_time is not None:
@@ -86,7 +86,7 @@ class Stages:
             self.metrics.publish_bytes.inc(after.output.bytes)
 
     def _bounded(self, reason: str) -> str:
-        if reason not in self._reasons and len(self._reasons) >= MOST_REASONS:
+        if reason not in self._reasons and len(self._reasons) >= MAX_REASON_LABELS:
             return "Other"
         self._reasons.add(reason)
         return reason

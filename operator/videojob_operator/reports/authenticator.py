@@ -22,18 +22,18 @@ from typing import Any, Protocol
 from videojob_api.base import GROUP
 
 from videojob_operator.metrics import Metrics
-from videojob_operator.ratelimit import TOKEN_REVIEWS, Limiter
-from videojob_operator.reports.rejections import Rejected
+from videojob_operator.ratelimit import TOKEN_REVIEW_RATE, RateLimiter
+from videojob_operator.reports.rejections import ReportRejected
 
-POSITIVE_SECONDS, NEGATIVE_SECONDS = 60.0, 10.0
+ACCEPTED_TTL_SECONDS, REJECTED_TTL_SECONDS = 60.0, 10.0
 CACHE_SIZE = 20_000
-TOKEN_LIMIT = 8192
+MAX_TOKEN_BYTES = 8192
 POD_NAME, POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"
 ACCOUNT_PREFIX = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReportTarget:
     """The VideoJob that a URL and a body speak of."""
 
     namespace: str
@@ -56,51 +56,51 @@ class Principal:
     pod_uid: str
 
 
-class Reviewer(Protocol):
+class TokenReviewer(Protocol):
     """Asks the API server; the seam at which tests record."""
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
         """The `status` of a TokenReview."""
 
 
-class Tokens:
+class TokenAuthenticator:
     """Turns a bearer token into the pod behind it, or raises Rejected with 401, 403 or 503."""
 
     def __init__(
         self,
-        reviewer: Reviewer,
+        reviewer: TokenReviewer,
         metrics: Metrics,
         *,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._reviewer, self._metrics, self._clock, self._wall = reviewer, metrics, clock, wall
-        self._reviews = Limiter(TOKEN_REVIEWS, clock=clock)
-        self._cache: OrderedDict[tuple[str, str], tuple[float, Principal | Rejected]] = OrderedDict()
+        self._reviewer, self._metrics, self._clock, self._wall = reviewer, metrics, clock, now
+        self._reviews = RateLimiter(TOKEN_REVIEW_RATE, clock=clock)
+        self._cache: OrderedDict[tuple[str, str], tuple[float, Principal | ReportRejected]] = OrderedDict()
 
-    async def principal(self, token: str, target: Target) -> Principal:
+    async def authenticate(self, token: str, target: ReportTarget) -> Principal:
         """The pod behind `token`, which must have been made for `target`."""
-        expiry = self._plausible(token, target)
+        expiry = self._precheck(token, target)
         key = (hashlib.sha256(token.encode()).hexdigest(), target.audience)
         known = self._cached(key)
         if known is None:
-            known = await self._ask(token, target)
+            known = await self._review(token, target)
             self._remember(key, known, expiry=expiry)
-        if isinstance(known, Rejected):
-            raise known.anew()
+        if isinstance(known, ReportRejected):
+            raise known.copy()
         return known
 
-    def _plausible(self, token: str, target: Target) -> float:
+    def _precheck(self, token: str, target: ReportTarget) -> float:
         """The unverified expiry; raises when a look without any call already says no."""
         claims = unverified_claims(token)
         expiry, audience = claims.get("exp"), claims.get("aud")
         if not isinstance(expiry, (int, float)) or expiry <= self._wall():
-            raise Rejected(401, "TokenExpired", "the token has expired: the agent must read its token file again")
+            raise ReportRejected(401, "TokenExpired", "the token has expired: the agent must read its token file again")
         if target.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise Rejected(401, "WrongAudience", f"the token is not made for {target.audience}")
+            raise ReportRejected(401, "WrongAudience", f"the token is not made for {target.audience}")
         return float(expiry)
 
-    def _cached(self, key: tuple[str, str]) -> Principal | Rejected | None:
+    def _cached(self, key: tuple[str, str]) -> Principal | ReportRejected | None:
         until, known = self._cache.get(key, (0.0, None))
         if known is None or until <= self._clock():
             self._cache.pop(key, None)
@@ -109,58 +109,58 @@ class Tokens:
         self._count(known, cache="hit")
         return known
 
-    def _remember(self, key: tuple[str, str], known: Principal | Rejected, *, expiry: float) -> None:
-        lifetime = NEGATIVE_SECONDS if isinstance(known, Rejected) else POSITIVE_SECONDS
+    def _remember(self, key: tuple[str, str], known: Principal | ReportRejected, *, expiry: float) -> None:
+        lifetime = REJECTED_TTL_SECONDS if isinstance(known, ReportRejected) else ACCEPTED_TTL_SECONDS
         self._cache[key] = (self._clock() + min(lifetime, expiry - self._wall()), known)
         while len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
 
-    async def _ask(self, token: str, target: Target) -> Principal | Rejected:
+    async def _review(self, token: str, target: ReportTarget) -> Principal | ReportRejected:
         if wait := self._reviews.take():
-            raise Rejected(503, "TooManyReviews", "too many unknown tokens at once", retry_after=wait)
+            raise ReportRejected(503, "TooManyReviews", "too many unknown tokens at once", retry_after=wait)
         status = await self._reviewer.review(token, audience=target.audience)
-        known = judged(status, target)
+        known = principal_from_review(status, target)
         self._count(known, cache="miss")
         return known
 
-    def _count(self, known: Principal | Rejected, *, cache: str) -> None:
-        result = "refused" if isinstance(known, Rejected) else "accepted"
+    def _count(self, known: Principal | ReportRejected, *, cache: str) -> None:
+        result = "refused" if isinstance(known, ReportRejected) else "accepted"
         self._metrics.token_reviews.labels(result, cache).inc()
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
     """The payload of a JWT without any check of its signature; 401 when it is none."""
     parts = token.split(".")
-    if len(token) > TOKEN_LIMIT or len(parts) != 3 or not all(parts):
-        raise Rejected(401, "MalformedToken", "the Authorization header holds no token of three parts")
+    if len(token) > MAX_TOKEN_BYTES or len(parts) != 3 or not all(parts):
+        raise ReportRejected(401, "MalformedToken", "the Authorization header holds no token of three parts")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:
         claims = None
     if not isinstance(claims, dict):
-        raise Rejected(401, "MalformedToken", "the token's payload cannot be read")
+        raise ReportRejected(401, "MalformedToken", "the token's payload cannot be read")
     return claims
 
 
-def judged(status: Mapping[str, Any], target: Target) -> Principal | Rejected:
+def principal_from_review(status: Mapping[str, Any], target: ReportTarget) -> Principal | ReportRejected:
     """What a TokenReview's status means for `target`."""
     if status.get("authenticated") is not True:
-        return Rejected(401, "NotAuthenticated", "the API server does not know this token (any more)")
+        return ReportRejected(401, "NotAuthenticated", "the API server does not know this token (any more)")
     if target.audience not in (status.get("audiences") or []):
-        return Rejected(401, "WrongAudience", "the API server did not confirm the token's audience")
+        return ReportRejected(401, "WrongAudience", "the API server did not confirm the token's audience")
     user: Mapping[str, Any] = status.get("user") or {}
     namespace, _, account = str(user.get("username", "")).removeprefix(ACCOUNT_PREFIX).partition(":")
     if not str(user.get("username", "")).startswith(ACCOUNT_PREFIX) or not account:
-        return Rejected(403, "NotAServiceAccount", "only service accounts report progress")
+        return ReportRejected(403, "NotAServiceAccount", "only service accounts report progress")
     if namespace != target.namespace:
-        return Rejected(403, "ForeignNamespace", f"the token belongs to namespace {namespace}")
+        return ReportRejected(403, "ForeignNamespace", f"the token belongs to namespace {namespace}")
     extra: Mapping[str, Any] = user.get("extra") or {}
-    pod, pod_uid = first(extra.get(POD_NAME)), first(extra.get(POD_UID))
+    pod, pod_uid = single_value(extra.get(POD_NAME)), single_value(extra.get(POD_UID))
     if not pod or not pod_uid:
-        return Rejected(403, "NotBoundToAPod", "the token is not bound to a pod")
+        return ReportRejected(403, "NotBoundToAPod", "the token is not bound to a pod")
     return Principal(namespace, account, pod, pod_uid)
 
 
-def first(values: object) -> str:
+def single_value(values: object) -> str:
     """The only entry of a one-entry list of strings, else empty."""
     return values[0] if isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) else ""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 
-class Rejected(Exception):
+class ReportRejected(Exception):
     """Ends a request. `code` is the HTTP status, `retry_after` seconds go into the header of that name."""
 
     def __init__(self, code: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code, self.reason, self.message, self.retry_after = code, reason, message, retry_after
 
-    def anew(self) -> Rejected:
+    def copy(self) -> ReportRejected:
         """The same rejection to raise once more: an exception collects a traceback each time it is raised."""
-        return Rejected(self.code, self.reason, self.message, retry_after=self.retry_after)
+        return ReportRejected(self.code, self.reason, self.message, retry_after=self.retry_after)
 
     @property
     def headers(self) -> dict[str, str]:

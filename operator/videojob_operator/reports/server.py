@@ -25,60 +25,67 @@ from aiohttp.web_request import BaseRequest
 from pydantic import ValidationError
 from videojob_api.messages.report import Report
 
-from videojob_operator.domain.observation.observed import PodSeen
+from videojob_operator.domain.observation.observed import ObservedPod
 from videojob_operator.metrics import Metrics
-from videojob_operator.ratelimit import Limiter
-from videojob_operator.reports.authenticator import Principal, Target, Tokens
-from videojob_operator.reports.rejections import Rejected
+from videojob_operator.ratelimit import RateLimiter
+from videojob_operator.reports.authenticator import Principal, ReportTarget, TokenAuthenticator
+from videojob_operator.reports.rejections import ReportRejected
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT = 8 * 1024
+MAX_BODY_BYTES = 8 * 1024
 ROUTE = re.compile(r"/v1/namespaces/([a-z0-9-]{1,63})/videojobs/([a-z0-9-]{1,63})/progress")
 
 
-class Desk(Protocol):
+class ReportHandler(Protocol):
     """Who judges ownership and takes what is accepted."""
 
-    def owner(self, principal: Principal, target: Target) -> PodSeen:
+    def authorize(self, principal: Principal, target: ReportTarget) -> ObservedPod:
         """The job's pod behind the token, or Rejected."""
 
-    def accept(self, pod: PodSeen, target: Target, report: Report) -> None:
+    def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
         """Takes the report, or raises Rejected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
+class RequestTimeouts:
     """Seconds a client may take: for the handshake, for the next request's head, for the body."""
 
     handshake: float = 5.0
-    head: float = 15.0
+    keepalive: float = 15.0
     """Also the longest idle time of a connection that is kept open; agents report more often than that."""
     body: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gates:
+class RequestFilters:
     """What a request has to pass."""
 
-    sources: Limiter
-    tokens: Tokens
-    jobs: Limiter
-    ready: Callable[[], bool]
+    source_limiter: RateLimiter
+    authenticator: TokenAuthenticator
+    job_limiter: RateLimiter
+    has_synced: Callable[[], bool]
     """Whether the caches are complete, so that ownership can be judged."""
 
 
 class ReportServer:
     """Serves `desk` behind `gates`."""
 
-    def __init__(self, desk: Desk, gates: Gates, metrics: Metrics, *, patience: Patience = Patience()) -> None:
+    def __init__(
+        self,
+        desk: ReportHandler,
+        gates: RequestFilters,
+        metrics: Metrics,
+        *,
+        patience: RequestTimeouts = RequestTimeouts(),
+    ) -> None:
         self._desk, self._gates, self._metrics, self._patience = desk, gates, metrics, patience
         self._web: web.Server | None = None
         self._listening: asyncio.Server | None = None
 
     async def start(self, *, host: str | None, port: int, context: ssl.SSLContext) -> int:
         """Listens, and returns the port (for `port` 0, the one the system chose)."""
-        self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._patience.head)
+        self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._patience.keepalive)
         self._listening = await asyncio.get_running_loop().create_server(
             self._web, host, port, ssl=context, ssl_handshake_timeout=self._patience.handshake
         )
@@ -95,78 +102,80 @@ class ReportServer:
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
         """Answers one request; the only place where a Rejected becomes a response."""
         try:
-            await self._pass(request)
-        except Rejected as no:
-            self._metrics.status_requests.labels(str(no.code)).inc()
-            log.info("report refused: %s %s %s: %s", no.code, no.reason, request.path[:200], no.message)
-            body = {"reason": no.reason, "message": no.message}
-            return web.json_response(body, status=no.code, headers=no.headers)
+            await self._process(request)
+        except ReportRejected as rejection:
+            self._metrics.status_requests.labels(str(rejection.code)).inc()
+            log.info(
+                "report refused: %s %s %s: %s", rejection.code, rejection.reason, request.path[:200], rejection.message
+            )
+            body = {"reason": rejection.reason, "message": rejection.message}
+            return web.json_response(body, status=rejection.code, headers=rejection.headers)
         self._metrics.status_requests.labels("204").inc()
         return web.Response(status=204)
 
-    async def _pass(self, request: BaseRequest) -> None:
-        namespace, name = routed(request)
-        if wait := self._gates.sources.take(request.remote):
-            raise Rejected(429, "TooManyRequests", "too many requests from this address", retry_after=wait)
-        if not self._gates.ready():
-            raise Rejected(503, "NotReady", "the operator is still reading the cluster", retry_after=2)
-        token = bearer(request)
-        report = parsed(await self._body(request))
-        target = Target(namespace, name, report.uid)
-        principal = await self._gates.tokens.principal(token, target)
-        pod = self._desk.owner(principal, target)
-        if wait := self._gates.jobs.take(target.uid):
-            raise Rejected(429, "TooManyReports", "one report in two seconds is enough", retry_after=wait)
+    async def _process(self, request: BaseRequest) -> None:
+        namespace, name = parse_route(request)
+        if wait := self._gates.source_limiter.take(request.remote):
+            raise ReportRejected(429, "TooManyRequests", "too many requests from this address", retry_after=wait)
+        if not self._gates.has_synced():
+            raise ReportRejected(503, "NotReady", "the operator is still reading the cluster", retry_after=2)
+        token = bearer_token(request)
+        report = parse_report(await self._body(request))
+        target = ReportTarget(namespace, name, report.uid)
+        principal = await self._gates.authenticator.authenticate(token, target)
+        pod = self._desk.authorize(principal, target)
+        if wait := self._gates.job_limiter.take(target.uid):
+            raise ReportRejected(429, "TooManyReports", "one report in two seconds is enough", retry_after=wait)
         self._desk.accept(pod, target, report)
 
     async def _body(self, request: BaseRequest) -> bytes:
-        if (request.content_length or 0) > BODY_LIMIT:
-            raise too_large()
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise payload_too_large()
         body = b""
         try:
             async with asyncio.timeout(self._patience.body):
                 async for chunk in request.content.iter_any():
                     body += chunk
-                    if len(body) > BODY_LIMIT:
-                        raise too_large()
+                    if len(body) > MAX_BODY_BYTES:
+                        raise payload_too_large()
         except TimeoutError:
-            raise Rejected(408, "TooSlow", f"the body took longer than {self._patience.body:.0f} s") from None
+            raise ReportRejected(408, "TooSlow", f"the body took longer than {self._patience.body:.0f} s") from None
         return body
 
 
-def routed(request: BaseRequest) -> tuple[str, str]:
+def parse_route(request: BaseRequest) -> tuple[str, str]:
     """Namespace and name in the address, or 404 and 405."""
     match = ROUTE.fullmatch(request.path)
     if match is None:
-        raise Rejected(404, "NoSuchRoute", "reports go to /v1/namespaces/NAMESPACE/videojobs/NAME/progress")
+        raise ReportRejected(404, "NoSuchRoute", "reports go to /v1/namespaces/NAMESPACE/videojobs/NAME/progress")
     if request.method != "POST":
-        raise Rejected(405, "MethodNotAllowed", "reports are sent with POST")
+        raise ReportRejected(405, "MethodNotAllowed", "reports are sent with POST")
     return match[1], match[2]
 
 
-def bearer(request: BaseRequest) -> str:
+def bearer_token(request: BaseRequest) -> str:
     """The token of the Authorization header, or 401."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Rejected(401, "NoToken", "the Authorization header must carry a bearer token")
+        raise ReportRejected(401, "NoToken", "the Authorization header must carry a bearer token")
     return token.strip()
 
 
-def parsed(body: bytes) -> Report:
+def parse_report(body: bytes) -> Report:
     """The report in a body, or 400 with the field that is wrong."""
     try:
         return Report.model_validate(json.loads(body))
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in wrong["loc"]) or "body"
-        raise Rejected(400, "BadReport", f"{field}: {wrong['msg']}") from None
+        raise ReportRejected(400, "BadReport", f"{field}: {wrong['msg']}") from None
     except (ValueError, RecursionError):
-        raise Rejected(400, "BadReport", "the body is not JSON") from None
+        raise ReportRejected(400, "BadReport", "the body is not JSON") from None
 
 
-def too_large() -> Rejected:
+def payload_too_large() -> ReportRejected:
     """413."""
-    return Rejected(413, "TooLarge", f"a report has at most {BODY_LIMIT} bytes")
+    return ReportRejected(413, "TooLarge", f"a report has at most {MAX_BODY_BYTES} bytes")
 
 
 def server_context() -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from videojob_operator.settings import PREFIX, Settings, from_environment
+from videojob_operator.settings import PREFIX, OperatorSettings, from_environment
 
 from tests.apiserver.chart.rendering import CHART, ROOT, Refused, environment, helm, objects, operator, render, text
 
@@ -174,7 +174,7 @@ def test_one_operator_at_a_time() -> None:
 def test_the_chart_sets_only_variables_that_the_operator_reads() -> None:
     [container] = operator()["spec"]["containers"]
     names = {each["name"] for each in container["env"]}
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {PREFIX + name.upper() for name in OperatorSettings.model_fields}
     assert names <= known
     assert known - names == {"VIDEOJOB_BIND", "VIDEOJOB_STATUS_PORT", "VIDEOJOB_METRICS_PORT", "VIDEOJOB_VERSION"}
 

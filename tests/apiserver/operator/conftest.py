@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from tests.apiserver.operator.operator_process import Plant, installed, running
+from tests.apiserver.operator.operator_process import OperatorProcess, install_chart, run_operator
 
 
 @pytest.fixture(scope="session")
@@ -15,17 +15,17 @@ def cluster() -> Iterator[devcluster.ApiServer]:
     """An API server whose controllers run, with the chart's objects on it."""
     try:
         with devcluster.api_server(controllers=True) as found:
-            installed(found)
+            install_chart(found)
             yield found
     except devcluster.NotPossibleHere as reason:
         pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
-def plant(cluster: devcluster.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def plant(cluster: devcluster.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     """The operator, ready."""
     waits = {"pod_refused_wait_seconds": "4", "report_wait_seconds": "3"}
-    with running(cluster, tmp_path_factory.mktemp("operator") / "log", waits) as operator:
+    with run_operator(cluster, tmp_path_factory.mktemp("operator") / "log", waits) as operator:
         yield operator
 
 

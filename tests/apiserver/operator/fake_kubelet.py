@@ -61,7 +61,7 @@ class FakeKubelet:
         self.kube.run("patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "-p", body)
 
 
-def words(uid: str, *, published: bool, **more: Any) -> Manifest:
+def termination_message(uid: str, *, published: bool, **more: Any) -> Manifest:
     """The agent's termination message."""
     report = {"uid": uid, "sequence": 99, "state": "done", "percent": 100, "observedTime": now()}
     output = {"frames": 12, "bytes": 3456, "manifestDigest": DIGEST, "url": "pvc://videos/", "videos": ["sunset.mp4"]}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Line:
+class FreezableProxy:
     """A running relay on loopback."""
 
     port: int
@@ -31,18 +31,18 @@ class Line:
 
 
 @contextmanager
-def relayed(target: int) -> Iterator[Line]:
+def run_proxy(target: int) -> Iterator[FreezableProxy]:
     """A relay to a port of 127.0.0.1, until the block ends."""
     command = [sys.executable, str(Path(__file__)), str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield Line(int(process.stdout.readline()), process)
+            yield FreezableProxy(int(process.stdout.readline()), process)
         finally:
             process.kill()
 
 
-async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def copy_stream(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):
         while data := await source.read(65_536):
             sink.write(data)
@@ -53,7 +53,7 @@ async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None
 async def serve(target: int) -> None:
     async def relay(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         far, forth = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(pour(near, forth), pour(far, back))
+        await asyncio.gather(copy_stream(near, forth), copy_stream(far, back))
 
     server = await asyncio.start_server(relay, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -37,7 +37,7 @@ class Timeout(AssertionError):
     """Something did not become true in time; the text says what was there instead."""
 
 
-def rendered(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[Manifest]:
+def render_chart(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[Manifest]:
     """The objects of the chart in the repository at `root`."""
     chart, where = str(root / "helm" / "videojob"), ("--namespace", SYSTEM, "--kube-version", "1.34.4")
     command = [str(binary("helm")), "template", release, chart, *where]
@@ -46,7 +46,7 @@ def rendered(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[M
 
 
 @dataclass
-class Answer:
+class HttpResponse:
     """What the report endpoint said."""
 
     code: int
@@ -55,7 +55,7 @@ class Answer:
 
 
 @dataclass
-class Plant:
+class OperatorProcess:
     """A running operator and the cluster around it."""
 
     cluster: devcluster.ApiServer
@@ -72,7 +72,7 @@ class Plant:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "videojob_operator"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.root)
-        self.until(lambda: self.probe("readyz")[0] == 200, what="the operator is ready", seconds=60)
+        self.wait_until(lambda: self.probe("readyz")[0] == 200, what="the operator is ready", seconds=60)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -98,7 +98,7 @@ class Plant:
         found = re.search(rf"^{re.escape(name + wanted)} (\S+)$", self.probe("metrics")[1], re.MULTILINE)
         return float(found.group(1)) if found else 0.0
 
-    def post(self, videojob: Manifest, *, token: str, body: bytes | None = None, **report: Any) -> Answer:
+    def post(self, videojob: Manifest, *, token: str, body: bytes | None = None, **report: Any) -> HttpResponse:
         """Sends a report for a VideoJob as its agent would, trusting only the operator's own CA."""
         meta = videojob["metadata"]
         url = (
@@ -109,9 +109,9 @@ class Plant:
         request = urllib.request.Request(url, data=data, headers=headers, method="POST")
         try:
             with _opener(self.trust).open(request, timeout=10) as answer:
-                return Answer(answer.status, dict(answer.headers), {})
+                return HttpResponse(answer.status, dict(answer.headers), {})
         except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), json.loads(error.read() or b"{}"))
+            return HttpResponse(error.code, dict(error.headers), json.loads(error.read() or b"{}"))
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
@@ -121,7 +121,7 @@ class Plant:
         context.check_hostname = False  # it is called videojob, not localhost
         return context
 
-    def until(self, true: Callable[[], Any], *, what: str, seconds: float = 20) -> Any:
+    def wait_until(self, true: Callable[[], Any], *, what: str, seconds: float = 20) -> Any:
         """Waits for something to become true and returns it."""
         end = time.monotonic() + seconds
         while not (found := true()):
@@ -148,10 +148,10 @@ def _opener(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirec
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
 
-def installed(cluster: devcluster.ApiServer, *options: str, root: Path = ROOT) -> None:
+def install_chart(cluster: devcluster.ApiServer, *options: str, root: Path = ROOT) -> None:
     """Applies what the chart renders, as `helm install` would."""
     cluster.kubectl("create", "namespace", SYSTEM)
-    documents = rendered(*options, root=root)
+    documents = render_chart(*options, root=root)
     crds = [each for each in documents if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crds[0]))
     cluster.kubectl.until_established("videojobs.videojobs.dev")
@@ -160,7 +160,7 @@ def installed(cluster: devcluster.ApiServer, *options: str, root: Path = ROOT) -
     )
 
 
-def redirected(kubeconfig: Path, copy: Path, *, port: int) -> Path:
+def with_port(kubeconfig: Path, copy: Path, *, port: int) -> Path:
     """A copy of a kubeconfig that goes to another port."""
     config = yaml.safe_load(kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
@@ -169,7 +169,7 @@ def redirected(kubeconfig: Path, copy: Path, *, port: int) -> Path:
 
 
 @contextmanager
-def running(
+def run_operator(
     cluster: devcluster.ApiServer,
     log: Path,
     settings: Mapping[str, str],
@@ -177,11 +177,11 @@ def running(
     through: int | None = None,
     name: str = RELEASE,
     root: Path = ROOT,
-) -> Iterator[Plant]:
+) -> Iterator[OperatorProcess]:
     """The operator called `name` under the account its chart makes, until the block ends; `through`: a relay's port."""
     account = cluster.login(f"system:serviceaccount:{SYSTEM}:{name}")
     if through is not None:
-        account = redirected(account, log.parent / "kubeconfig", port=through)
+        account = with_port(account, log.parent / "kubeconfig", port=through)
     status_port, metrics_port = free_ports(2)
     environment = {
         "PATH": os.environ["PATH"],
@@ -196,7 +196,7 @@ def running(
         "VIDEOJOB_STATUS_PORT": str(status_port),
         "VIDEOJOB_METRICS_PORT": str(metrics_port),
     } | {f"VIDEOJOB_{name.upper()}": value for name, value in settings.items()}
-    plant = Plant(cluster, status_port, metrics_port, log, environment, root)
+    plant = OperatorProcess(cluster, status_port, metrics_port, log, environment, root)
     plant.start()
     try:
         yield plant

@@ -10,8 +10,8 @@ import pytest
 import devcluster
 from devcluster.host.wait import wait_for
 from tests.apiserver.operator.fake_kubelet import FakeKubelet
-from tests.apiserver.operator.operator_process import Plant
-from tests.apiserver.operator.tokens import Tokens, audience, changed, sleeper
+from tests.apiserver.operator.operator_process import OperatorProcess
+from tests.apiserver.operator.tokens import TokenMint, audience, idle_pod, tamper
 from tests.e2e.kube import Kube, Manifest, condition
 from tests.e2e.manifests import videojob
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.apiserver
 class Stage:
     """Two jobs with their pods, in one namespace, and a stranger's pod beside them."""
 
-    plant: Plant
+    plant: OperatorProcess
     kube: Kube
-    tokens: Tokens
+    tokens: TokenMint
     victim: Manifest
     victim_pod: str
     other: Manifest
@@ -41,7 +41,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(cluster: devcluster.ApiServer, plant: Plant) -> Iterator[Stage]:
+def stage(cluster: devcluster.ApiServer, plant: OperatorProcess) -> Iterator[Stage]:
     with cluster.kubectl.namespace() as name:
         kube = Kube(cluster.kubectl, name)
         kube.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
@@ -51,12 +51,12 @@ def stage(cluster: devcluster.ApiServer, plant: Plant) -> Iterator[Stage]:
             pods[job] = kubelet.pod_of(job)
             kubelet.starts(pods[job])
             kube.until("vj", job, lambda vj: condition(vj, "Running").get("status") == "True", timeout=30)
-        kube.apply(sleeper("stranger"), sleeper("short-lived"))
+        kube.apply(idle_pod("stranger"), idle_pod("short-lived"))
         # A pod that says nothing is noted after a while: the last write that is the operator's own.
         kube.until("vj", "victim", lambda vj: condition(vj, "ProgressReporting").get("status") == "False", timeout=30)
         names = {job: pod["metadata"]["name"] for job, pod in pods.items()}
         victim, other = kube.get("vj", "victim"), kube.get("vj", "other")
-        yield Stage(plant, kube, Tokens(kube), victim, names["victim"], other, names["other"])
+        yield Stage(plant, kube, TokenMint(kube), victim, names["victim"], other, names["other"])
 
 
 def other_jobs_token(stage: Stage) -> str:
@@ -86,11 +86,11 @@ def for_the_victim_by_the_others_pod(stage: Stage) -> str:
 
 
 def expired(stage: Stage) -> str:
-    return changed(stage.honest(), exp=1_600_000_000)
+    return tamper(stage.honest(), exp=1_600_000_000)
 
 
 def signature_off(stage: Stage) -> str:
-    return changed(stage.honest(), jti="another")
+    return tamper(stage.honest(), jti="another")
 
 
 def malformed(stage: Stage) -> str:

@@ -10,14 +10,14 @@ import pytest
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_operator.domain.manifests.job import job_manifest
-from videojob_operator.domain.settings import Settings
+from videojob_operator.domain.settings import ReconcileSettings
 
 import devcluster
 from devcluster.cluster.kubectl import KubectlFailed
 
 pytestmark = pytest.mark.apiserver
 
-SETTINGS = Settings(
+SETTINGS = ReconcileSettings(
     agent_image="registry.example/videojob-operator@sha256:" + "a" * 64,
     runner_image="registry.example/videojob-runner@sha256:" + "b" * 64,
     endpoint="https://videojob.videojob-system.svc:8443",

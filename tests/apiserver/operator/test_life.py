@@ -7,8 +7,8 @@ import json
 import pytest
 
 from devcluster.cluster.kubectl import KubectlFailed
-from tests.apiserver.operator.fake_kubelet import DIGEST, FakeKubelet, words
-from tests.apiserver.operator.operator_process import RELEASE, SYSTEM, Plant
+from tests.apiserver.operator.fake_kubelet import DIGEST, FakeKubelet, termination_message
+from tests.apiserver.operator.operator_process import RELEASE, SYSTEM, OperatorProcess
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over
 from tests.e2e.manifests import videojob
 
@@ -26,7 +26,7 @@ TYPES = {
 
 
 @pytest.fixture
-def kube(plant: Plant, space: str) -> Kube:
+def kube(plant: OperatorProcess, space: str) -> Kube:
     return Kube(plant.cluster.kubectl, space)
 
 
@@ -59,7 +59,7 @@ def test_published_output_is_success(kube: Kube, kubelet: FakeKubelet) -> None:
     pod = kubelet.pod_of("sunset")
     kubelet.starts(pod)
     running = kube.until("vj", "sunset", lambda vj: condition(vj, "Running").get("status") == "True", timeout=30)
-    kubelet.ends(pod, code=0, words=words(running["metadata"]["uid"], published=True))
+    kubelet.ends(pod, code=0, words=termination_message(running["metadata"]["uid"], published=True))
     end = kube.until("vj", "sunset", is_over, timeout=30)
     assert has_succeeded(end)
     assert end["status"]["output"] == {
@@ -128,7 +128,7 @@ def test_a_pod_that_the_api_server_goes_on_refusing_is_told_in_the_verdict(kube:
 
 
 def test_a_used_up_quota_is_waited_for_and_the_job_runs_once_there_is_room(
-    kube: Kube, kubelet: FakeKubelet, plant: Plant
+    kube: Kube, kubelet: FakeKubelet, plant: OperatorProcess
 ) -> None:
     kube.run("create", "quota", "tight", "--hard=pods=0")
     kube.run("wait", "quota/tight", "--for=jsonpath={.status.hard.pods}=0", "--timeout=30s")
@@ -138,7 +138,7 @@ def test_a_used_up_quota_is_waited_for_and_the_job_runs_once_there_is_room(
     assert "exceeded quota: tight" in condition(waits, "Running")["message"]
     assert waits["status"]["state"] == "Pending"
     # Refused three times, the second of them longer ago than the four seconds after which other refusals are a verdict.
-    plant.until(
+    plant.wait_until(
         lambda: plant.metric("informer_objects", kind="Event") >= refusals + 4, what="four refusals", seconds=60
     )
     assert condition(kube.get("vj", "sunset"), "Succeeded")["status"] == "Unknown"
@@ -155,14 +155,14 @@ def test_somebody_elses_job_of_that_name_is_left_alone_and_told(kube: Kube) -> N
     assert "ownerReferences" not in kube.get("job", "sunset-1")["metadata"]
 
 
-def test_a_videojob_of_another_controller_is_left_alone(kube: Kube, plant: Plant) -> None:
+def test_a_videojob_of_another_controller_is_left_alone(kube: Kube, plant: OperatorProcess) -> None:
     kube.apply(videojob("theirs", managedBy="example.com/other"), videojob("ours"))
     kube.until("vj", "ours", lambda vj: "jobName" in vj.get("status", {}), timeout=30)
     assert "state" not in kube.get("vj", "theirs").get("status", {})
     assert kube.items("jobs", selector="videojobs.dev/name=theirs") == []
 
 
-def test_a_restart_without_changes_writes_nothing(kube: Kube, kubelet: FakeKubelet, plant: Plant) -> None:
+def test_a_restart_without_changes_writes_nothing(kube: Kube, kubelet: FakeKubelet, plant: OperatorProcess) -> None:
     kube.apply(videojob("waits"), videojob("over"))
     kubelet.ends(kubelet.pod_of("over"), code=64)
     kubelet.pod_of("waits")
@@ -171,17 +171,19 @@ def test_a_restart_without_changes_writes_nothing(kube: Kube, kubelet: FakeKubel
     assert plant.stop() == 0
     versions = {name: kube.get("vj", name)["metadata"]["resourceVersion"] for name in ("waits", "over")}
     plant.start()
-    plant.until(lambda: plant.metric("reconcile_seconds_count", result="done") >= 2, what="both were looked at")
+    plant.wait_until(lambda: plant.metric("reconcile_seconds_count", result="done") >= 2, what="both were looked at")
     assert {name: kube.get("vj", name)["metadata"]["resourceVersion"] for name in versions} == versions
 
 
-def test_what_happens_while_the_operator_is_away_is_made_good(kube: Kube, kubelet: FakeKubelet, plant: Plant) -> None:
+def test_what_happens_while_the_operator_is_away_is_made_good(
+    kube: Kube, kubelet: FakeKubelet, plant: OperatorProcess
+) -> None:
     kube.apply(videojob("sunset"))
     pod = kubelet.pod_of("sunset")
     kubelet.starts(pod)
     uid = kube.get("vj", "sunset")["metadata"]["uid"]
     plant.stop()
-    kubelet.ends(pod, code=0, words=words(uid, published=True))
+    kubelet.ends(pod, code=0, words=termination_message(uid, published=True))
     kube.run("wait", "job/sunset-1", "--for=condition=Complete", "--timeout=30s")
     kube.apply(videojob("new"))
     plant.start()
@@ -205,7 +207,7 @@ FORBIDDEN = [
 ]
 
 
-def may(plant: Plant, *request: str) -> bool:
+def may(plant: OperatorProcess, *request: str) -> bool:
     """Whether the API server would let the operator's account do this."""
     try:
         answer = plant.cluster.kubectl("auth", "can-i", *request, f"--as=system:serviceaccount:{SYSTEM}:{RELEASE}")
@@ -214,12 +216,12 @@ def may(plant: Plant, *request: str) -> bool:
     return answer.strip() == "yes"
 
 
-def test_the_operator_may_do_nothing_that_it_does_not_need(plant: Plant) -> None:
+def test_the_operator_may_do_nothing_that_it_does_not_need(plant: OperatorProcess) -> None:
     assert may(plant, "create", "jobs", "-n", "default")
     assert [request for request in FORBIDDEN if may(plant, *request)] == []
 
 
-def test_the_operator_is_healthy_and_had_no_unexpected_error(plant: Plant) -> None:
+def test_the_operator_is_healthy_and_had_no_unexpected_error(plant: OperatorProcess) -> None:
     assert plant.probe("healthz") == (200, "ok")
     assert plant.metric("reconcile_panics_total") == 0
     assert plant.metric("api_requests_total", verb="GET", kind="VideoJob", code="403") == 0

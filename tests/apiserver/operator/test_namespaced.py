@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from tests.apiserver.operator.operator_process import SYSTEM, Plant, installed, rendered, running
+from tests.apiserver.operator.operator_process import SYSTEM, OperatorProcess, install_chart, render_chart, run_operator
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 
@@ -20,11 +20,11 @@ def island() -> Iterator[devcluster.ApiServer]:
     """An API server where only the namespaced operator has rights."""
     try:
         with devcluster.api_server() as cluster:
-            installed(cluster, "--set", "rbac.create=false")
+            install_chart(cluster, "--set", "rbac.create=false")
             for namespace in ("art", "night", "abroad"):
                 cluster.kubectl("create", "namespace", namespace)
             scope = ("--set", "rbac.scope=namespaces", "--set", "rbac.namespaces={art,night}")
-            objects = rendered(*scope, "--set", "crds.enabled=false", release="local")
+            objects = render_chart(*scope, "--set", "crds.enabled=false", release="local")
             cluster.kubectl.apply(*(each for each in objects if each["kind"] != "Deployment"))
             yield cluster
     except devcluster.NotPossibleHere as reason:
@@ -32,13 +32,13 @@ def island() -> Iterator[devcluster.ApiServer]:
 
 
 @pytest.fixture(scope="module")
-def local(island: devcluster.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def local(island: devcluster.ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     scope = {"watch_namespaces": "art,night"}
-    with running(island, tmp_path_factory.mktemp("local") / "log", scope, name=NAME) as operator:
+    with run_operator(island, tmp_path_factory.mktemp("local") / "log", scope, name=NAME) as operator:
         yield operator
 
 
-def test_only_its_own_namespaces_get_jobs(local: Plant) -> None:
+def test_only_its_own_namespaces_get_jobs(local: OperatorProcess) -> None:
     for namespace in ("abroad", "art", "night"):
         Kube(local.cluster.kubectl, namespace).apply(videojob("sunset"))
     for namespace in ("art", "night"):
@@ -47,11 +47,11 @@ def test_only_its_own_namespaces_get_jobs(local: Plant) -> None:
     assert local.cluster.kubectl("get", "jobs", "--namespace=abroad", "--ignore-not-found") == ""
 
 
-def test_it_asks_for_nothing_that_it_may_not_have(local: Plant) -> None:
+def test_it_asks_for_nothing_that_it_may_not_have(local: OperatorProcess) -> None:
     assert 'code="403"' not in local.probe("metrics")[1]
     assert local.probe("healthz") == (200, "ok")
 
 
-def test_its_certificates_lie_in_its_own_secret(local: Plant) -> None:
+def test_its_certificates_lie_in_its_own_secret(local: OperatorProcess) -> None:
     secret = local.cluster.kubectl.json("get", "secret", f"{NAME}-tls", f"--namespace={SYSTEM}")
     assert set(secret["data"]) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}

@@ -10,7 +10,7 @@ import pytest
 
 import devcluster
 from tests.apiserver.operator.burst import create, created, first_pods, verdicts, waited_longer
-from tests.apiserver.operator.operator_process import Plant
+from tests.apiserver.operator.operator_process import OperatorProcess
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 
@@ -37,13 +37,13 @@ def away(cluster: devcluster.ApiServer) -> Iterator[None]:
 
 @pytest.mark.parametrize("stopped", [silent, away])
 def test_jobs_that_a_stopped_job_controller_has_not_got_to_get_their_pods_later_and_no_verdict(
-    stopped: Callable[[devcluster.ApiServer], AbstractContextManager[None]], plant: Plant, space: str
+    stopped: Callable[[devcluster.ApiServer], AbstractContextManager[None]], plant: OperatorProcess, space: str
 ) -> None:
     kube, names = Kube(plant.cluster.kubectl, space), [f"job-{number}" for number in range(COUNT)]
     create(kube, *map(videojob, names))
     assert len(first_pods(kube, 5, timeout=60)) == 5
     with stopped(plant.cluster):
-        plant.until(lambda: verdicts(kube) or all_waited(kube), what=f"{COUNT} Jobs that have waited", seconds=60)
+        plant.wait_until(lambda: verdicts(kube) or all_waited(kube), what=f"{COUNT} Jobs that have waited", seconds=60)
         assert verdicts(kube) == {}
     pods = first_pods(kube, COUNT, timeout=60)
     assert len(waited_longer(LONG, kube, pods)) > COUNT / 4, "too quick to show anything"

@@ -18,7 +18,7 @@ import pytest
 import devcluster
 from tests.apiserver.operator.burst import create, first_pods, verdicts, waited_longer
 from tests.apiserver.operator.fake_kubelet import FakeKubelet
-from tests.apiserver.operator.operator_process import installed, running
+from tests.apiserver.operator.operator_process import install_chart, run_operator
 from tests.e2e.kube import Kube, is_over
 from tests.e2e.manifests import videojob
 
@@ -35,7 +35,7 @@ def throttled() -> Iterator[devcluster.ApiServer]:
     """An API server whose Job controller makes ten requests a second."""
     try:
         with devcluster.api_server(controllers=True, controller_flags=TEN_A_SECOND) as cluster:
-            installed(cluster)
+            install_chart(cluster)
             cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
             yield cluster
     except devcluster.NotPossibleHere as reason:
@@ -47,7 +47,7 @@ def test_a_burst_of_600_at_ten_requests_a_second_gets_600_pods_and_only_true_ver
 ) -> None:
     kube, names = Kube(throttled.kubectl), [f"job-{number}" for number in range(BURST)]
     ended, kubelet = names[: BURST // 2 : BURST // 10], FakeKubelet(kube)
-    with running(throttled, tmp_path / "log", {}) as plant:
+    with run_operator(throttled, tmp_path / "log", {}) as plant:
         with throttled.daemons.paused("controllers"):  # else a busy machine makes Jobs no faster than it makes pods
             create(kube, *map(videojob, names[: BURST // 2]))
         create(kube, *map(videojob, names[BURST // 2 :]))

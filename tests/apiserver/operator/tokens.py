@@ -17,7 +17,7 @@ def audience(videojob: Manifest) -> str:
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenMint:
     """Mints tokens in one namespace, as the kubelet and as a curious user would."""
 
     kube: Kube
@@ -34,13 +34,13 @@ class Tokens:
         return self.kube.run("create", "token", "default", *arguments).strip()
 
 
-def sleeper(name: str) -> Manifest:
+def idle_pod(name: str) -> Manifest:
     """A pod that nobody runs; there is no node."""
     spec = {"containers": [{"name": "main", "image": "busybox"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
-def changed(token: str, **claims: Any) -> str:
+def tamper(token: str, **claims: Any) -> str:
     """The same token with other claims; its signature no longer fits."""
     head, payload, signature = token.split(".")
     held = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

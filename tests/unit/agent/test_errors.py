@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from videojob_agent import errors
 from videojob_agent.errors import AgentError, EndpointUnreachable
-from videojob_operator.domain.policies.completion import NOT_PUBLISHED
+from videojob_operator.domain.policies.completion import PUBLISH_FAILURE_REASONS
 
 
 def below(kind: type[AgentError]) -> Iterator[type[AgentError]]:
@@ -46,7 +46,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 def test_the_operator_knows_every_reason_why_a_store_takes_nothing() -> None:
     stores = {"BucketNotFound", "CredentialsRefused", "EndpointUnreachable", "OutputNotWritable", "OutputOccupied"}
-    assert stores | {"OutputNotReadable", "StorageRefused", "ScratchFailed"} <= NOT_PUBLISHED
+    assert stores | {"OutputNotReadable", "StorageRefused", "ScratchFailed"} <= PUBLISH_FAILURE_REASONS
 
 
 @pytest.mark.parametrize("length", [10, 5000])

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from videojob_api.crd.schema import structural_schema
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.validation.problems import field_problems
-from videojob_operator.domain.manifests.scratch import scratch
+from videojob_operator.domain.manifests.scratch import scratch_size
 
 from tests import corpus
 from tests.toy_pipeline import Text2Video, ToyPipelines, ToySpec
@@ -113,7 +113,7 @@ def test_it_is_registered_by_its_field_and_answers_for_itself() -> None:
 
 def test_the_operator_asks_it_for_disk() -> None:
     video = 16 * 480 * 480 * 3 * 0.1
-    size = scratch(spec(GENERATE))
+    size = scratch_size(spec(GENERATE))
     assert int(size.request) == pytest.approx(16 * 1000 + video + 1024**3, abs=1)
     assert size.limit == size.request
-    assert scratch(spec(training("film", "film"))).limit is None
+    assert scratch_size(spec(training("film", "film"))).limit is None

@@ -71,7 +71,7 @@ def test_whoever_has_a_pod_or_a_verdict_is_settled() -> None:
 def test_calls_are_added_up_over_their_answers() -> None:
     metrics = Metrics(version="1")
     for status, verb in ((200, "LIST"), (500, "LIST"), (201, "POST")):
-        metrics.api_call(verb=verb, kind="Event", status=status, seconds=0.1)
+        metrics.observe_api_call(verb=verb, kind="Event", status=status, seconds=0.1)
 
     assert calls(generate_latest(metrics.registry).decode()) == {("LIST", "Event"): 2, ("POST", "Event"): 1}
 

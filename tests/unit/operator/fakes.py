@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videojob_operator.kube.api import OPENED, Query, Raw, Reply
-from videojob_operator.kube.errors import ClusterError, Conflict, NotFound, SchemaRejected
+from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, Query, Raw
+from videojob_operator.kube.errors import ApiError, Conflict, Invalid, NotFound
 from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
 
@@ -46,7 +46,7 @@ def token(*, audience: str, expires: float = 4_000.0, **claims: Any) -> str:
     return ".".join(("head", base64.urlsafe_b64encode(payload).decode().rstrip("="), "signature"))
 
 
-def reviewed(
+def token_review(
     *, audience: str, user: str = "system:serviceaccount:art:default", pod: str = "sunset-1-x", pod_uid: str = "pod-1"
 ) -> dict[str, Any]:
     """The status of a TokenReview for a kubelet's token."""
@@ -63,7 +63,7 @@ def metrics() -> Metrics:
     return Metrics(version="test")
 
 
-def counted(counters: Metrics, name: str, **labels: str) -> float:
+def metric_value(counters: Metrics, name: str, **labels: str) -> float:
     """A sample's value; 0 when nothing was counted."""
     return counters.registry.get_sample_value(name, labels) or 0.0
 
@@ -74,11 +74,11 @@ class RecordingApi:
 
     objects: dict[tuple[Kind, str, str], dict[str, Any]] = field(default_factory=dict)
     calls: list[tuple[str, Kind, Any]] = field(default_factory=list)
-    fail: dict[tuple[str, Kind], ClusterError] = field(default_factory=dict)
+    fail: dict[tuple[str, Kind], ApiError] = field(default_factory=dict)
     """By verb and kind: what the next such call raises."""
     warnings: tuple[str, ...] = ()
     version: int = 100
-    events: list[list[dict[str, Any] | ClusterError]] = field(default_factory=list)
+    events: list[list[dict[str, Any] | ApiError]] = field(default_factory=list)
     """One list for each watch: its events, and how it ends."""
     watched: list[str] = field(default_factory=list)
     """The resourceVersion each watch began at."""
@@ -121,11 +121,13 @@ class RecordingApi:
         self._call("get", kind, name)
         return self._find(kind, namespace, name)
 
-    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> Reply:
+    async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> ApiResponse:
         self._call("create", kind, body)
         if (kind, namespace or "", body["metadata"].get("name", "")) in self.objects:
             raise Conflict(f"{kind.name} exists", status=409)
-        return Reply(self.add(kind, {**body, "metadata": {"name": "generated", **body["metadata"]}}), self.warnings)
+        return ApiResponse(
+            self.add(kind, {**body, "metadata": {"name": "generated", **body["metadata"]}}), self.warnings
+        )
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
         self._call("replace", kind, body)
@@ -134,11 +136,11 @@ class RecordingApi:
             raise Conflict("stale", status=409)
         return self.add(kind, dict(body))
 
-    async def merge(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
+    async def merge_patch(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
         self._call("merge", kind, body)
         stored = self._find(kind, namespace, name)
         if body.get("metadata", {}).get("uid", stored["metadata"]["uid"]) != stored["metadata"]["uid"]:
-            raise SchemaRejected("metadata.uid: field is immutable", status=422)
+            raise Invalid("metadata.uid: field is immutable", status=422)
         return self.add(kind, stored | {"spec": {**stored.get("spec", {}), **body.get("spec", {})}})
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
@@ -155,7 +157,7 @@ class RecordingApi:
             raise Conflict("another uid", status=409)
         del self.objects[kind, namespace, name]
 
-    async def pages(
+    async def list_pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
         self._call("list", kind, dict(query or {}))
@@ -166,15 +168,15 @@ class RecordingApi:
         self.on_list()
 
     async def watch(
-        self, kind: Kind, *, namespace: str | None, query: Query, silence: float
+        self, kind: Kind, *, namespace: str | None, query: Query, idle_timeout: float
     ) -> AsyncGenerator[dict[str, Any], None]:
         self.watched.append(query["resourceVersion"])
         self.on_watch()
-        yield {"type": OPENED, "object": {}}
+        yield {"type": WATCH_OPENED, "object": {}}
         if not self.events:
             self.idle.set()
             await asyncio.get_running_loop().create_future()
         for event in self.events.pop(0):
-            if isinstance(event, ClusterError):
+            if isinstance(event, ApiError):
                 raise event
             yield event

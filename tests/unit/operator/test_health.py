@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from videojob_operator.health import HealthServer, LoopLag, Signs
+from videojob_operator.health import EventLoopLag, HealthServer, LivenessChecks
 
 from tests.unit.operator.fakes import metrics
 
@@ -26,10 +26,10 @@ class Body:
     ready: bool = True
 
     @property
-    def signs(self) -> Signs:
-        return Signs(
-            watches=lambda: self.silence,
-            oldest_key=lambda: self.oldest,
+    def signs(self) -> LivenessChecks:
+        return LivenessChecks(
+            watch_staleness=lambda: self.silence,
+            oldest_key_age=lambda: self.oldest,
             longest_reconcile=lambda: self.busy,
             loop_lag=lambda: self.lag,
             ready=lambda: self.ready,
@@ -74,11 +74,11 @@ async def test_what_is_wrong_fails_the_probe_and_is_named(body: Body, complaint:
 
 @pytest.mark.parametrize("body", [Body(silence={"Job": 150}), Body(busy=180), Body(lag=30)])
 async def test_the_limits_themselves_are_healthy(body: Body) -> None:
-    assert list(body.signs.complaints()) == []
+    assert list(body.signs.failures()) == []
 
 
 async def test_a_long_queue_is_load_and_no_reason_to_restart() -> None:
-    assert list(Body(oldest=3600).signs.complaints()) == []
+    assert list(Body(oldest=3600).signs.failures()) == []
 
 
 async def test_an_operator_that_still_reads_is_alive_but_not_ready() -> None:
@@ -95,7 +95,7 @@ async def test_metrics_show_the_signs_of_life() -> None:
 
 
 async def test_a_blocked_event_loop_is_noticed_while_it_is_late() -> None:
-    lag = LoopLag(every=0.01)
+    lag = EventLoopLag(every=0.01)
     task = asyncio.create_task(lag.run())
     await asyncio.sleep(0.03)
     time.sleep(0.2)  # noqa: ASYNC251 - the very fault

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from videojob_operator.__main__ import JsonLines
+from videojob_operator.__main__ import JsonFormatter
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,7 @@ def test_a_bad_setting_ends_with_two_and_one_line() -> None:
 def test_a_log_line_is_one_json_object(text: str) -> None:
     record = logging.LogRecord("videojob", logging.INFO, "x.py", 1, "said: %s", (text,), None)
     record.fields = {"namespace": "art", "attempt": 2}
-    line = JsonLines().format(record)
+    line = JsonFormatter().format(record)
     assert "\n" not in line
     found = json.loads(line)
     assert (found["message"], found["level"], found["namespace"], found["attempt"]) == (
@@ -52,4 +52,4 @@ def test_a_traceback_travels_in_its_line() -> None:
         raise ValueError("inside")
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "failed", (), sys.exc_info())
-    assert "ValueError: inside" in json.loads(JsonLines().format(record))["traceback"]
+    assert "ValueError: inside" in json.loads(JsonFormatter().format(record))["traceback"]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from videojob_operator.settings import BadSetting, Settings, from_environment, table
+from videojob_operator.settings import InvalidSetting, OperatorSettings, from_environment, settings_table
 
 LEAST = {"VIDEOJOB_NAMESPACE": "videojob-system", "VIDEOJOB_AGENT_IMAGE": "operator:1"}
 
 
 def test_two_variables_are_enough() -> None:
     settings = from_environment(LEAST | {"PATH": "/bin", "VIDEOJOB_SOMETHING_ELSE": "1"})
-    assert (settings.status_port, settings.metrics_port, settings.namespaces) == (8443, 8080, (None,))
+    assert (settings.status_port, settings.metrics_port, settings.watch_scopes) == (8443, 8080, (None,))
 
 
 def test_lists_are_comma_separated() -> None:
     found = from_environment(LEAST | {"VIDEOJOB_WATCH_NAMESPACES": "art, night,", "VIDEOJOB_S3_ALLOWED_ENDPOINTS": ""})
-    assert (found.watch_namespaces, found.namespaces) == (("art", "night"), ("art", "night"))
+    assert (found.watch_namespaces, found.watch_scopes) == (("art", "night"), ("art", "night"))
     assert found.s3_allowed_endpoints == ()
 
 
@@ -33,7 +33,7 @@ def test_lists_are_comma_separated() -> None:
     ],
 )
 def test_a_bad_value_names_its_variable_and_itself(name: str, value: str) -> None:
-    with pytest.raises(BadSetting) as caught:
+    with pytest.raises(InvalidSetting) as caught:
         from_environment(LEAST | {name: value})
     assert str(caught.value).startswith(f"{name}: ")
     assert repr(value) in str(caught.value)
@@ -41,7 +41,7 @@ def test_a_bad_value_names_its_variable_and_itself(name: str, value: str) -> Non
 
 @pytest.mark.parametrize("name", LEAST)
 def test_a_missing_variable_is_named(name: str) -> None:
-    with pytest.raises(BadSetting, match=f"^{name}: "):
+    with pytest.raises(InvalidSetting, match=f"^{name}: "):
         from_environment({key: value for key, value in LEAST.items() if key != name})
 
 
@@ -52,11 +52,11 @@ def test_the_names_of_the_service_are_those_a_client_may_use() -> None:
 
 def test_the_domain_gets_addresses_and_waits() -> None:
     environment = LEAST | {"VIDEOJOB_IMAGE_PULL_WAIT_SECONDS": "7", "VIDEOJOB_RUNNER_IMAGE": "runner:2"}
-    domain = from_environment(environment).domain(authority="PEM")
+    domain = from_environment(environment).reconcile_settings(authority="PEM")
     assert domain.endpoint == "https://videojob.videojob-system.svc:8443"
     assert (domain.endpoint_ca, domain.image_pull_wait) == ("PEM", timedelta(seconds=7))
     assert (domain.agent_image, domain.runner_image, domain.image_pull_policy) == ("operator:1", "runner:2", None)
 
 
 def test_the_table_shows_every_variable() -> None:
-    assert all(f"VIDEOJOB_{name.upper()}" in table() for name in Settings.model_fields)
+    assert all(f"VIDEOJOB_{name.upper()}" in settings_table() for name in OperatorSettings.model_fields)

@@ -16,12 +16,12 @@ from videojob_api.resource.spec import VideoJobSpec
 from videojob_operator.domain.manifests.pod import pod_spec
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL, UID_LABEL, job_name
 from videojob_operator.domain.observation.observed import FETCH, RUNNER
-from videojob_operator.domain.settings import Settings
+from videojob_operator.domain.settings import ReconcileSettings
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-def job_manifest(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
+def job_manifest(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
     """The Job to create. No TTL: a Job that vanishes by itself would look like one that somebody deleted."""
     labels = {MANAGED_LABEL: "true", NAME_LABEL: job.name, UID_LABEL: job.uid}
     return {
@@ -39,25 +39,25 @@ def job_manifest(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
             "parallelism": 1,
             "backoffLimit": spec.retry.limit,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": failure_rules()},
+            "podFailurePolicy": {"rules": pod_failure_policy()},
             **_active_deadline(spec),
             "template": {"metadata": {"labels": labels}, "spec": pod_spec(job, spec, settings)},
         },
     }
 
 
-def failure_rules() -> list[Object]:
+def pod_failure_policy() -> list[JsonObject]:
     """The Job's pod failure policy."""
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [{"action": "Ignore", "onPodConditions": [disrupted]}, _final(RUNNER), _final(FETCH)]
 
 
-def _final(container: str) -> Object:
+def _final(container: str) -> JsonObject:
     codes = {"containerName": container, "operator": "In", "values": sorted(map(int, NON_RETRIABLE))}
     return {"action": "FailJob", "onExitCodes": codes}
 
 
-def _owner(job: JobRef) -> Object:
+def _owner(job: JobRef) -> JsonObject:
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -68,6 +68,6 @@ def _owner(job: JobRef) -> Object:
     }
 
 
-def _active_deadline(spec: VideoJobSpec) -> Object:
+def _active_deadline(spec: VideoJobSpec) -> JsonObject:
     seconds = spec.deadlines.active_seconds
     return {} if seconds is None else {"activeDeadlineSeconds": seconds}

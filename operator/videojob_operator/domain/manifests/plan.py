@@ -20,7 +20,7 @@ OUTPUT_MOUNT = "/mnt/output"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Places:
+class PlanPaths:
     """Where things are for the processes that carry the plan out; the defaults are those of the pod."""
 
     io_path: str = layout.IO_PATH
@@ -33,36 +33,36 @@ class Places:
     credentials_root: str | None = layout.CREDENTIALS_ROOT
     report_url: str | None = None
     """Absent: nobody listens."""
-    has_next_attempt: bool = True
+    can_retry: bool = True
     """Whether somebody would start another attempt, which could go on from checkpoints at the output."""
     fetch_seconds: int | None = None
     """How long fetch waits for a store that is away; absent: as long as the job may take to start."""
 
 
-def make_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> JobPlan:
+def build_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> JobPlan:
     """The whole plan of one job."""
     return JobPlan(
         job=job,
-        config=config_json(job, spec),
+        config=build_config(job, spec),
         inputs=[_input(item, places) for item in spec.inputs or []],
         output=output_plan(job, spec, places),
         report=ReportPlan(url=places.report_url, token_path=layout.TOKEN_PATH) if places.report_url else None,
         io_path=places.io_path,
         credentials_root=places.credentials_root,
         custom_runner=spec.pipeline.custom is not None,
-        publishes_checkpoints=places.has_next_attempt and makes_checkpoints(spec),
+        publishes_checkpoints=places.can_retry and writes_checkpoints(spec),
         flush_seconds=flush_seconds(grace_period(spec)),
         fetch_seconds=places.fetch_seconds or spec.deadlines.start_seconds,
         publish_seconds=spec.deadlines.publish_seconds,
     )
 
 
-def plan_json(plan: JobPlan) -> str:
+def serialize_plan(plan: JobPlan) -> str:
     """The plan as it travels in the environment."""
     return plan.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def config_json(job: JobRef, spec: VideoJobSpec) -> str:
+def build_config(job: JobRef, spec: VideoJobSpec) -> str:
     """config.json: our form, or the user's own body with the job's uid under the names it may be looked for."""
     if spec.pipeline.custom is not None:
         return _compact({"uid": job.uid, "unique_id": job.uid} | (spec.pipeline.custom.config or {}))
@@ -78,7 +78,7 @@ def config_json(job: JobRef, spec: VideoJobSpec) -> str:
     return config.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def makes_checkpoints(spec: VideoJobSpec) -> bool:
+def writes_checkpoints(spec: VideoJobSpec) -> bool:
     """Whether the runner is ours and does real work: a foreign image's state is its own affair, and a test has none."""
     return spec.pipeline.custom is None and spec.test is None
 
@@ -93,13 +93,13 @@ def flush_seconds(grace: int) -> int:
     return max(1, grace // 2)
 
 
-def _input(item: Input, places: Places) -> InputPlan:
+def _input(item: Input, places: PlanPaths) -> InputPlan:
     copied = item.pvc is not None and item.access == "Copy"
     mount = f"{places.claims_root}/{item.pvc.claim_name}" if item.pvc and copied else None
     return InputPlan(input=item, mount_path=mount)
 
 
-def output_plan(job: JobRef, spec: VideoJobSpec, places: Places) -> OutputPlan:
+def output_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> OutputPlan:
     """Where one job publishes."""
     exclusive = spec.output.layout == "Flat"
     run = "" if exclusive else f"{job.name}/{job.uid}/"

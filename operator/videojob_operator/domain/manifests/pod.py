@@ -12,25 +12,25 @@ from videojob_api.contract.launch import run_mode, runner_command, runner_enviro
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import PodOptions, VideoJobSpec
 
-from videojob_operator.domain.manifests.plan import Places, grace_period, make_plan, plan_json
-from videojob_operator.domain.manifests.scratch import scratch
-from videojob_operator.domain.manifests.volumes import Volumes, volumes
+from videojob_operator.domain.manifests.plan import PlanPaths, build_plan, grace_period, serialize_plan
+from videojob_operator.domain.manifests.scratch import scratch_size
+from videojob_operator.domain.manifests.volumes import PodVolumes, build_volumes
 from videojob_operator.domain.names import progress_path
 from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER
-from videojob_operator.domain.settings import Settings
+from videojob_operator.domain.settings import ReconcileSettings
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
-HELPER_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
+SIDECAR_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
 """Of agent and fetch: idle most of the time, a few parts of an upload in memory at worst."""
-AGENT_PARTS = {AGENT: "watch", FETCH: "fetch"}
+AGENT_COMMANDS = {AGENT: "watch", FETCH: "fetch"}
 """Which part of the agent each container runs."""
-CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CONTAINER_SECURITY_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def pod_spec(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
+def pod_spec(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
     """The pod's spec. Wants a spec that `acceptance` has no objection to."""
-    found, plan = volumes(job, spec), _plan(job, spec, settings)
+    volumes, plan = build_volumes(job, spec), _plan(job, spec, settings)
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -38,26 +38,26 @@ def pod_spec(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Object:
         "terminationGracePeriodSeconds": grace_period(spec),
         "securityContext": _pod_security(spec, settings),
         "initContainers": [
-            _helper(AGENT, plan, settings, found=found, spec=spec) | {"restartPolicy": "Always"},
-            _helper(FETCH, plan, settings, found=found, spec=spec),
+            _helper(AGENT, plan, settings, volumes=volumes, spec=spec) | {"restartPolicy": "Always"},
+            _helper(FETCH, plan, settings, volumes=volumes, spec=spec),
         ],
-        "containers": [_runner(spec, settings, found=found)],
-        "volumes": found.volumes,
+        "containers": [_runner(spec, settings, volumes=volumes)],
+        "volumes": volumes.volumes,
         **_placement(spec.pod),
     }
 
 
-def run_as_user(spec: VideoJobSpec, settings: Settings) -> int:
+def run_as_user(spec: VideoJobSpec, settings: ReconcileSettings) -> int:
     """The user of our containers, and the group that owns the volumes."""
     return (spec.pod.run_as_user if spec.pod else None) or settings.run_as_user
 
 
-def _plan(job: JobRef, spec: VideoJobSpec, settings: Settings) -> str:
+def _plan(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> str:
     url = settings.endpoint + progress_path(namespace=job.namespace, name=job.name)
-    return plan_json(make_plan(job, spec, Places(report_url=url)))
+    return serialize_plan(build_plan(job, spec, PlanPaths(report_url=url)))
 
 
-def _pod_security(spec: VideoJobSpec, settings: Settings) -> Object:
+def _pod_security(spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
     group = run_as_user(spec, settings)
     return {
         "runAsNonRoot": True,
@@ -67,11 +67,13 @@ def _pod_security(spec: VideoJobSpec, settings: Settings) -> Object:
     }
 
 
-def _user(number: int) -> Object:
+def _user(number: int) -> JsonObject:
     return {"runAsUser": number, "runAsGroup": number}
 
 
-def _helper(name: str, plan: str, settings: Settings, *, found: Volumes, spec: VideoJobSpec) -> Object:
+def _helper(
+    name: str, plan: str, settings: ReconcileSettings, *, volumes: PodVolumes, spec: VideoJobSpec
+) -> JsonObject:
     environment = {"HOME": "/tmp", layout.PLAN_VARIABLE: _literal(plan)}  # noqa: S108 - a volume of the pod's own
     if name == AGENT and settings.endpoint_ca:
         environment[layout.CA_VARIABLE] = settings.endpoint_ca
@@ -79,15 +81,17 @@ def _helper(name: str, plan: str, settings: Settings, *, found: Volumes, spec: V
         "name": name,
         "image": settings.agent_image,
         **_pull_policy(settings),
-        "command": ["python3", "-m", "videojob_agent", AGENT_PARTS[name]],
+        "command": ["python3", "-m", "videojob_agent", AGENT_COMMANDS[name]],
         "env": _env(environment),
-        "resources": HELPER_RESOURCES,
-        "securityContext": CONTAINER_SECURITY | _user(run_as_user(spec, settings)) | {"readOnlyRootFilesystem": True},
-        "volumeMounts": found.mounts[name],
+        "resources": SIDECAR_RESOURCES,
+        "securityContext": CONTAINER_SECURITY_CONTEXT
+        | _user(run_as_user(spec, settings))
+        | {"readOnlyRootFilesystem": True},
+        "volumeMounts": volumes.mounts[name],
     }
 
 
-def _runner(spec: VideoJobSpec, settings: Settings, *, found: Volumes) -> Object:
+def _runner(spec: VideoJobSpec, settings: ReconcileSettings, *, volumes: PodVolumes) -> JsonObject:
     return {
         "name": RUNNER,
         "image": spec.runner.image or settings.runner_image,
@@ -95,24 +99,24 @@ def _runner(spec: VideoJobSpec, settings: Settings, *, found: Volumes) -> Object
         **_command(spec),
         "env": _env(_environment(spec)),
         "resources": _resources(spec),
-        "securityContext": CONTAINER_SECURITY | _runner_user(spec, settings),
+        "securityContext": CONTAINER_SECURITY_CONTEXT | _runner_user(spec, settings),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": found.mounts[RUNNER],
+        "volumeMounts": volumes.mounts[RUNNER],
     }
 
 
-def _runner_user(spec: VideoJobSpec, settings: Settings) -> Object:
+def _runner_user(spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
     """Our image runs under any user; a foreign one under its own, which the kubelet refuses when it is root."""
     if spec.pipeline.custom and not (spec.pod and spec.pod.run_as_user):
         return {}
     return _user(run_as_user(spec, settings))
 
 
-def _command(spec: VideoJobSpec) -> Object:
+def _command(spec: VideoJobSpec) -> JsonObject:
     custom = spec.pipeline.custom
     if custom is not None:
-        told = {"command": custom.command, "args": custom.args}
-        return {name: words for name, words in told.items() if words}
+        overrides = {"command": custom.command, "args": custom.args}
+        return {name: words for name, words in overrides.items() if words}
     return {"command": runner_command(spec, run_mode(spec), program=("python3", "exec.py"))}
 
 
@@ -121,7 +125,7 @@ def _environment(spec: VideoJobSpec) -> dict[str, str]:
     return home | runner_environment(spec, run_mode(spec), io_path=layout.IO_PATH)
 
 
-def _env(variables: dict[str, str]) -> list[Object]:
+def _env(variables: dict[str, str]) -> list[JsonObject]:
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
@@ -131,23 +135,23 @@ def _literal(value: str) -> str:
     return value.replace("$", "$$")
 
 
-def _resources(spec: VideoJobSpec) -> Object:
+def _resources(spec: VideoJobSpec) -> JsonObject:
     """The user's, and the scratch volume's size as a request unless they say otherwise; others follow the limits."""
-    told = spec.runner.resources
-    limits, requests = dict((told and told.limits) or {}), dict((told and told.requests) or {})
+    overrides = spec.runner.resources
+    limits, requests = dict((overrides and overrides.limits) or {}), dict((overrides and overrides.requests) or {})
     if "ephemeral-storage" not in limits:
-        requests.setdefault("ephemeral-storage", scratch(spec).request)
+        requests.setdefault("ephemeral-storage", scratch_size(spec).request)
     return {name: values for name, values in (("limits", limits), ("requests", requests)) if values}
 
 
-def _pull_policy(settings: Settings) -> Object:
+def _pull_policy(settings: ReconcileSettings) -> JsonObject:
     return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
 
 
-def _placement(pod: PodOptions | None) -> Object:
+def _placement(pod: PodOptions | None) -> JsonObject:
     if pod is None:
         return {}
-    told = {
+    overrides = {
         "imagePullSecrets": [{"name": name} for name in pod.image_pull_secrets or []],
         "serviceAccountName": pod.service_account_name,
         "nodeSelector": pod.node_selector,
@@ -157,4 +161,4 @@ def _placement(pod: PodOptions | None) -> Object:
         "runtimeClassName": pod.runtime_class_name,
         "schedulerName": pod.scheduler_name,
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in overrides.items() if value}

@@ -11,23 +11,23 @@ VIDEO_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Scratch:
+class ScratchSize:
     """`request` is what the scheduler sets aside, `limit` what the pod may fill; quantities, None for no limit."""
 
     request: str
     limit: str | None
 
 
-def scratch(spec: VideoJobSpec) -> Scratch:
+def scratch_size(spec: VideoJobSpec) -> ScratchSize:
     """The user's size, else an estimate, without a limit where something is unknown: frames, a custom image, inputs."""
     if spec.pod and spec.pod.scratch:
-        return Scratch(spec.pod.scratch.size, spec.pod.scratch.size)
-    pictures = _pictures_bytes(spec)
+        return ScratchSize(spec.pod.scratch.size, spec.pod.scratch.size)
+    pictures = _frame_bytes(spec)
     estimate = f"{(pictures or 0) + _known_inputs(spec) + GI}"
-    return Scratch(estimate, None if pictures is None or not _all_sized(spec) else estimate)
+    return ScratchSize(estimate, None if pictures is None or not _all_sized(spec) else estimate)
 
 
-def _pictures_bytes(spec: VideoJobSpec) -> int | None:
+def _frame_bytes(spec: VideoJobSpec) -> int | None:
     """All frames as PNG, the engine's and the larger ones of each upscale step, and the video of the last of them."""
     _, pipeline = spec.pipeline.member()
     fps = float(spec.encoding.fps)

@@ -22,26 +22,26 @@ from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.storage import S3Location, VolumeClaim
 
 from videojob_operator.domain.manifests.plan import CLAIMS_ROOT, OUTPUT_MOUNT
-from videojob_operator.domain.manifests.scratch import scratch
+from videojob_operator.domain.manifests.scratch import scratch_size
 from videojob_operator.domain.names import audience
 from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 TOKEN_SECONDS = 3600
 """Lifetime of the token; the kubelet renews it at 80 % (VJ-3)."""
-SECRET_MODE = 0o440
+SECRET_FILE_MODE = 0o440
 SHM_SIZE = "1Gi"
 
 
 @dataclass(slots=True)
-class Volumes:
+class PodVolumes:
     """Collects `volumes` of the pod and `mounts` by container."""
 
-    volumes: list[Object] = field(default_factory=list)
-    mounts: dict[str, list[Object]] = field(default_factory=lambda: {AGENT: [], FETCH: [], RUNNER: []})
+    volumes: list[JsonObject] = field(default_factory=list)
+    mounts: dict[str, list[JsonObject]] = field(default_factory=lambda: {AGENT: [], FETCH: [], RUNNER: []})
 
-    def add(self, name: str, **source: Object) -> str:
+    def add(self, name: str, **source: JsonObject) -> str:
         """A volume, once; its name."""
         if all(known["name"] != name for known in self.volumes):
             self.volumes.append({"name": name, **source})
@@ -56,14 +56,14 @@ class Volumes:
                 self.mounts[container].append(mount)
 
 
-def volumes(job: JobRef, spec: VideoJobSpec) -> Volumes:
+def build_volumes(job: JobRef, spec: VideoJobSpec) -> PodVolumes:
     """All volumes and mounts of one job."""
-    found = Volumes()
-    _scratch(found, spec)
-    _claims(found, spec)
-    _secrets(found, spec)
-    _token(found, job)
-    return found
+    volumes = PodVolumes()
+    _scratch(volumes, spec)
+    _claims(volumes, spec)
+    _secrets(volumes, spec)
+    _token(volumes, job)
+    return volumes
 
 
 def secret_names(spec: VideoJobSpec) -> list[str]:
@@ -84,46 +84,46 @@ def s3_locations(spec: VideoJobSpec) -> list[S3Location]:
     return [place for place in [*places, spec.output.s3] if place is not None]
 
 
-def _scratch(found: Volumes, spec: VideoJobSpec) -> None:
-    limit = scratch(spec).limit
-    io = found.add("io", emptyDir={"sizeLimit": limit} if limit else {})
-    found.mount(io, layout.IO_PATH, AGENT, FETCH, RUNNER)
-    found.mount(io, f"{layout.IO_PATH}/{layout.INPUT}", RUNNER, sub_path=layout.INPUT, read_only=True)
-    found.mount(found.add("tmp", emptyDir={}), "/tmp", AGENT, FETCH)  # noqa: S108 - a mount of the pod's own
-    found.mount(found.add("runner-tmp", emptyDir={}), "/tmp", RUNNER)  # noqa: S108
+def _scratch(volumes: PodVolumes, spec: VideoJobSpec) -> None:
+    limit = scratch_size(spec).limit
+    io = volumes.add("io", emptyDir={"sizeLimit": limit} if limit else {})
+    volumes.mount(io, layout.IO_PATH, AGENT, FETCH, RUNNER)
+    volumes.mount(io, f"{layout.IO_PATH}/{layout.INPUT}", RUNNER, sub_path=layout.INPUT, read_only=True)
+    volumes.mount(volumes.add("tmp", emptyDir={}), "/tmp", AGENT, FETCH)  # noqa: S108 - a mount of the pod's own
+    volumes.mount(volumes.add("runner-tmp", emptyDir={}), "/tmp", RUNNER)  # noqa: S108
     size = spec.pod.shm.size if spec.pod and spec.pod.shm else SHM_SIZE
-    found.mount(found.add("shm", emptyDir={"medium": "Memory", "sizeLimit": size}), "/dev/shm", RUNNER)  # noqa: S108
+    volumes.mount(volumes.add("shm", emptyDir={"medium": "Memory", "sizeLimit": size}), "/dev/shm", RUNNER)  # noqa: S108
 
 
-def _claims(found: Volumes, spec: VideoJobSpec) -> None:
+def _claims(volumes: PodVolumes, spec: VideoJobSpec) -> None:
     names = {name: f"claim-{number}" for number, name in enumerate(claim_names(spec))}
 
     def volume(claim: VolumeClaim) -> str:
-        return found.add(names[claim.claim_name], persistentVolumeClaim={"claimName": claim.claim_name})
+        return volumes.add(names[claim.claim_name], persistentVolumeClaim={"claimName": claim.claim_name})
 
     for item in spec.inputs or []:
         if item.pvc and item.access == "Mount":
             path = f"{layout.IO_PATH}/{layout.INPUT}/{item.path}"
-            found.mount(volume(item.pvc), path, RUNNER, sub_path=item.pvc.sub_path or "", read_only=True)
+            volumes.mount(volume(item.pvc), path, RUNNER, sub_path=item.pvc.sub_path or "", read_only=True)
         elif item.pvc:
-            found.mount(volume(item.pvc), f"{CLAIMS_ROOT}/{item.pvc.claim_name}", FETCH, read_only=True)
+            volumes.mount(volume(item.pvc), f"{CLAIMS_ROOT}/{item.pvc.claim_name}", FETCH, read_only=True)
     if spec.output.pvc:
         # The root and not the sub path: the kubelet would create a missing sub path with rights of its own choosing.
-        found.mount(volume(spec.output.pvc), OUTPUT_MOUNT, AGENT, FETCH)
+        volumes.mount(volume(spec.output.pvc), OUTPUT_MOUNT, AGENT, FETCH)
 
 
-def _secrets(found: Volumes, spec: VideoJobSpec) -> None:
+def _secrets(volumes: PodVolumes, spec: VideoJobSpec) -> None:
     for number, name in enumerate(secret_names(spec)):
-        volume = found.add(f"s3-{number}", secret={"secretName": name, "defaultMode": SECRET_MODE})
-        found.mount(volume, f"{layout.CREDENTIALS_ROOT}/{name}", AGENT, FETCH, read_only=True)
+        volume = volumes.add(f"s3-{number}", secret={"secretName": name, "defaultMode": SECRET_FILE_MODE})
+        volumes.mount(volume, f"{layout.CREDENTIALS_ROOT}/{name}", AGENT, FETCH, read_only=True)
 
 
-def _token(found: Volumes, job: JobRef) -> None:
+def _token(volumes: PodVolumes, job: JobRef) -> None:
     path = PurePosixPath(layout.TOKEN_PATH)
     token = {
         "audience": audience(namespace=job.namespace, name=job.name, uid=job.uid),
         "expirationSeconds": TOKEN_SECONDS,
         "path": path.name,
     }
-    source = {"defaultMode": SECRET_MODE, "sources": [{"serviceAccountToken": token}]}
-    found.mount(found.add("token", projected=source), str(path.parent), AGENT, read_only=True)
+    source = {"defaultMode": SECRET_FILE_MODE, "sources": [{"serviceAccountToken": token}]}
+    volumes.mount(volumes.add("token", projected=source), str(path.parent), AGENT, read_only=True)

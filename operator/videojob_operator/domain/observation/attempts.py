@@ -12,52 +12,54 @@ from datetime import datetime
 
 from videojob_api.resource.status import AttemptStatus, VideoJobStatus
 
-from videojob_operator.domain.conditions import clean
-from videojob_operator.domain.observation.observed import PodSeen
-from videojob_operator.domain.observation.outcomes import Ending, Fault
+from videojob_operator.domain.conditions import sanitize
+from videojob_operator.domain.observation.observed import ObservedPod
+from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome
 
-KEPT = 3
+ATTEMPTS_KEPT = 3
 """Attempts that stand in the status."""
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """All attempts so far. `ended_now` are the ends that the status did not know yet, oldest first."""
+class AttemptHistory:
+    """All attempts so far. `new_outcomes` are the ends that the status did not know yet, oldest first."""
 
     attempts: tuple[AttemptStatus, ...]
     count: int
     disruptions: int
-    ended_now: tuple[Ending, ...] = ()
+    new_outcomes: tuple[PodOutcome, ...] = ()
 
     @property
-    def last_end(self) -> datetime | None:
+    def last_finished_at(self) -> datetime | None:
         """When an attempt last ended."""
         return max((item.finished for item in self.attempts if item.finished), default=None)
 
 
-def history(
-    status: VideoJobStatus, ends: Sequence[tuple[PodSeen, Ending | None]], *, suspended: bool, now: datetime
-) -> History:
+def update_attempts(
+    status: VideoJobStatus, outcomes: Sequence[tuple[ObservedPod, PodOutcome | None]], *, suspended: bool, now: datetime
+) -> AttemptHistory:
     """The attempts of the status, brought up to date with the pods (oldest first) and their ends."""
     now = now.replace(microsecond=0)
     known = {item.pod: item for item in status.attempts}
-    fresh = _fresh([pod for pod, _ in ends], status)
+    fresh = _new_pods([pod for pod, _ in outcomes], status)
     numbers = {pod.name: status.attempt + place for place, pod in enumerate(fresh, start=1)}
-    current = {pod.name: (pod, end) for pod, end in ends}
+    current = {pod.name: (pod, end) for pod, end in outcomes}
     attempts = [_refreshed(item, current.get(item.pod), suspended=suspended, now=now) for item in status.attempts]
     attempts += [_attempt(numbers[pod.name], *current[pod.name], now=now) for pod in fresh]
     ended_now = [
-        end for pod, end in ends if end and (pod in fresh or (pod.name in known and known[pod.name].finished is None))
+        end
+        for pod, end in outcomes
+        if end and (pod in fresh or (pod.name in known and known[pod.name].finished is None))
     ]
-    return History(
-        attempts=tuple(attempts[-KEPT:]),
+    return AttemptHistory(
+        attempts=tuple(attempts[-ATTEMPTS_KEPT:]),
         count=status.attempt + len(fresh),
-        disruptions=status.disruptions + sum(end.fault is Fault.CLUSTER for end in ended_now),
-        ended_now=tuple(ended_now),
+        disruptions=status.disruptions + sum(end.fault is FaultClass.CLUSTER for end in ended_now),
+        new_outcomes=tuple(ended_now),
     )
 
 
-def _fresh(pods: Sequence[PodSeen], status: VideoJobStatus) -> list[PodSeen]:
+def _new_pods(pods: Sequence[ObservedPod], status: VideoJobStatus) -> list[ObservedPod]:
     """Pods that were never counted: pods follow one another, so they are younger than the youngest that was."""
     names = {item.pod for item in status.attempts}
     youngest = max((item.started for item in status.attempts if item.started), default=None)
@@ -65,7 +67,7 @@ def _fresh(pods: Sequence[PodSeen], status: VideoJobStatus) -> list[PodSeen]:
 
 
 def _refreshed(
-    item: AttemptStatus, current: tuple[PodSeen, Ending | None] | None, *, suspended: bool, now: datetime
+    item: AttemptStatus, current: tuple[ObservedPod, PodOutcome | None] | None, *, suspended: bool, now: datetime
 ) -> AttemptStatus:
     if item.finished is not None:
         return item
@@ -76,12 +78,12 @@ def _refreshed(
     return seen.model_copy(update={"started": item.started or seen.started})
 
 
-def _attempt(number: int, pod: PodSeen, end: Ending | None, *, now: datetime) -> AttemptStatus:
+def _attempt(number: int, pod: ObservedPod, end: PodOutcome | None, *, now: datetime) -> AttemptStatus:
     return AttemptStatus(
         number=number,
         pod=pod.name,
         node=pod.node,
-        reason=clean(end.reason, 128) if end else "",
+        reason=sanitize(end.reason, 128) if end else "",
         exit_code=end.exit_code if end else None,
         started=pod.created,
         finished=(end.finished or now) if end else None,

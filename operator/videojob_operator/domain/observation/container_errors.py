@@ -10,8 +10,8 @@ The words are those of containerd 2.x and CRI-O behind the kubelet's ErrImagePul
 
 import re
 
-from videojob_operator.domain.observation.observed import ContainerSeen
-from videojob_operator.domain.transient_errors import says_nothing
+from videojob_operator.domain.observation.observed import ObservedContainer
+from videojob_operator.domain.transient_errors import is_transient
 
 CONFIG_ERRORS = frozenset(
     {
@@ -47,23 +47,23 @@ _REFERENCE = re.compile(r"\S*/\S*")
 """A name of an image or a URL: its words say nothing."""
 
 
-def error_class(container: ContainerSeen) -> str:
+def error_class(container: ObservedContainer) -> str:
     """`pull`, `config`, or nothing where the container does not wait for an error."""
     if container.waiting_reason in PULL_ERRORS:
         return "pull"
     return "config" if container.waiting_reason in CONFIG_ERRORS else ""
 
 
-def is_refusal(container: ContainerSeen) -> bool:
+def is_refusal(container: ObservedContainer) -> bool:
     """Whether the error says No, rather than that nobody answered."""
     text = container.waiting_message.lower()
     if error_class(container) == "pull":
         bare = _REFERENCE.sub("", text)
         return any(word in bare for word in IMAGE_REFUSALS)
-    is_fault = says_nothing(text) or any(word in text for word in RUNTIME_FAULTS)
+    is_fault = is_transient(text) or any(word in text for word in RUNTIME_FAULTS)
     return error_class(container) == "config" and not is_fault
 
 
-def repeats(container: ContainerSeen) -> bool:
+def repeats(container: ObservedContainer) -> bool:
     """Whether it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
     return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

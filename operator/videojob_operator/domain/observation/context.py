@@ -1,8 +1,8 @@
 """
 One VideoJob under examination: the observation, sorted and brought up to date with what its status remembers.
 
-The policies (waiting, verdict, state, events) all look at the same `Case`, so that each of them can be one page of
-predicates and sentences.
+The policies (waiting, verdict, state, events) all look at the same `ReconcileContext`, so that each of them can be one
+page of predicates and sentences.
 """
 
 from dataclasses import dataclass
@@ -14,45 +14,47 @@ from videojob_api.messages.report import Report
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import OutputStatus, ProgressStatus, VideoJobStatus
 
-from videojob_operator.domain.manifests.plan import Places, output_plan
+from videojob_operator.domain.manifests.plan import PlanPaths, output_plan
 from videojob_operator.domain.observation import progress
-from videojob_operator.domain.observation.attempts import History, history
+from videojob_operator.domain.observation.attempts import AttemptHistory, update_attempts
 from videojob_operator.domain.observation.observed import (
     CreationProblem,
-    JobSeen,
     Observed,
+    ObservedJob,
+    ObservedPod,
+    ObservedReport,
     PodRefusal,
-    PodSeen,
-    ReportSeen,
 )
-from videojob_operator.domain.observation.outcomes import Ending, ending
-from videojob_operator.domain.settings import Settings
+from videojob_operator.domain.observation.outcomes import PodOutcome, pod_outcome
+from videojob_operator.domain.settings import ReconcileSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What `decide` works on. `job` is ours; a Job of our name that belongs to somebody else is the `stranger`."""
+class ReconcileContext:
+    """
+    What `decide` works on. `job` is ours; a Job of our name that belongs to somebody else is the `conflicting_job`.
+    """
 
     ref: JobRef
     spec: VideoJobSpec
     status: VideoJobStatus
     generation: int
     now: datetime
-    settings: Settings
-    job: JobSeen | None
-    stranger: JobSeen | None
-    pods: tuple[PodSeen, ...]
+    settings: ReconcileSettings
+    job: ObservedJob | None
+    conflicting_job: ObservedJob | None
+    pods: tuple[ObservedPod, ...]
     """Oldest first."""
-    endings: tuple[Ending | None, ...]
+    outcomes: tuple[PodOutcome | None, ...]
     """One for each pod."""
-    history: History
-    report: ReportSeen | None
+    attempts: AttemptHistory
+    report: ObservedReport | None
     """The newest report of the newest pod."""
-    words: Report | None
+    termination_report: Report | None
     """The newest pod's termination message."""
     progress: ProgressStatus | None
     output: OutputStatus | None
-    lost_job: bool
+    job_deleted: bool
     """There was a Job, and somebody deleted it."""
     warnings: tuple[str, ...] = ()
     refusals: tuple[PodRefusal, ...] = ()
@@ -62,40 +64,42 @@ class Case:
     creation_problem: CreationProblem | None = None
 
     @property
-    def pod(self) -> PodSeen | None:
+    def pod(self) -> ObservedPod | None:
         """The newest pod."""
         return self.pods[-1] if self.pods else None
 
     @property
-    def live_pod(self) -> PodSeen | None:
+    def active_pod(self) -> ObservedPod | None:
         """The newest pod, while anything in it may still run."""
-        return self.pod if self.pod and not self.pod.ended else None
+        return self.pod if self.pod and not self.pod.is_terminal else None
 
     @property
-    def digest(self) -> str | None:
+    def manifest_digest(self) -> str | None:
         """The evidence: digest of the manifest of this very VideoJob."""
         return self.output.manifest_digest if self.output else None
 
     @property
     def disruptions(self) -> int:
         """How often the cluster took the work away: pods, and a deleted Job."""
-        return self.history.disruptions + (1 if self.lost_job else 0)
+        return self.attempts.disruptions + (1 if self.job_deleted else 0)
 
 
-def examine(observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: Settings) -> Case:
+def build_context(
+    observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: ReconcileSettings
+) -> ReconcileContext:
     """The case behind an observation."""
     seen, status = observed.videojob, observed.videojob.status
-    job, stranger = _whose(observed)
+    job, stranger = _split_by_owner(observed)
     pods = tuple(sorted(observed.pods, key=lambda pod: (pod.created, pod.name))) if job else ()
     suspended = spec.suspend or bool(job and job.suspend)
-    judge = partial(ending, uid=seen.uid, suspended=suspended)
-    ends = tuple(judge(pod, report=_pushed(observed.report, pod)) for pod in pods)
-    past = history(status, tuple(zip(pods, ends, strict=True)), suspended=suspended, now=now)
-    report = observed.report if pods and _pushed(observed.report, pods[-1]) else None
-    words = progress.last_words(pods[-1], uid=seen.uid) if pods else None
+    judge = partial(pod_outcome, uid=seen.uid, suspended=suspended)
+    ends = tuple(judge(pod, report=_report_from_pod(observed.report, pod)) for pod in pods)
+    past = update_attempts(status, tuple(zip(pods, ends, strict=True)), suspended=suspended, now=now)
+    report = observed.report if pods and _report_from_pod(observed.report, pods[-1]) else None
+    words = progress.termination_report(pods[-1], uid=seen.uid) if pods else None
     ref = JobRef(namespace=seen.namespace, name=seen.name, uid=seen.uid)
     before = None if past.count > status.attempt > 0 else status.progress
-    return Case(
+    return ReconcileContext(
         ref=ref,
         spec=spec,
         status=status,
@@ -103,15 +107,15 @@ def examine(observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: 
         now=now,
         settings=settings,
         job=job,
-        stranger=stranger,
+        conflicting_job=stranger,
         pods=pods,
-        endings=ends,
-        history=past,
+        outcomes=ends,
+        attempts=past,
         report=report,
-        words=words,
-        progress=progress.merged(before, pushed=report.report if report else None, last=words),
+        termination_report=words,
+        progress=progress.merge_progress(before, pushed=report.report if report else None, last=words),
         output=_output(observed, ref, spec),
-        lost_job=status.job_name is not None and observed.job is None,
+        job_deleted=status.job_name is not None and observed.job is None,
         warnings=observed.warnings,
         refusals=observed.refusals,
         refusals_hidden=observed.refusals_hidden,
@@ -121,20 +125,20 @@ def examine(observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: 
     )
 
 
-def _whose(observed: Observed) -> tuple[JobSeen | None, JobSeen | None]:
+def _split_by_owner(observed: Observed) -> tuple[ObservedJob | None, ObservedJob | None]:
     job = observed.job
     if job is None or job.owner_uid == observed.videojob.uid:
         return job, None
     return None, job
 
 
-def _pushed(report: ReportSeen | None, pod: PodSeen) -> Report | None:
+def _report_from_pod(report: ObservedReport | None, pod: ObservedPod) -> Report | None:
     return report.report if report and report.pod_uid == pod.uid else None
 
 
 def _output(observed: Observed, ref: JobRef, spec: VideoJobSpec) -> OutputStatus | None:
     """What every pod of this VideoJob has told about its output; an older pod's commit counts as well."""
-    url = output_plan(ref, spec, Places()).url
-    told = tuple(progress.last_words(pod, uid=ref.uid) for pod in observed.pods)
+    url = output_plan(ref, spec, PlanPaths()).url
+    termination_reports = tuple(progress.termination_report(pod, uid=ref.uid) for pod in observed.pods)
     pushed = observed.report.report if observed.report and observed.report.report.uid == ref.uid else None
-    return progress.output(observed.videojob.status.output, url=url, reports=(pushed, *told))
+    return progress.merge_output(observed.videojob.status.output, url=url, reports=(pushed, *termination_reports))

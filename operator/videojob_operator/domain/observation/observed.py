@@ -18,49 +18,51 @@ from videojob_api.resource.status import VideoJobStatus
 AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
 """Names of the containers in a job's pod; failure policy, projections and people rely on them."""
 
-OURSELVES = "videojobs.dev/controller"
+CONTROLLER_NAME = "videojobs.dev/controller"
 """`spec.managedBy` of the VideoJobs that are ours to run."""
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionSeen:
+class ObservedCondition:
     """One condition of a Job or pod."""
 
     type: str
     status: str
     reason: str = ""
     message: str = ""
-    since: datetime | None = None
+    last_transition_time: datetime | None = None
     """lastTransitionTime."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class ContainerExit:
     """How a container ended. `message` is what the kubelet read at the termination path, at most 4 KiB."""
 
     code: int
     reason: str = ""
     message: str = ""
-    finished: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerSeen:
-    """One container: at most one of `waiting_reason`, `started` without `exit`, or `exit` tells its present state."""
+class ObservedContainer:
+    """
+    One container: at most one of `waiting_reason`, `started_at` without `exit`, or `exit` tells its present state.
+    """
 
     name: str
     waiting_reason: str = ""
     waiting_message: str = ""
     failing_since: datetime | None = None
     """Since when this operator sees it refused, again and again (`container_errors`); None: no evidence."""
-    started: datetime | None = None
+    started_at: datetime | None = None
     """When it began to run; kept after its end."""
-    exit: Exit | None = None
+    exit: ContainerExit | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class PodSeen:
-    """One pod of the child Job. `gone`: deleted from the API server, these are its last words."""
+class ObservedPod:
+    """One pod of the child Job. `deleted`: deleted from the API server, these are its last words."""
 
     uid: str
     name: str
@@ -71,25 +73,25 @@ class PodSeen:
     reason: str = ""
     """Why the pod as a whole failed: Evicted, NodeShutdown …"""
     message: str = ""
-    deleting: datetime | None = None
+    deletion_deadline: datetime | None = None
     """deletionTimestamp: when its grace period is over."""
-    gone: bool = False
-    conditions: Mapping[str, ConditionSeen] = field(default_factory=dict)
-    containers: Mapping[str, ContainerSeen] = field(default_factory=dict)
+    deleted: bool = False
+    conditions: Mapping[str, ObservedCondition] = field(default_factory=dict)
+    containers: Mapping[str, ObservedContainer] = field(default_factory=dict)
     """By name; init containers and sidecars among them."""
 
     @property
-    def ended(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether nothing in it will run any more."""
-        return self.gone or self.phase in ("Succeeded", "Failed")
+        return self.deleted or self.phase in ("Succeeded", "Failed")
 
-    def container(self, name: str) -> ContainerSeen:
+    def container(self, name: str) -> ObservedContainer:
         """The container's state; one that was never reported looks as if it had not begun."""
-        return self.containers.get(name, ContainerSeen(name))
+        return self.containers.get(name, ObservedContainer(name))
 
 
 @dataclass(frozen=True, slots=True)
-class JobSeen:
+class ObservedJob:
     """The child Job. `owner_uid` is its controller's, empty when it has none."""
 
     uid: str
@@ -106,26 +108,26 @@ class JobSeen:
     succeeded: int = 0
     started: datetime | None = None
     """startTime: reset by the Job controller at each resume."""
-    conditions: Mapping[str, ConditionSeen] = field(default_factory=dict)
+    conditions: Mapping[str, ObservedCondition] = field(default_factory=dict)
 
-    def _holds(self, kind: str) -> ConditionSeen | None:
+    def _holds(self, kind: str) -> ObservedCondition | None:
         condition = self.conditions.get(kind)
         return condition if condition and condition.status == "True" else None
 
     @property
-    def complete(self) -> ConditionSeen | None:
+    def complete_condition(self) -> ObservedCondition | None:
         """The condition that says every pod has succeeded."""
         return self._holds("Complete")
 
     @property
-    def failure(self) -> ConditionSeen | None:
+    def failed_condition(self) -> ObservedCondition | None:
         """The condition that says the Job controller has given up."""
         return self._holds("Failed")
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the Job controller is done with it."""
-        return bool(self.complete or self.failure)
+        return bool(self.complete_condition or self.failed_condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +152,20 @@ class PodRefusal:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportSeen:
+class ObservedReport:
     """The newest report taken for a job, and from which pod."""
 
     report: Report
     pod_uid: str
     pod_created: datetime
-    received: datetime
+    received_at: datetime
     """By the operator's clock."""
-    changed: datetime
+    progressed_at: datetime
     """When state, percent or frames last differed from the report before; what a progress deadline counts from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SpecProblem:
     """Something that stands in the way: a CamelCase reason, and a sentence that names field, value and remedy."""
 
     reason: str
@@ -171,15 +173,15 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class CreationProblem(Problem):
+class CreationProblem(SpecProblem):
     """The last try to create the Job was refused. `permanent`: the API server will never take this object (422)."""
 
     permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class VideoJobSeen:
-    """One VideoJob. `spec` is None when it does not parse, and `invalid` then says why."""
+class ObservedVideoJob:
+    """One VideoJob. `spec` is None when it does not parse, and `spec_error` then says why."""
 
     namespace: str
     name: str
@@ -187,21 +189,21 @@ class VideoJobSeen:
     created: datetime
     status: VideoJobStatus
     spec: VideoJobSpec | None = None
-    invalid: Problem | None = None
+    spec_error: SpecProblem | None = None
     generation: int = 1
     resource_version: str = ""
     deleting: bool = False
-    managed_by: str = OURSELVES
+    managed_by: str = CONTROLLER_NAME
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything known about one VideoJob at one moment."""
 
-    videojob: VideoJobSeen
-    job: JobSeen | None = None
+    videojob: ObservedVideoJob
+    job: ObservedJob | None = None
     """The Job named `job_name(videojob)`, whoever owns it."""
-    pods: tuple[PodSeen, ...] = ()
+    pods: tuple[ObservedPod, ...] = ()
     """Pods of that Job, those gone within the last minute included, in any order."""
     warnings: tuple[str, ...] = ()
     """`Warning` headers of the Job's creation. A hint for people, never evidence: a warning refuses nothing."""
@@ -214,4 +216,4 @@ class Observed:
     pods_read: bool = False
     """Whether `pods` was read from the API server after the Job had ended: no last words can be on their way."""
     creation_problem: CreationProblem | None = None
-    report: ReportSeen | None = None
+    report: ObservedReport | None = None

@@ -14,24 +14,24 @@ from pydantic import ValidationError
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.messages.report import Failure, FetchResult, Report
 
-from videojob_operator.domain.conditions import clean, word
-from videojob_operator.domain.observation.observed import FETCH, RUNNER, Exit, PodSeen
-from videojob_operator.domain.observation.progress import last_words
+from videojob_operator.domain.conditions import sanitize, to_reason
+from videojob_operator.domain.observation.observed import FETCH, RUNNER, ContainerExit, ObservedPod
+from videojob_operator.domain.observation.progress import termination_report
 
-TAIL = 600
+LOG_TAIL_CHARS = 600
 """Characters of a foreign container's last output that are worth a place in a condition."""
 
-RUNNER_CODES = {
+REASON_BY_RUNNER_EXIT_CODE = {
     ExitCode.BAD_CONFIG: "BadConfig",
     ExitCode.BAD_INPUT: "BadInput",
     ExitCode.UNSAFE_CHECKPOINT: "UnsafeCheckpoint",
     ExitCode.NOT_PUBLISHED: "OutputNotPublished",
     ExitCode.INTERRUPTED: "Interrupted",
 }
-FETCH_CODES = {ExitCode.BAD_CONFIG: "BadConfig", ExitCode.BAD_INPUT: "BadInput"}
+REASON_BY_FETCH_EXIT_CODE = {ExitCode.BAD_CONFIG: "BadConfig", ExitCode.BAD_INPUT: "BadInput"}
 
 
-class Fault(Enum):
+class FaultClass(Enum):
     """Whose doing an end was."""
 
     NOBODY = "nobody"
@@ -43,97 +43,109 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class PodOutcome:
     """The end of one pod."""
 
     reason: str
     message: str
-    fault: Fault = Fault.OWN
+    fault: FaultClass = FaultClass.OWN
     exit_code: int | None = None
     finished: datetime | None = None
 
 
-def ending(pod: PodSeen, *, uid: str, report: Report | None, suspended: bool) -> Ending | None:
+def pod_outcome(pod: ObservedPod, *, uid: str, report: Report | None, suspended: bool) -> PodOutcome | None:
     """How the pod ended; None while it has not. `report` is the newest one pushed from it."""
     disruption = pod.conditions.get("DisruptionTarget")
-    if not pod.ended:
+    if not pod.is_terminal:
         return None
     if pod.phase == "Succeeded":
-        return Ending("Completed", "", Fault.NOBODY, exit_code=0, finished=_finished(pod, RUNNER))
+        return PodOutcome("Completed", "", FaultClass.NOBODY, exit_code=0, finished=_finished(pod, RUNNER))
     if disruption and disruption.status == "True":
-        reason = word(disruption.reason, otherwise="Disrupted")
-        return Ending(reason, disruption.message, Fault.CLUSTER, _code(pod), finished=disruption.since)
-    if pod.gone and suspended:
-        return Ending("Suspended", "", Fault.NOBODY, _code(pod))
+        reason = to_reason(disruption.reason, otherwise="Disrupted")
+        return PodOutcome(
+            reason, disruption.message, FaultClass.CLUSTER, _code(pod), finished=disruption.last_transition_time
+        )
+    if pod.deleted and suspended:
+        return PodOutcome("Suspended", "", FaultClass.NOBODY, _code(pod))
     if pod.reason:
-        text = f"pod {pod.name}: {clean(pod.message, TAIL)}"
-        return Ending(word(pod.reason, otherwise="PodFailed"), text, exit_code=_code(pod))
+        text = f"pod {pod.name}: {sanitize(pod.message, LOG_TAIL_CHARS)}"
+        return PodOutcome(to_reason(pod.reason, otherwise="PodFailed"), text, exit_code=_code(pod))
     return _container_ending(pod, uid=uid, report=report) or _without_words(pod)
 
 
-def _container_ending(pod: PodSeen, *, uid: str, report: Report | None) -> Ending | None:
+def _container_ending(pod: ObservedPod, *, uid: str, report: Report | None) -> PodOutcome | None:
     fetch, runner = pod.container(FETCH).exit, pod.container(RUNNER).exit
     if fetch and fetch.code:
         return _out_of_memory(fetch, FETCH) or _fetch_ending(fetch)
-    if runner and (runner.code or not pod.gone):
-        told = last_words(pod, uid=uid) or report
+    if runner and (runner.code or not pod.deleted):
+        told = termination_report(pod, uid=uid) or report
         return _out_of_memory(runner, RUNNER) or _runner_ending(runner, told.failure if told else None)
     return None
 
 
-def _without_words(pod: PodSeen) -> Ending:
-    if pod.gone:
-        return Ending("PodDeleted", f"pod {pod.name} was deleted before it ended")
-    return Ending("PodFailed", f"pod {pod.name} failed without saying why: {clean(pod.message, TAIL)}")
+def _without_words(pod: ObservedPod) -> PodOutcome:
+    if pod.deleted:
+        return PodOutcome("PodDeleted", f"pod {pod.name} was deleted before it ended")
+    return PodOutcome("PodFailed", f"pod {pod.name} failed without saying why: {sanitize(pod.message, LOG_TAIL_CHARS)}")
 
 
-def _out_of_memory(end: Exit, container: str) -> Ending | None:
+def _out_of_memory(end: ContainerExit, container: str) -> PodOutcome | None:
     if end.reason != "OOMKilled":
         return None
     remedy = "raise spec.runner.resources.limits.memory" if container == RUNNER else "give smaller inputs"
     text = f"the {container} was killed for using more memory than its limit: {remedy}"
-    return Ending("OutOfMemory", text, exit_code=end.code, finished=end.finished)
+    return PodOutcome("OutOfMemory", text, exit_code=end.code, finished=end.finished_at)
 
 
-def _fetch_ending(end: Exit) -> Ending:
-    otherwise = FETCH_CODES.get(ExitCode(end.code), "FetchFailed") if end.code in set(ExitCode) else "FetchFailed"
+def _fetch_ending(end: ContainerExit) -> PodOutcome:
+    otherwise = (
+        REASON_BY_FETCH_EXIT_CODE.get(ExitCode(end.code), "FetchFailed") if end.code in set(ExitCode) else "FetchFailed"
+    )
     result = _fetch_result(end)
     failure = result.failure if result else None
-    reason, told = (failure.reason, failure.message) if failure else (otherwise, clean(end.message[-TAIL:], TAIL))
+    reason, told = (
+        (failure.reason, failure.message)
+        if failure
+        else (otherwise, sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS))
+    )
     text = f"fetch ended with exit code {end.code}: {told}"
-    return Ending(reason, text, exit_code=end.code, finished=end.finished)
+    return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 
-def fetch_result(pod: PodSeen) -> FetchResult | None:
+def fetch_result(pod: ObservedPod) -> FetchResult | None:
     """What fetch says it has done; None while it has not ended, or when it left no words."""
     end = pod.container(FETCH).exit
     return _fetch_result(end) if end else None
 
 
-def _fetch_result(end: Exit) -> FetchResult | None:
+def _fetch_result(end: ContainerExit) -> FetchResult | None:
     try:
         return FetchResult.model_validate_json(end.message)
     except ValidationError:
         return None
 
 
-def _runner_ending(end: Exit, failure: Failure | None) -> Ending:
-    reason = RUNNER_CODES.get(ExitCode(end.code), "RunnerFailed") if end.code in set(ExitCode) else "RunnerFailed"
-    told = said(failure) if failure else clean(end.message[-TAIL:], TAIL)
+def _runner_ending(end: ContainerExit, failure: Failure | None) -> PodOutcome:
+    reason = (
+        REASON_BY_RUNNER_EXIT_CODE.get(ExitCode(end.code), "RunnerFailed")
+        if end.code in set(ExitCode)
+        else "RunnerFailed"
+    )
+    told = failure_message(failure) if failure else sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS)
     text = f"the runner ended with exit code {end.code}" + (f": {told}" if told else "")
-    return Ending(reason, text, exit_code=end.code, finished=end.finished)
+    return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 
-def said(failure: Failure) -> str:
+def failure_message(failure: Failure) -> str:
     """A failure in one line."""
-    return clean(f"{failure.reason}: {failure.message}" if failure.message else failure.reason, 1000)
+    return sanitize(f"{failure.reason}: {failure.message}" if failure.message else failure.reason, 1000)
 
 
-def _code(pod: PodSeen) -> int | None:
+def _code(pod: ObservedPod) -> int | None:
     end = pod.container(RUNNER).exit or pod.container(FETCH).exit
     return end.code if end else None
 
 
-def _finished(pod: PodSeen, container: str) -> datetime | None:
+def _finished(pod: ObservedPod, container: str) -> datetime | None:
     end = pod.container(container).exit
-    return end.finished if end else None
+    return end.finished_at if end else None

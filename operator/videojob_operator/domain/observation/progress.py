@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from videojob_api.messages.report import ProgressState, Report
 from videojob_api.resource.status import OutputStatus, ProgressStatus
 
-from videojob_operator.domain.observation.observed import AGENT, PodSeen, ReportSeen
+from videojob_operator.domain.observation.observed import AGENT, ObservedPod, ObservedReport
 
-FLOOR = timedelta(seconds=2)
+MIN_FLUSH_INTERVAL = timedelta(seconds=2)
 """No job's progress is written more often."""
 WRITES_PER_SECOND = 50
 """What all running jobs together may write (VJ-6)."""
@@ -25,12 +25,12 @@ LAST_WORDS = frozenset({ProgressState.DONE, ProgressState.FAILED})
 
 def flush_interval(*, running: int) -> timedelta:
     """Time between two progress writes of one job, so that `running` jobs together keep the budget."""
-    return max(FLOOR, timedelta(seconds=running / WRITES_PER_SECOND))
+    return max(MIN_FLUSH_INTERVAL, timedelta(seconds=running / WRITES_PER_SECOND))
 
 
-def take(
-    slot: ReportSeen | None, report: Report, *, pod_uid: str, pod_created: datetime, now: datetime
-) -> ReportSeen | None:
+def accept_report(
+    slot: ObservedReport | None, report: Report, *, pod_uid: str, pod_created: datetime, now: datetime
+) -> ObservedReport | None:
     """The slot after `report`; None when the slot already holds something newer (the endpoint answers 409)."""
     if slot and slot.pod_uid != pod_uid and slot.pod_created > pod_created:
         return None
@@ -38,18 +38,18 @@ def take(
     before = slot.report if slot and same_pod else None
     if before and report.sequence <= before.sequence:
         return None
-    kept = never_back(before, report)
-    moved = slot is None or before is None or _substance(before) != _substance(kept)
-    return ReportSeen(
-        report=kept,
+    monotonic = enforce_monotonic(before, report)
+    moved = slot is None or before is None or _substance(before) != _substance(monotonic)
+    return ObservedReport(
+        report=monotonic,
         pod_uid=pod_uid,
         pod_created=pod_created,
-        received=now,
-        changed=now if moved or slot is None else slot.changed,
+        received_at=now,
+        progressed_at=now if moved or slot is None else slot.progressed_at,
     )
 
 
-def never_back(before: Report | None, report: Report) -> Report:
+def enforce_monotonic(before: Report | None, report: Report) -> Report:
     """`report`, in percent and frames no smaller than `before` of the same pod; a missing field means unchanged."""
     if before is None:
         return report
@@ -63,12 +63,12 @@ def never_back(before: Report | None, report: Report) -> Report:
     )
 
 
-def urgent(previous: ReportSeen | None, slot: ReportSeen) -> bool:
+def is_urgent(previous: ObservedReport | None, slot: ObservedReport) -> bool:
     """Whether `slot` must be written at once: a first report, a new state word, a new pod."""
     return previous is None or previous.pod_uid != slot.pod_uid or previous.report.state is not slot.report.state
 
 
-def last_words(pod: PodSeen, *, uid: str) -> Report | None:
+def termination_report(pod: ObservedPod, *, uid: str) -> Report | None:
     """The agent's termination message, if it is a report about this very VideoJob."""
     end = pod.container(AGENT).exit
     try:
@@ -78,7 +78,9 @@ def last_words(pod: PodSeen, *, uid: str) -> Report | None:
     return report if report and report.uid == uid else None
 
 
-def merged(before: ProgressStatus | None, *, pushed: Report | None, last: Report | None) -> ProgressStatus | None:
+def merge_progress(
+    before: ProgressStatus | None, *, pushed: Report | None, last: Report | None
+) -> ProgressStatus | None:
     """What status should say: the newest of push and termination message, never behind what it says already."""
     source: Literal["push", "termination"] = "push"
     newest = pushed
@@ -98,7 +100,7 @@ def _progress(report: Report, before: ProgressStatus | None, source: Literal["pu
         percent=max(report.percent, before.percent if before else 0),
         frames_done=done,
         frames_total=total,
-        frames=frames(done, total),
+        frames=format_frames(done, total),
         eta_seconds=report.eta_seconds,
         message=report.message,
         sequence=report.sequence,
@@ -112,25 +114,25 @@ def _visible(progress: ProgressStatus) -> ProgressStatus:
     return progress.model_copy(update={"sequence": 0, "observed_time": None, "source": "push"})
 
 
-def frames(done: int | None, total: int | None) -> str | None:
+def format_frames(done: int | None, total: int | None) -> str | None:
     """The printer column: `done/total`, `done` while the total is unknown."""
     if done is None:
         return None
     return str(done) if total is None else f"{done}/{total}"
 
 
-def output(before: OutputStatus | None, *, url: str, reports: tuple[Report | None, ...]) -> OutputStatus | None:
+def merge_output(before: OutputStatus | None, *, url: str, reports: tuple[Report | None, ...]) -> OutputStatus | None:
     """What lies at `url`: counts never shrink, and a manifest digest once seen stays (the commit is final)."""
     for report in reports:
-        told = report.published if report else None
-        if told is None:
+        published = report.published if report else None
+        if published is None:
             continue
         before = OutputStatus(
-            url=told.url or url,
-            manifest_digest=told.manifest_digest or (before.manifest_digest if before else None),
-            frames=max(told.frames, before.frames if before else 0),
-            bytes=max(told.bytes, before.bytes if before else 0),
-            videos=told.videos or (before.videos if before else []),
+            url=published.url or url,
+            manifest_digest=published.manifest_digest or (before.manifest_digest if before else None),
+            frames=max(published.frames, before.frames if before else 0),
+            bytes=max(published.bytes, before.bytes if before else 0),
+            videos=published.videos or (before.videos if before else []),
         )
     return before
 

@@ -9,15 +9,15 @@ from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import Condition, VideoJobStatus
 
 from videojob_operator.domain.observation.observed import (
-    OURSELVES,
-    ConditionSeen,
-    ContainerSeen,
-    Exit,
-    JobSeen,
+    CONTROLLER_NAME,
+    ContainerExit,
+    ObservedCondition,
+    ObservedContainer,
+    ObservedJob,
+    ObservedPod,
+    ObservedVideoJob,
     PodRefusal,
-    PodSeen,
-    Problem,
-    VideoJobSeen,
+    SpecProblem,
 )
 
 Raw = Mapping[str, Any]
@@ -27,7 +27,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 MESSAGE_LIMIT = 4096
 
 
-def time(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     """An RFC 3339 text as an aware datetime; None for anything else."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
@@ -36,32 +36,32 @@ def time(value: object) -> datetime | None:
     return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
 
 
-def project_videojob(raw: Raw) -> VideoJobSeen:
-    """A VideoJob; a spec this version cannot read becomes `invalid` instead of an error."""
+def project_videojob(raw: Raw) -> ObservedVideoJob:
+    """A VideoJob; a spec this version cannot read becomes `spec_error` instead of an error."""
     meta = raw["metadata"]
     spec, invalid = _spec(raw.get("spec"))
-    return VideoJobSeen(
+    return ObservedVideoJob(
         namespace=meta.get("namespace", "default"),
         name=meta["name"],
         uid=meta["uid"],
-        created=time(meta.get("creationTimestamp")) or EPOCH,
+        created=parse_time(meta.get("creationTimestamp")) or EPOCH,
         status=_status(raw.get("status")),
         spec=spec,
-        invalid=invalid,
+        spec_error=invalid,
         generation=meta.get("generation", 1),
         resource_version=meta.get("resourceVersion", ""),
         deleting="deletionTimestamp" in meta,
-        managed_by=(raw.get("spec") or {}).get("managedBy") or OURSELVES,
+        managed_by=(raw.get("spec") or {}).get("managedBy") or CONTROLLER_NAME,
     )
 
 
-def _spec(raw: object) -> tuple[VideoJobSpec | None, Problem | None]:
+def _spec(raw: object) -> tuple[VideoJobSpec | None, SpecProblem | None]:
     try:
         return VideoJobSpec.model_validate(raw), None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(("spec", *map(str, first["loc"])))
-        return None, Problem("InvalidSpec", f"{field}: {first['msg']}, not {str(first['input'])[:200]!r}")
+        return None, SpecProblem("InvalidSpec", f"{field}: {first['msg']}, not {str(first['input'])[:200]!r}")
 
 
 def _status(raw: object) -> VideoJobStatus:
@@ -81,16 +81,16 @@ def _readable(conditions: object) -> Iterable[Condition]:
             continue
 
 
-def project_job(raw: Raw) -> JobSeen:
+def project_job(raw: Raw) -> ObservedJob:
     """A batch/v1 Job."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     owner = _controller(meta)
-    return JobSeen(
+    return ObservedJob(
         uid=meta["uid"],
         name=meta["name"],
         owner_uid=owner.get("uid", ""),
         owner_kind=owner.get("kind", ""),
-        created=time(meta.get("creationTimestamp")) or EPOCH,
+        created=parse_time(meta.get("creationTimestamp")) or EPOCH,
         suspend=bool(spec.get("suspend")),
         active_deadline_seconds=spec.get("activeDeadlineSeconds"),
         deleting="deletionTimestamp" in meta,
@@ -98,25 +98,25 @@ def project_job(raw: Raw) -> JobSeen:
         terminating=status.get("terminating") or 0,
         failed=status.get("failed") or 0,
         succeeded=status.get("succeeded") or 0,
-        started=time(status.get("startTime")),
+        started=parse_time(status.get("startTime")),
         conditions=_conditions(status),
     )
 
 
-def project_pod(raw: Raw) -> PodSeen:
+def project_pod(raw: Raw) -> ObservedPod:
     """A pod of a Job; `job_uid` is its controller's."""
     meta, status = raw["metadata"], raw.get("status") or {}
     states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    return PodSeen(
+    return ObservedPod(
         uid=meta["uid"],
         name=meta["name"],
         job_uid=_controller(meta).get("uid", ""),
-        created=time(meta.get("creationTimestamp")) or EPOCH,
+        created=parse_time(meta.get("creationTimestamp")) or EPOCH,
         phase=status.get("phase", "Pending"),
         node=(raw.get("spec") or {}).get("nodeName"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        deleting=time(meta.get("deletionTimestamp")),
+        deletion_deadline=parse_time(meta.get("deletionTimestamp")),
         conditions=_conditions(status),
         containers={state["name"]: _container(state) for state in states},
     )
@@ -124,8 +124,8 @@ def project_pod(raw: Raw) -> PodSeen:
 
 def project_refusal(raw: Raw) -> PodRefusal:
     """An events.k8s.io/v1 FailedCreate event; the Job controller still fills the deprecated times of core/v1."""
-    meta, created = raw["metadata"], time(raw["metadata"].get("creationTimestamp")) or EPOCH
-    first = time(raw.get("deprecatedFirstTimestamp")) or time(raw.get("eventTime")) or created
+    meta, created = raw["metadata"], parse_time(raw["metadata"].get("creationTimestamp")) or EPOCH
+    first = parse_time(raw.get("deprecatedFirstTimestamp")) or parse_time(raw.get("eventTime")) or created
     series = (raw.get("series") or {}).get("lastObservedTime")
     return PodRefusal(
         uid=meta["uid"],
@@ -133,7 +133,7 @@ def project_refusal(raw: Raw) -> PodRefusal:
         job_uid=(raw.get("regarding") or {}).get("uid", ""),
         message=str(raw.get("note") or "")[:1024],
         created=first,
-        last=time(series) or time(raw.get("deprecatedLastTimestamp")) or first,
+        last=parse_time(series) or parse_time(raw.get("deprecatedLastTimestamp")) or first,
     )
 
 
@@ -141,35 +141,35 @@ def _controller(meta: Raw) -> Raw:
     return next((ref for ref in meta.get("ownerReferences") or [] if ref.get("controller")), {})
 
 
-def _conditions(status: Raw) -> Mapping[str, ConditionSeen]:
+def _conditions(status: Raw) -> Mapping[str, ObservedCondition]:
     return {
-        raw["type"]: ConditionSeen(
+        raw["type"]: ObservedCondition(
             type=raw["type"],
             status=raw.get("status", "Unknown"),
             reason=raw.get("reason") or "",
             message=raw.get("message") or "",
-            since=time(raw.get("lastTransitionTime")),
+            last_transition_time=parse_time(raw.get("lastTransitionTime")),
         )
         for raw in status.get("conditions") or []
     }
 
 
-def _container(raw: Raw) -> ContainerSeen:
+def _container(raw: Raw) -> ObservedContainer:
     state = raw.get("state") or {}
     waiting, running, ended = (state.get(kind) or {} for kind in ("waiting", "running", "terminated"))
-    return ContainerSeen(
+    return ObservedContainer(
         name=raw["name"],
         waiting_reason=waiting.get("reason") or "",
         waiting_message=waiting.get("message") or "",
-        started=time(running.get("startedAt") or ended.get("startedAt")),
+        started_at=parse_time(running.get("startedAt") or ended.get("startedAt")),
         exit=_exit(ended) if ended else None,
     )
 
 
-def _exit(raw: Raw) -> Exit:
-    return Exit(
+def _exit(raw: Raw) -> ContainerExit:
+    return ContainerExit(
         code=raw.get("exitCode", 0),
         reason=raw.get("reason") or "",
         message=(raw.get("message") or "")[-MESSAGE_LIMIT:],
-        finished=time(raw.get("finishedAt")),
+        finished_at=parse_time(raw.get("finishedAt")),
     )

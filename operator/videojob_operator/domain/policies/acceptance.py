@@ -5,39 +5,39 @@ from collections.abc import Iterator
 from videojob_api.messages.plan import MAX_PLAN_BYTES, JobRef
 from videojob_api.resource.spec import VideoJobSpec
 
-from videojob_operator.domain.manifests.plan import Places, config_json, make_plan, plan_json
+from videojob_operator.domain.manifests.plan import PlanPaths, build_config, build_plan, serialize_plan
 from videojob_operator.domain.manifests.volumes import s3_locations
 from videojob_operator.domain.names import progress_path
-from videojob_operator.domain.observation.observed import Problem
-from videojob_operator.domain.settings import Settings
+from videojob_operator.domain.observation.observed import SpecProblem
+from videojob_operator.domain.settings import ReconcileSettings
 
-CONFIG_LIMIT = 32 * 1024
+MAX_CONFIG_BYTES = 32 * 1024
 """Bytes of custom.config as JSON."""
 
 
-def objection(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Problem | None:
+def find_problem(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> SpecProblem | None:
     """The first thing that stands in the way; None when the job can be created."""
     return next(_objections(job, spec, settings), None)
 
 
-def _objections(job: JobRef, spec: VideoJobSpec, settings: Settings) -> Iterator[Problem]:
+def _objections(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> Iterator[SpecProblem]:
     if not (spec.runner.image or settings.runner_image):
-        yield Problem("NoRunnerImage", "spec.runner.image is absent and the operator has no default: name an image")
+        yield SpecProblem("NoRunnerImage", "spec.runner.image is absent and the operator has no default: name an image")
     yield from _endpoints(spec, settings)
-    config = len(config_json(job, spec).encode())
-    if spec.pipeline.custom and config > CONFIG_LIMIT:
-        text = f"spec.pipeline.custom.config is {config} bytes as JSON, more than {CONFIG_LIMIT}"
-        yield Problem("ConfigTooLarge", f"{text}: give large data as an input")
+    config = len(build_config(job, spec).encode())
+    if spec.pipeline.custom and config > MAX_CONFIG_BYTES:
+        text = f"spec.pipeline.custom.config is {config} bytes as JSON, more than {MAX_CONFIG_BYTES}"
+        yield SpecProblem("ConfigTooLarge", f"{text}: give large data as an input")
     url = settings.endpoint + progress_path(namespace=job.namespace, name=job.name)
-    plan = len(plan_json(make_plan(job, spec, Places(report_url=url))).encode())
+    plan = len(serialize_plan(build_plan(job, spec, PlanPaths(report_url=url))).encode())
     if plan > MAX_PLAN_BYTES:
         text = f"the spec makes a plan of {plan} bytes, more than {MAX_PLAN_BYTES}"
-        yield Problem("PlanTooLarge", f"{text}: use fewer or shorter spec.inputs and prompts")
+        yield SpecProblem("PlanTooLarge", f"{text}: use fewer or shorter spec.inputs and prompts")
 
 
-def _endpoints(spec: VideoJobSpec, settings: Settings) -> Iterator[Problem]:
+def _endpoints(spec: VideoJobSpec, settings: ReconcileSettings) -> Iterator[SpecProblem]:
     for place in s3_locations(spec):
         plain = place.endpoint is not None and place.endpoint.startswith("http://")
         if plain and place.endpoint not in settings.s3_allowed_endpoints:
             text = f"S3 endpoint {place.endpoint} of bucket {place.bucket} is not https"
-            yield Problem("EndpointNotAllowed", f"{text}: use https, or add it to the chart's s3.allowedEndpoints")
+            yield SpecProblem("EndpointNotAllowed", f"{text}: use https, or add it to the chart's s3.allowedEndpoints")

@@ -12,11 +12,11 @@ from datetime import timedelta
 from videojob_api.messages.report import Failure, ProgressState
 from videojob_api.resource.status import OutputStatus
 
-from videojob_operator.domain.observation.context import Case
-from videojob_operator.domain.observation.observed import AGENT, RUNNER, ConditionSeen
-from videojob_operator.domain.observation.outcomes import Ending, Fault, said
+from videojob_operator.domain.observation.context import ReconcileContext
+from videojob_operator.domain.observation.observed import AGENT, RUNNER, ObservedCondition
+from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome, failure_message
 
-NOT_PUBLISHED = frozenset(
+PUBLISH_FAILURE_REASONS = frozenset(
     {
         "AgentFailed",
         "AlreadyCommitted",
@@ -34,7 +34,7 @@ NOT_PUBLISHED = frozenset(
 )
 """The agent's own reasons: the pictures were made, but could not be stored."""
 
-AFTER_THE_WORK = frozenset({ProgressState.FINISHING, ProgressState.DONE})
+PUBLISHING_STATES = frozenset({ProgressState.FINISHING, ProgressState.DONE})
 """The frames are made; our runner's container lives on until the agent has published them."""
 
 ASK_AGAIN = timedelta(seconds=2)
@@ -51,39 +51,39 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
+class NoVerdict:
     """No verdict; look again after this long at the latest, None for whenever something changes."""
 
-    again: timedelta | None = None
+    requeue_after: timedelta | None = None
 
 
-Judgement = Verdict | NotYet
+Evaluation = Verdict | NoVerdict
 
 
-def judge(case: Case) -> Judgement:
+def evaluate_completion(case: ReconcileContext) -> Evaluation:
     """What the Job, the evidence and the counts say."""
-    if case.job and (complete := case.job.complete):
+    if case.job and (complete := case.job.complete_condition):
         return _complete(case, complete)
-    if case.job and (failure := case.job.failure):
+    if case.job and (failure := case.job.failed_condition):
         return _failed(case, failure)
-    if case.job is None and case.output and case.digest:
+    if case.job is None and case.output and case.manifest_digest:
         return _published(case.output)
     if case.disruptions > case.spec.retry.max_disruptions:
         return Verdict(False, "TooManyDisruptions", _disruptions(case))
     return _progress_deadline(case)
 
 
-def _complete(case: Case, complete: ConditionSeen) -> Judgement:
-    if case.output and case.digest:
+def _complete(case: ReconcileContext, complete: ObservedCondition) -> Evaluation:
+    if case.output and case.manifest_digest:
         return _published(case.output)
     if _awaits_last_words(case):
-        return NotYet(ASK_AGAIN)
-    failure = _told(case)
+        return NoVerdict(ASK_AGAIN)
+    failure = _reported_failure(case)
     if failure is None:
         return Verdict(False, "OutputNotPublished", _no_evidence(case))
-    if failure.reason in NOT_PUBLISHED:
-        return Verdict(False, "OutputNotPublished", said(failure))
-    return Verdict(False, "RunnerFailed", said(failure))
+    if failure.reason in PUBLISH_FAILURE_REASONS:
+        return Verdict(False, "OutputNotPublished", failure_message(failure))
+    return Verdict(False, "RunnerFailed", failure_message(failure))
 
 
 def _published(output: OutputStatus) -> Verdict:
@@ -91,46 +91,46 @@ def _published(output: OutputStatus) -> Verdict:
     return Verdict(True, "Completed", f"{videos} and {output.frames} frames lie at {output.url}")
 
 
-def _told(case: Case) -> Failure | None:
+def _reported_failure(case: ReconcileContext) -> Failure | None:
     """What the newest pod's agent says went wrong, by its last words or else its newest report."""
-    told = case.words or (case.report.report if case.report else None)
+    told = case.termination_report or (case.report.report if case.report else None)
     if told and (told.failure or told.state is ProgressState.FAILED):
         return told.failure or Failure(reason="Failed", message="STATUS says FAILED")
     return None
 
 
-def _no_evidence(case: Case) -> str:
+def _no_evidence(case: ReconcileContext) -> str:
     place = case.output.url if case.output else "the output"
     ended = case.pod.container(AGENT).exit if case.pod else None
     agent = f"the agent ended with exit code {ended.code}" if ended else "its agent left no word"
     return f"the Job is complete, but nobody has seen a manifest: {agent}; look at {place} before running it again"
 
 
-def _failed(case: Case, failure: ConditionSeen) -> Judgement:
+def _failed(case: ReconcileContext, failure: ObservedCondition) -> Evaluation:
     if failure.reason == "DeadlineExceeded":
         limit = case.spec.deadlines.active_seconds
         text = f"the Job ran longer than spec.deadlines.activeSeconds allows ({limit} s)"
         return Verdict(False, "DeadlineExceeded", text)
     if _awaits_last_words(case):
-        return NotYet(ASK_AGAIN)
-    last = _last_own(case)
+        return NoVerdict(ASK_AGAIN)
+    last = _last_retriable(case)
     if last is None:
         return Verdict(False, failure.reason or "JobFailed", failure.message)
     return Verdict(False, last.reason, _attempts(case) + last.message)
 
 
-def _last_own(case: Case) -> Ending | None:
+def _last_retriable(case: ReconcileContext) -> PodOutcome | None:
     """The newest end that counts: why the Job controller has given up."""
-    ends = [end for end in case.endings if end and end.fault is Fault.OWN]
+    ends = [end for end in case.outcomes if end and end.fault is FaultClass.OWN]
     return ends[-1] if ends else None
 
 
-def _attempts(case: Case) -> str:
+def _attempts(case: ReconcileContext) -> str:
     count = case.job.failed if case.job else 0
     return f"{count} attempts failed (spec.retry.limit {case.spec.retry.limit}), the last one: " if count > 1 else ""
 
 
-def _awaits_last_words(case: Case) -> bool:
+def _awaits_last_words(case: ReconcileContext) -> bool:
     """
     Whether the newest pod may have said more than has arrived here.
 
@@ -138,29 +138,31 @@ def _awaits_last_words(case: Case) -> bool:
     silent or lagging watch is no evidence.
     """
     pod = case.pod
-    if pod and pod.ended and (pod.container(AGENT).exit or pod.container(AGENT).started is None):
+    if pod and pod.is_terminal and (pod.container(AGENT).exit or pod.container(AGENT).started_at is None):
         return False
     return not case.pods_read
 
 
-def _disruptions(case: Case) -> str:
-    ends = [end for end in case.endings if end and end.fault is Fault.CLUSTER]
+def _disruptions(case: ReconcileContext) -> str:
+    ends = [end for end in case.outcomes if end and end.fault is FaultClass.CLUSTER]
     last = f"; the last one: {ends[-1].reason} {ends[-1].message}" if ends else ""
     most = case.spec.retry.max_disruptions
     return f"disrupted {case.disruptions} times, more than spec.retry.maxDisruptions allows ({most}){last}"
 
 
-def _progress_deadline(case: Case) -> Judgement:
+def _progress_deadline(case: ReconcileContext) -> Evaluation:
     """
     A runner that reports again and again without any change stands still. Silence is not judged, since its cause may
     be the way to this operator; nor is the wait of a finished output for its store, which has a deadline of its own.
     """
     limit = case.spec.deadlines.progress_seconds
-    running = case.live_pod and case.live_pod.container(RUNNER).started and not case.live_pod.container(RUNNER).exit
+    running = (
+        case.active_pod and case.active_pod.container(RUNNER).started_at and not case.active_pod.container(RUNNER).exit
+    )
     report = case.report
     if limit is None or not running or report is None or (case.job and case.job.suspend):
-        return NotYet()
-    if report.report.state in AFTER_THE_WORK or report.received - report.changed < timedelta(seconds=limit):
-        return NotYet()
+        return NoVerdict()
+    if report.report.state in PUBLISHING_STATES or report.received_at - report.progressed_at < timedelta(seconds=limit):
+        return NoVerdict()
     text = f"no change of progress for {limit} s (spec.deadlines.progressSeconds), at {report.report.percent} %"
     return Verdict(False, "ProgressDeadlineExceeded", text)

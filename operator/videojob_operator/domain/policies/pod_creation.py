@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from videojob_operator.domain.observation.observed import PodRefusal
-from videojob_operator.domain.transient_errors import says_nothing
+from videojob_operator.domain.transient_errors import is_transient
 
-QUOTA_WORDS = ("exceeded quota", "insufficient quota")
-TRANSIENT_WORDS = (
+QUOTA_PHRASES = ("exceeded quota", "insufficient quota")
+TRANSIENT_PHRASES = (
     "error looking up service account",  # a new namespace's own account may be late
     "failed calling webhook",
     "failed to call webhook",
@@ -30,7 +30,7 @@ TRANSIENT_WORDS = (
 STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
 """Ages at which a wait's message says how long it has lasted; then once a day. Each new message is a status write."""
 DAY = STEPS[-1]
-PAUSE_AFTER_FAILURE = timedelta(minutes=10)
+MAX_JOB_BACKOFF = timedelta(minutes=10)
 """The longest back-off of the Job controller between two pods of a Job (Kubernetes 1.34)."""
 _VARIABLE = re.compile(
     r"^\(combined from similar events\): |Error creating: |pods? \"[^\"]*\" is (forbidden|invalid): "
@@ -41,23 +41,23 @@ _VARIABLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
-    """What a Job's FailedCreate events amount to. `steady`: how long nothing but their newest kind was said."""
+class RefusalSummary:
+    """What a Job's FailedCreate events amount to. `repeated_for`: how long nothing but their newest kind was said."""
 
     kind: Literal["refused", "quota", "transient"]
     message: str
-    steady: timedelta
+    repeated_for: timedelta
 
 
 def classify(message: str) -> Literal["refused", "quota", "transient"]:
     """Whether a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
-    text = stable(message).lower()
-    if any(words in text for words in QUOTA_WORDS):
+    text = normalize_message(message).lower()
+    if any(words in text for words in QUOTA_PHRASES):
         return "quota"
-    return "transient" if says_nothing(text) or any(words in text for words in TRANSIENT_WORDS) else "refused"
+    return "transient" if is_transient(text) or any(words in text for words in TRANSIENT_PHRASES) else "refused"
 
 
-def current(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> Refusals | None:
+def summarize_refusals(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> RefusalSummary | None:
     """The refusals since the present wait began, summed up; None when there was none. Their clock may be ahead."""
     recent = sorted((each for each in refusals if each.last >= since), key=lambda each: (each.last, each.created))
     if not recent:
@@ -65,15 +65,15 @@ def current(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -
     newest, kind = recent[-1], classify(recent[-1].message)
     first = min(each.created for each in recent if classify(each.message) == kind)
     others = max((each.last for each in recent if classify(each.message) != kind), default=since)
-    return Refusals(kind, stable(newest.message), min(newest.last, now) - max(first, others, since))
+    return RefusalSummary(kind, normalize_message(newest.message), min(newest.last, now) - max(first, others, since))
 
 
-def stable(message: str) -> str:
+def normalize_message(message: str) -> str:
     """The message without the pod's random name and a quota's present use: the same words for the same refusal."""
     return _VARIABLE.sub("", message)
 
 
-def elapsed(waited: timedelta) -> timedelta:
+def reached_step(waited: timedelta) -> timedelta:
     """The last of `STEPS` (or whole days) that the wait has reached; zero before the first."""
     if waited >= DAY:
         return DAY * (waited // DAY)
@@ -81,7 +81,7 @@ def elapsed(waited: timedelta) -> timedelta:
 
 
 def until_next_step(waited: timedelta) -> timedelta:
-    """How long until `elapsed` gives another answer."""
+    """How long until `reached_step` gives another answer."""
     following = DAY * (waited // DAY + 1) if waited >= DAY else next(step for step in STEPS if step > waited)
     return following - waited
 
@@ -98,12 +98,12 @@ def duration_text(span: timedelta) -> str:
 def without_pod(waited: timedelta, *, following: bool, others_served: bool) -> str:
     """The sentence for a Job without a pod and without a refusal; `following`: it has had one before."""
     pod = "the next pod" if following else "a pod"
-    step = elapsed(waited)
+    step = reached_step(waited)
     if not step:
         return f"the Job controller has not created {pod} yet"
     text = f"the Job controller has not created {pod} for {duration_text(step)}"
-    if following and step < PAUSE_AFTER_FAILURE:
-        return f"{text}; after a failed attempt it pauses for up to {duration_text(PAUSE_AFTER_FAILURE)}"
+    if following and step < MAX_JOB_BACKOFF:
+        return f"{text}; after a failed attempt it pauses for up to {duration_text(MAX_JOB_BACKOFF)}"
     if others_served:
         return f"{text}; it serves other Jobs meanwhile, so it is behind"
     return f"{text}, nor one for any other VideoJob: check that kube-controller-manager runs"

@@ -10,26 +10,33 @@ verdict the operator deletes the Job, since Kubernetes would wait without end.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from videojob_operator.domain.conditions import Fact, since
+from videojob_operator.domain.conditions import ConditionValue, status_since
 from videojob_operator.domain.manifests.volumes import claim_names, secret_names
 from videojob_operator.domain.observation.container_errors import CONFIG_ERRORS, error_class, is_refusal
-from videojob_operator.domain.observation.context import Case
-from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER, ContainerSeen, JobSeen, PodSeen
+from videojob_operator.domain.observation.context import ReconcileContext
+from videojob_operator.domain.observation.observed import (
+    AGENT,
+    FETCH,
+    RUNNER,
+    ObservedContainer,
+    ObservedJob,
+    ObservedPod,
+)
 from videojob_operator.domain.policies import pod_creation
 from videojob_operator.domain.policies.completion import Verdict
 
-SANDBOX_PATIENCE = timedelta(seconds=10)
+SANDBOX_TIMEOUT = timedelta(seconds=10)
 """A node may take this long to set a pod up before volumes are named as the likely reason."""
-LOST_AFTER = timedelta(seconds=30)
+NODE_LOST_TIMEOUT = timedelta(seconds=30)
 """A pod that outlives its grace period by this much is on a node that does not answer."""
 HIDDEN_FOR = timedelta(minutes=1)
 """How often it is asked whether FailedCreate events can be read again."""
-OWN_WORDS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
+SPECIFIC_REASONS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
 """Reasons that say more than "the start deadline has passed"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Waiting:
     """Why nothing runs yet, and what ends it besides the event that it waits for."""
 
     reason: str
@@ -38,54 +45,54 @@ class Wait:
     """When the pod got its node, which starts `startSeconds`; None: still pending, `pendingSeconds` counts."""
     refused_at: datetime | None = None
     """When a refusal becomes a verdict, or did; None: there is no refusal."""
-    again: timedelta | None = None
+    requeue_after: timedelta | None = None
     """When there may be more to say, though nothing will call."""
 
     @property
-    def fact(self) -> Fact:
+    def condition(self) -> ConditionValue:
         """As the condition Running."""
-        return Fact("False", self.reason, self.message)
+        return ConditionValue("False", self.reason, self.message)
 
 
-def waiting(case: Case) -> Wait | None:
+def find_waiting(case: ReconcileContext) -> Waiting | None:
     """Why the runner has not started; None when it has, or when nothing should run."""
-    if case.stranger:
-        return Wait("JobNameTaken", _taken(case.stranger.name, case.stranger.owner_kind))
+    if case.conflicting_job:
+        return Waiting("JobNameTaken", _taken(case.conflicting_job.name, case.conflicting_job.owner_kind))
     if case.job is None:
         return _no_job(case)
-    if case.job.suspend or case.job.finished or (case.pod and case.pod.phase == "Succeeded"):
+    if case.job.suspend or case.job.is_finished or (case.pod and case.pod.phase == "Succeeded"):
         return None
-    if case.live_pod is None:
-        return Wait("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case, case.job)
-    return None if case.live_pod.container(RUNNER).started else _in_pod(case, case.live_pod)
+    if case.active_pod is None:
+        return Waiting("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case, case.job)
+    return None if case.active_pod.container(RUNNER).started_at else _in_pod(case, case.active_pod)
 
 
-def overdue(case: Case, wait: Wait) -> Verdict | timedelta | None:
+def check_startup_timeout(case: ReconcileContext, wait: Waiting) -> Verdict | timedelta | None:
     """The verdict if a refusal or a deadline has ended the wait, else when to look again; None: nothing will end it."""
     if case.spec.suspend:  # asked for, and about to be done: nobody waits any more
-        return wait.again
+        return wait.requeue_after
     ends = [*_refusal(wait), *_pending_deadline(case, wait), *_start_deadline(case, wait)]
     past = [(moment, verdict) for moment, verdict in ends if moment <= case.now]
     if past:
         return min(past, key=lambda end: end[0])[1]
     lefts = [moment - case.now for moment, _ in ends]
-    return min((left for left in (*lefts, wait.again) if left is not None), default=None)
+    return min((left for left in (*lefts, wait.requeue_after) if left is not None), default=None)
 
 
-def _refusal(wait: Wait) -> list[tuple[datetime, Verdict]]:
+def _refusal(wait: Waiting) -> list[tuple[datetime, Verdict]]:
     return [(wait.refused_at, Verdict(False, wait.reason, wait.message))] if wait.refused_at else []
 
 
-def _pending_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
+def _pending_deadline(case: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
     limit = case.spec.deadlines.pending_seconds
-    has_node = case.live_pod is not None and case.live_pod.node is not None  # also one that is being deleted
+    has_node = case.active_pod is not None and case.active_pod.node is not None  # also one that is being deleted
     if wait.scheduled or has_node or limit is None:
         return []
     text = f"no pod was scheduled within {limit} s (spec.deadlines.pendingSeconds): {wait.reason}: {wait.message}"
     return [(pending_since(case) + timedelta(seconds=limit), Verdict(False, "PendingDeadlineExceeded", text))]
 
 
-def _start_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
+def _start_deadline(case: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
     if wait.scheduled is None:
         return []
     limit = case.spec.deadlines.start_seconds
@@ -93,33 +100,36 @@ def _start_deadline(case: Case, wait: Wait) -> list[tuple[datetime, Verdict]]:
         f"the runner has not started within {limit} s of the pod's scheduling (spec.deadlines.startSeconds): "
         f"{wait.reason}: {wait.message}"
     )
-    reason = wait.reason if wait.reason in OWN_WORDS else "StartDeadlineExceeded"
+    reason = wait.reason if wait.reason in SPECIFIC_REASONS else "StartDeadlineExceeded"
     return [(wait.scheduled + timedelta(seconds=limit), Verdict(False, reason, text))]
 
 
-def pending_since(case: Case) -> datetime:
+def pending_since(case: ReconcileContext) -> datetime:
     """When the wait for a pod began: at acceptance, at the last resumption, or at the end of the last attempt."""
-    accepted = since(case.status, "Accepted", "True") or case.now
-    resumed = since(case.status, "Suspended", "False") or case.now
+    accepted = status_since(case.status, "Accepted", "True") or case.now
+    resumed = status_since(case.status, "Suspended", "False") or case.now
     # The Job controller makes the next pod when all of the last one has ended, its agent included.
-    ends = [each.exit.finished for pod in case.pods if pod.ended for each in pod.containers.values() if each.exit]
-    return max(accepted, resumed, case.history.last_end or accepted, *(end for end in ends if end))
+    ends = [
+        each.exit.finished_at for pod in case.pods if pod.is_terminal for each in pod.containers.values() if each.exit
+    ]
+    return max(accepted, resumed, case.attempts.last_finished_at or accepted, *(end for end in ends if end))
 
 
-def lost(case: Case) -> Fact | None:
+def node_lost_condition(case: ReconcileContext) -> ConditionValue | None:
     """A pod that should have ended long ago: its node is gone, and no replacement comes before it is (VJ-16)."""
-    pod = case.live_pod
-    if pod is None or pod.deleting is None or case.now < pod.deleting + LOST_AFTER:
+    pod = case.active_pod
+    if pod is None or pod.deletion_deadline is None or case.now < pod.deletion_deadline + NODE_LOST_TIMEOUT:
         return None
-    text = f"pod {pod.name} should have ended at {pod.deleting:%Y-%m-%dT%H:%M:%SZ}, but node {pod.node} does not answer"
+    due = f"{pod.deletion_deadline:%Y-%m-%dT%H:%M:%SZ}"
+    text = f"pod {pod.name} should have ended at {due}, but node {pod.node} does not answer"
     taint = f"kubectl taint nodes {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-    return Fact("False", "NodeLost", f"{text}; if the node is gone for good: {taint}")
+    return ConditionValue("False", "NodeLost", f"{text}; if the node is gone for good: {taint}")
 
 
-def until_lost(case: Case) -> timedelta | None:
+def time_until_node_lost(case: ReconcileContext) -> timedelta | None:
     """When to look whether a pod that is being deleted has gone."""
-    pod = case.live_pod
-    left = pod.deleting + LOST_AFTER - case.now if pod and pod.deleting else None
+    pod = case.active_pod
+    left = pod.deletion_deadline + NODE_LOST_TIMEOUT - case.now if pod and pod.deletion_deadline else None
     return left if left and left > timedelta(0) else None
 
 
@@ -129,29 +139,29 @@ def _taken(name: str, owner_kind: str) -> str:
     return f"a Job {name} exists and does not belong to this VideoJob: delete it, or choose another name"
 
 
-def _no_job(case: Case) -> Wait:
+def _no_job(case: ReconcileContext) -> Waiting:
     problem = case.creation_problem
     if problem is None:
-        return Wait("CreatingJob", "the Job is being created")
+        return Waiting("CreatingJob", "the Job is being created")
     quota = pod_creation.classify(problem.message) == "quota"
-    return Wait("QuotaExceeded" if quota else problem.reason, pod_creation.stable(problem.message))
+    return Waiting("QuotaExceeded" if quota else problem.reason, pod_creation.normalize_message(problem.message))
 
 
-def _no_pod(case: Case, job: JobSeen) -> Wait:
+def _no_pod(case: ReconcileContext, job: ObservedJob) -> Waiting:
     """Pod Security and quotas refuse pods without a trace in the Job: only its FailedCreate events tell."""
-    refused = pod_creation.current(case.refusals, since=pending_since(case), now=case.now)
+    refused = pod_creation.summarize_refusals(case.refusals, since=pending_since(case), now=case.now)
     if refused is None:
         return _not_served(case, job)
     text = f"the API server refuses the pod: {refused.message}"
     if refused.kind == "quota":
-        return Wait("QuotaExceeded", text)
+        return Waiting("QuotaExceeded", text)
     if refused.kind == "transient":
-        return Wait("PodCreationFailed", f"the API server could not create the pod: {refused.message}")
-    lasting = refused.steady >= case.settings.pod_refused_wait
-    return Wait("PodRefused", text, refused_at=case.now if lasting else None)
+        return Waiting("PodCreationFailed", f"the API server could not create the pod: {refused.message}")
+    lasting = refused.repeated_for >= case.settings.pod_refused_wait
+    return Waiting("PodRefused", text, refused_at=case.now if lasting else None)
 
 
-def _not_served(case: Case, job: JobSeen) -> Wait:
+def _not_served(case: ReconcileContext, job: ObservedJob) -> Waiting:
     """No pod and no refusal. Absence is no evidence, however long it lasts."""
     began = max(pending_since(case), job.started or job.created)
     waited = max(case.now - began, timedelta(0))
@@ -163,26 +173,26 @@ def _not_served(case: Case, job: JobSeen) -> Wait:
         hint += (
             "; if the pod is refused, this operator does not see it: it cannot list and watch events (events.k8s.io)"
         )
-        return Wait("NoPod", text + hint, again=HIDDEN_FOR)
-    return Wait("NoPod", text + hint, again=pod_creation.until_next_step(waited))
+        return Waiting("NoPod", text + hint, requeue_after=HIDDEN_FOR)
+    return Waiting("NoPod", text + hint, requeue_after=pod_creation.until_next_step(waited))
 
 
-def _in_pod(case: Case, pod: PodSeen) -> Wait:
-    if pod.deleting:
-        return Wait("PodTerminating", f"pod {pod.name} is being deleted before its runner started")
+def _in_pod(case: ReconcileContext, pod: ObservedPod) -> Waiting:
+    if pod.deletion_deadline:
+        return Waiting("PodTerminating", f"pod {pod.name} is being deleted before its runner started")
     for name in (AGENT, FETCH, RUNNER):
         if wait := _container(case, pod, pod.container(name)):
             return wait
     return _scheduling(pod) or _sandbox(case, pod) or _starting(case, pod)
 
 
-def _container(case: Case, pod: PodSeen, container: ContainerSeen) -> Wait | None:
+def _container(case: ReconcileContext, pod: ObservedPod, container: ObservedContainer) -> Waiting | None:
     kind = error_class(container)
     if not kind:
         return None
     patience = case.settings.image_pull_wait if kind == "pull" else case.settings.config_error_wait
     refused = is_refusal(container) and container.failing_since
-    return Wait(
+    return Waiting(
         "ImagePullFailed" if kind == "pull" else container.waiting_reason,
         f"container {container.name}: {container.waiting_message or container.waiting_reason}{_remedy(container)}",
         scheduled=_scheduled_at(pod),
@@ -190,52 +200,52 @@ def _container(case: Case, pod: PodSeen, container: ContainerSeen) -> Wait | Non
     )
 
 
-def _remedy(container: ContainerSeen) -> str:
+def _remedy(container: ObservedContainer) -> str:
     root = "runAsNonRoot" in container.waiting_message or "non-numeric user" in container.waiting_message
     return "; set spec.pod.runAsUser to a number above 0, or use an image that does not run as root" if root else ""
 
 
-def _scheduled_at(pod: PodSeen) -> datetime | None:
+def _scheduled_at(pod: ObservedPod) -> datetime | None:
     """When the pod got its node; None while it has none."""
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled is None or scheduled.status != "True":
         return None
-    return scheduled.since or pod.created
+    return scheduled.last_transition_time or pod.created
 
 
-def _scheduling(pod: PodSeen) -> Wait | None:
+def _scheduling(pod: ObservedPod) -> Waiting | None:
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled is None:
-        return Wait("Unschedulable", "the scheduler has not looked at the pod yet") if pod.node is None else None
+        return Waiting("Unschedulable", "the scheduler has not looked at the pod yet") if pod.node is None else None
     if scheduled.status == "True":
         return None
     told = scheduled.message.lower()
     volumes = "persistentvolume" in told or "volume node affinity" in told
-    return Wait("VolumesNotReady" if volumes else scheduled.reason or "Unschedulable", scheduled.message)
+    return Waiting("VolumesNotReady" if volumes else scheduled.reason or "Unschedulable", scheduled.message)
 
 
-def _sandbox(case: Case, pod: PodSeen) -> Wait | None:
+def _sandbox(case: ReconcileContext, pod: ObservedPod) -> Waiting | None:
     """A missing Secret shows in events of the pod only; its condition says at least that it is not set up."""
     scheduled, ready = pod.conditions.get("PodScheduled"), pod.conditions.get("PodReadyToStartContainers")
-    if ready is None or ready.status == "True" or scheduled is None or scheduled.since is None:
+    if ready is None or ready.status == "True" or scheduled is None or scheduled.last_transition_time is None:
         return None
-    left = scheduled.since + SANDBOX_PATIENCE - case.now
+    left = scheduled.last_transition_time + SANDBOX_TIMEOUT - case.now
     if left > timedelta(0):
         text = f"node {pod.node} is setting the pod up"
-        return Wait("ContainersStarting", text, scheduled=scheduled.since, again=left)
+        return Waiting("ContainersStarting", text, scheduled=scheduled.last_transition_time, requeue_after=left)
     named = [f"Secret {name}" for name in secret_names(case.spec)] + [
         f"claim {name}" for name in claim_names(case.spec)
     ]
     exist = f"; do these exist: {', '.join(named)}?" if named else ""
     text = f"node {pod.node} cannot set the pod's volumes up yet{exist}"
-    return Wait("VolumesNotReady", text, scheduled=scheduled.since)
+    return Waiting("VolumesNotReady", text, scheduled=scheduled.last_transition_time)
 
 
-def _starting(case: Case, pod: PodSeen) -> Wait:
+def _starting(case: ReconcileContext, pod: ObservedPod) -> Waiting:
     fetch, scheduled = pod.container(FETCH), _scheduled_at(pod) or pod.created
-    if fetch.started and not fetch.exit:
+    if fetch.started_at and not fetch.exit:
         why = case.report.report.message if case.report else ""
-        return Wait("FetchingInputs", why or "fetch is bringing the inputs", scheduled=scheduled)
-    waits = next((pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started), None)
+        return Waiting("FetchingInputs", why or "fetch is bringing the inputs", scheduled=scheduled)
+    waits = next((pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started_at), None)
     text = f"container {waits.name} is about to start" if waits else "about to start"
-    return Wait("ContainersStarting", text, scheduled=scheduled)
+    return Waiting("ContainersStarting", text, scheduled=scheduled)

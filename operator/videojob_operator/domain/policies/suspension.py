@@ -7,15 +7,15 @@ new pod on resume. Suspensions use up neither retries nor disruptions.
 
 from collections.abc import Iterator
 
-from videojob_operator.domain.conditions import Fact
+from videojob_operator.domain.conditions import ConditionValue
 from videojob_operator.domain.decision import Action, SetActiveDeadline, SetSuspend
-from videojob_operator.domain.observation.context import Case
+from videojob_operator.domain.observation.context import ReconcileContext
 
 
-def mirrored(case: Case) -> Iterator[Action]:
+def sync_actions(case: ReconcileContext) -> Iterator[Action]:
     """What makes the Job equal the VideoJob again."""
     job, wanted = case.job, case.spec.deadlines.active_seconds
-    if job is None or job.finished or job.deleting:
+    if job is None or job.is_finished or job.deleting:
         return
     if job.suspend != case.spec.suspend:
         yield SetSuspend(name=job.name, uid=job.uid, suspend=case.spec.suspend)
@@ -23,9 +23,9 @@ def mirrored(case: Case) -> Iterator[Action]:
         yield SetActiveDeadline(name=job.name, uid=job.uid, seconds=wanted)
 
 
-def suspended(case: Case) -> Fact:
+def suspended_condition(case: ReconcileContext) -> ConditionValue:
     """The condition Suspended; True as soon as no new pod can start."""
     if case.job.suspend if case.job else case.spec.suspend:
-        waits = ", its pod is still ending" if case.live_pod else ""
-        return Fact("True", "SuspendedByUser", f"spec.suspend is true{waits}")
-    return Fact("False", "NotSuspended")
+        waits = ", its pod is still ending" if case.active_pod else ""
+        return ConditionValue("True", "SuspendedByUser", f"spec.suspend is true{waits}")
+    return ConditionValue("False", "NotSuspended")

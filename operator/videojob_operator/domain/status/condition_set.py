@@ -3,28 +3,30 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from videojob_operator.domain.conditions import Fact
-from videojob_operator.domain.observation.context import Case
-from videojob_operator.domain.observation.observed import RUNNER, PodSeen, Problem
+from videojob_operator.domain.conditions import ConditionValue
+from videojob_operator.domain.observation.context import ReconcileContext
+from videojob_operator.domain.observation.observed import RUNNER, ObservedPod, SpecProblem
 from videojob_operator.domain.observation.outcomes import fetch_result
-from videojob_operator.domain.policies.completion import NOT_PUBLISHED, Verdict
-from videojob_operator.domain.policies.startup import Wait, lost
-from videojob_operator.domain.policies.suspension import suspended
+from videojob_operator.domain.policies.completion import PUBLISH_FAILURE_REASONS, Verdict
+from videojob_operator.domain.policies.startup import Waiting, node_lost_condition
+from videojob_operator.domain.policies.suspension import suspended_condition
 
-ACCEPTED = Fact("True", "Valid", "the spec can be run")
-IN_PROGRESS = Fact("Unknown", "InProgress")
-NOT_STALLED = Fact("False", "NotStalled")
-LAST_WORDS = Fact("False", "RunnerEnded", "the Job has ended; its pod's last words are on their way")
-UNPUBLISHED = Fact("False", "NotPublished", "no manifest was committed")
+ACCEPTED = ConditionValue("True", "Valid", "the spec can be run")
+IN_PROGRESS = ConditionValue("Unknown", "InProgress")
+NOT_STALLED = ConditionValue("False", "NotStalled")
+AWAITING_TERMINATION_MESSAGE = ConditionValue(
+    "False", "RunnerEnded", "the Job has ended; its pod's last words are on their way"
+)
+NOT_PUBLISHED = ConditionValue("False", "NotPublished", "no manifest was committed")
 
 
-def on_the_way(case: Case, wait: Wait | None) -> Mapping[str, Fact]:
+def in_progress_conditions(case: ReconcileContext, wait: Waiting | None) -> Mapping[str, ConditionValue]:
     """The facts while there is no verdict."""
     return {
         "Accepted": ACCEPTED,
-        "Running": running(case, wait),
+        "Running": running_condition(case, wait),
         "Succeeded": IN_PROGRESS,
-        "Suspended": suspended(case),
+        "Suspended": suspended_condition(case),
         "Reconciling": _reconciling(case, wait),
         "Stalled": _stalled(wait),
         **_published(case),
@@ -32,109 +34,113 @@ def on_the_way(case: Case, wait: Wait | None) -> Mapping[str, Fact]:
     }
 
 
-def at_the_end(case: Case, verdict: Verdict) -> Mapping[str, Fact]:
+def final_conditions(case: ReconcileContext, verdict: Verdict) -> Mapping[str, ConditionValue]:
     """The facts that come with a verdict."""
-    success = Fact("True" if verdict.succeeded else "False", verdict.reason, verdict.message)
+    success = ConditionValue("True" if verdict.succeeded else "False", verdict.reason, verdict.message)
     return {
         "Accepted": ACCEPTED,
-        "Running": Fact("False", "Finished"),
+        "Running": ConditionValue("False", "Finished"),
         "Succeeded": success,
-        "Suspended": Fact("False", "Finished"),
-        "Reconciling": Fact("False", "Finished"),
-        "Stalled": NOT_STALLED if verdict.succeeded else Fact("True", verdict.reason, verdict.message),
+        "Suspended": ConditionValue("False", "Finished"),
+        "Reconciling": ConditionValue("False", "Finished"),
+        "Stalled": NOT_STALLED if verdict.succeeded else ConditionValue("True", verdict.reason, verdict.message),
         "OutputPublished": _published_at_last(case),
         **_reporting(case),
     }
 
 
-def refused(problem: Problem) -> Mapping[str, Fact]:
+def rejected_conditions(problem: SpecProblem) -> Mapping[str, ConditionValue]:
     """The facts of a spec that cannot be run: nothing was created, and nothing will be."""
-    no = Fact("False", problem.reason, problem.message)
+    no = ConditionValue("False", problem.reason, problem.message)
     return {
         "Accepted": no,
-        "Running": Fact("False", "Finished"),
+        "Running": ConditionValue("False", "Finished"),
         "Succeeded": no,
-        "Reconciling": Fact("False", "Finished"),
-        "Stalled": Fact("True", problem.reason, problem.message),
-        "OutputPublished": UNPUBLISHED,
+        "Reconciling": ConditionValue("False", "Finished"),
+        "Stalled": ConditionValue("True", problem.reason, problem.message),
+        "OutputPublished": NOT_PUBLISHED,
     }
 
 
-def running(case: Case, wait: Wait | None) -> Fact:
+def running_condition(case: ReconcileContext, wait: Waiting | None) -> ConditionValue:
     """Whether the runner's container is at work."""
-    if fact := lost(case):
+    if fact := node_lost_condition(case):
         return fact
     if wait:
-        return wait.fact
-    pod = case.live_pod
+        return wait.condition
+    pod = case.active_pod
     if pod is None:
-        return Fact("False", "Suspended") if case.job and case.job.suspend else LAST_WORDS
+        return ConditionValue("False", "Suspended") if case.job and case.job.suspend else AWAITING_TERMINATION_MESSAGE
     runner = pod.container(RUNNER)
     if runner.exit:
-        return Fact("False", "RunnerEnded", f"exit code {runner.exit.code}; the agent publishes what is left")
-    if not runner.started:
-        return Fact("False", "Suspended", f"pod {pod.name} is ending")
-    return Fact("True", "RunnerStarted", f"pod {pod.name} on node {pod.node}{_resumed(pod)}")
+        return ConditionValue("False", "RunnerEnded", f"exit code {runner.exit.code}; the agent publishes what is left")
+    if not runner.started_at:
+        return ConditionValue("False", "Suspended", f"pod {pod.name} is ending")
+    return ConditionValue("True", "RunnerStarted", f"pod {pod.name} on node {pod.node}{_resumed(pod)}")
 
 
-def _resumed(pod: PodSeen) -> str:
+def _resumed(pod: ObservedPod) -> str:
     """What fetch has brought back of an earlier attempt."""
     fetched = fetch_result(pod)
     step = fetched.resumed_step if fetched else None
     return "" if step is None else f", going on after step {step} of an earlier attempt"
 
 
-def _reconciling(case: Case, wait: Wait | None) -> Fact:
+def _reconciling(case: ReconcileContext, wait: Waiting | None) -> ConditionValue:
     """True until the Job is there: minutes at most, so that nobody's rollout waits for a render (VJ-38)."""
     if case.job:
-        return Fact("False", "JobCreated", f"Job {case.job.name}")
-    return Fact("True", wait.reason if wait else "CreatingJob", wait.message if wait else "")
+        return ConditionValue("False", "JobCreated", f"Job {case.job.name}")
+    return ConditionValue("True", wait.reason if wait else "CreatingJob", wait.message if wait else "")
 
 
-def _stalled(wait: Wait | None) -> Fact:
+def _stalled(wait: Waiting | None) -> ConditionValue:
     taken = wait and wait.reason == "JobNameTaken"
-    return Fact("True", wait.reason, wait.message) if wait and taken else NOT_STALLED
+    return ConditionValue("True", wait.reason, wait.message) if wait and taken else NOT_STALLED
 
 
-def _published(case: Case) -> Mapping[str, Fact]:
-    if case.output and case.digest:
-        return {"OutputPublished": Fact("True", "Published", f"manifest.json lies at {case.output.url}")}
-    told = case.words or (case.report.report if case.report else None)
-    if told and told.failure and told.failure.reason in NOT_PUBLISHED:
-        return {"OutputPublished": Fact("False", "UploadFailed", f"{told.failure.reason}: {told.failure.message}")}
+def _published(case: ReconcileContext) -> Mapping[str, ConditionValue]:
+    if case.output and case.manifest_digest:
+        return {"OutputPublished": ConditionValue("True", "Published", f"manifest.json lies at {case.output.url}")}
+    told = case.termination_report or (case.report.report if case.report else None)
+    if told and told.failure and told.failure.reason in PUBLISH_FAILURE_REASONS:
+        return {
+            "OutputPublished": ConditionValue("False", "UploadFailed", f"{told.failure.reason}: {told.failure.message}")
+        }
     if case.output:
-        return {"OutputPublished": Fact("False", "Publishing", f"frames go to {case.output.url} as they are made")}
+        return {
+            "OutputPublished": ConditionValue("False", "Publishing", f"frames go to {case.output.url} as they are made")
+        }
     return {}
 
 
-def _published_at_last(case: Case) -> Fact:
+def _published_at_last(case: ReconcileContext) -> ConditionValue:
     found = _published(case).get("OutputPublished")
-    return found if found and found.reason != "Publishing" else UNPUBLISHED
+    return found if found and found.reason != "Publishing" else NOT_PUBLISHED
 
 
-def until_silent(case: Case) -> timedelta | None:
+def time_until_stale(case: ReconcileContext) -> timedelta | None:
     """When a running pod that says nothing will have had its time."""
-    if case.live_pod is None:
+    if case.active_pod is None:
         return None
-    started = case.live_pod.container(RUNNER).started
+    started = case.active_pod.container(RUNNER).started_at
     end = started + case.settings.report_wait if started else None
     if case.report:
-        end = case.report.received + case.settings.report_stale
+        end = case.report.received_at + case.settings.report_stale
     return end - case.now if end and end > case.now else None
 
 
-def _reporting(case: Case) -> Mapping[str, Fact]:
+def _reporting(case: ReconcileContext) -> Mapping[str, ConditionValue]:
     """Whether progress arrives; what was known of an earlier pod stands until this one has had its time."""
-    pod = case.live_pod
-    if case.report and pod and case.now > case.report.received + case.settings.report_stale:
-        text = f"the last report came at {case.report.received:%Y-%m-%dT%H:%M:%SZ}"
-        return {"ProgressReporting": Fact("False", "Stale", text)}
+    pod = case.active_pod
+    if case.report and pod and case.now > case.report.received_at + case.settings.report_stale:
+        text = f"the last report came at {case.report.received_at:%Y-%m-%dT%H:%M:%SZ}"
+        return {"ProgressReporting": ConditionValue("False", "Stale", text)}
     if case.report:
-        return {"ProgressReporting": Fact("True", "Reporting")}
-    started = pod.container(RUNNER).started if pod else None
+        return {"ProgressReporting": ConditionValue("True", "Reporting")}
+    started = pod.container(RUNNER).started_at if pod else None
     known = any(item.type == "ProgressReporting" and item.status == "True" for item in case.status.conditions)
     if started is None or case.now < started + case.settings.report_wait or (known and case.progress):
         return {}
     seconds = case.settings.report_wait.total_seconds()
     text = f"no report from the pod for {seconds:.0f} s: is its way to the operator open?"
-    return {"ProgressReporting": Fact("False", "EndpointUnreachable", text)}
+    return {"ProgressReporting": ConditionValue("False", "EndpointUnreachable", text)}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from videojob_operator.domain.conditions import Fact
-from videojob_operator.domain.observation.context import Case
-from videojob_operator.domain.policies.completion import AFTER_THE_WORK
+from videojob_operator.domain.conditions import ConditionValue
+from videojob_operator.domain.observation.context import ReconcileContext
+from videojob_operator.domain.policies.completion import PUBLISHING_STATES
 
-WORDS = {
+STATE_BY_REASON = {
     "FetchingInputs": "Fetching",
     "RunnerEnded": "Publishing",
     "CreatingJob": "Accepted",
@@ -17,7 +17,7 @@ WORDS = {
 """Reasons of Running=False that have a word of their own; any other wait is `Pending`, and `Starting` on a node."""
 
 
-def state(case: Case, facts: Mapping[str, Fact]) -> str:
+def display_state(case: ReconcileContext, facts: Mapping[str, ConditionValue]) -> str:
     """Accepted, Pending, Starting, Fetching, Running, Publishing, Suspended, Stalled, NodeLost, Succeeded or Failed."""
     succeeded, running = facts["Succeeded"].status, facts["Running"]
     if succeeded != "Unknown":
@@ -25,6 +25,6 @@ def state(case: Case, facts: Mapping[str, Fact]) -> str:
     if facts["Suspended"].status == "True":
         return "Suspended"
     if running.status == "True":
-        return "Publishing" if case.progress and case.progress.state in AFTER_THE_WORK else "Running"
-    scheduled = case.live_pod is not None and case.live_pod.node is not None
-    return WORDS.get(running.reason, "Starting" if scheduled else "Pending")
+        return "Publishing" if case.progress and case.progress.state in PUBLISHING_STATES else "Running"
+    scheduled = case.active_pod is not None and case.active_pod.node is not None
+    return STATE_BY_REASON.get(running.reason, "Starting" if scheduled else "Pending")

@@ -10,12 +10,12 @@ from typing import Literal
 
 from videojob_api.resource.status import Condition, VideoJobStatus
 
-from videojob_operator.domain.conditions import PENDING, clean, condition
+from videojob_operator.domain.conditions import PENDING, find_condition, sanitize
 from videojob_operator.domain.decision import RecordEvent
-from videojob_operator.domain.observation.context import Case
-from videojob_operator.domain.observation.outcomes import Fault
+from videojob_operator.domain.observation.context import ReconcileContext
+from videojob_operator.domain.observation.outcomes import FaultClass
 
-TROUBLE = frozenset(
+WARNING_REASONS = frozenset(
     {
         "CreateContainerConfigError",
         "CreateContainerError",
@@ -35,23 +35,23 @@ TROUBLE = frozenset(
     }
 )
 """Reasons of Running=False that somebody may have to do something about."""
-NOTE_LIMIT = 1000
+MAX_NOTE_CHARS = 1000
 
 
-def events(case: Case, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
+def diff_events(case: ReconcileContext, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
     """Everything worth telling about the step from the standing status to `after`."""
-    return (*_job(case, after), *_attempts(case), *verdict_events(case.status, after), *_running(case, after))
+    return (*_job(case, after), *_attempts(case), *completion_events(case.status, after), *_running(case, after))
 
 
-def verdict_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator[RecordEvent]:
+def completion_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator[RecordEvent]:
     """The verdict, when it is new."""
     end = _changed(before, after, "Succeeded")
     if end and end.status != "Unknown":
         yield _event("Normal" if end.status == "True" else "Warning", end.reason, end.message)
 
 
-def _job(case: Case, after: VideoJobStatus) -> Iterator[RecordEvent]:
-    if case.lost_job:
+def _job(case: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    if case.job_deleted:
         yield _event("Warning", "JobDeleted", f"Job {case.status.job_name} was deleted by somebody else")
     if after.job_name and case.status.job_name is None:
         yield _event("Normal", "JobCreated", f"created Job {after.job_name}")
@@ -62,34 +62,34 @@ def _job(case: Case, after: VideoJobStatus) -> Iterator[RecordEvent]:
         yield _event("Normal", "Resumed", "spec.suspend is false")
 
 
-def _attempts(case: Case) -> Iterator[RecordEvent]:
-    for end in case.history.ended_now:
-        if end.fault is Fault.CLUSTER:
+def _attempts(case: ReconcileContext) -> Iterator[RecordEvent]:
+    for end in case.attempts.new_outcomes:
+        if end.fault is FaultClass.CLUSTER:
             yield _event("Warning", "Disrupted", f"{end.reason}: {end.message}")
-        elif end.fault is Fault.OWN:
+        elif end.fault is FaultClass.OWN:
             yield _event("Warning", "AttemptFailed", f"{end.reason}: {end.message}")
 
 
-def _running(case: Case, after: VideoJobStatus) -> Iterator[RecordEvent]:
-    old, new = condition(case.status, "Running"), condition(after, "Running")
+def _running(case: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    old, new = find_condition(case.status, "Running"), find_condition(after, "Running")
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
         return
     if new.status == "True":
         yield _event("Normal", new.reason, new.message)
-    elif new.reason in TROUBLE:
+    elif new.reason in WARNING_REASONS:
         yield _event("Warning", new.reason, new.message)
 
 
 def _changed(before: VideoJobStatus, after: VideoJobStatus, kind: str) -> Condition | None:
     """The condition of that type in `after`, if its status is another than before."""
-    new = condition(after, kind)
+    new = find_condition(after, kind)
     return new if new and new.status != _status(before, kind) else None
 
 
 def _status(status: VideoJobStatus, kind: str) -> str:
-    found = condition(status, kind)
+    found = find_condition(status, kind)
     return found.status if found else PENDING.status
 
 
 def _event(kind: Literal["Normal", "Warning"], reason: str, note: str) -> RecordEvent:
-    return RecordEvent(type=kind, reason=reason, note=clean(note, NOTE_LIMIT))
+    return RecordEvent(type=kind, reason=reason, note=sanitize(note, MAX_NOTE_CHARS))

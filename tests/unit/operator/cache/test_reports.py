@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.report import ProgressState, Report
-from videojob_operator.cache.reports import Slots
-from videojob_operator.domain.observation.observed import PodSeen
+from videojob_operator.cache.reports import ReportBuffer
+from videojob_operator.domain.observation.observed import ObservedPod
 
 from tests.unit.operator.fakes import ManualClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def pod(number: int = 1) -> PodSeen:
-    return PodSeen(uid=f"pod-{number}", name="x", job_uid="job-1", created=NOW + timedelta(minutes=number))
+def pod(number: int = 1) -> ObservedPod:
+    return ObservedPod(uid=f"pod-{number}", name="x", job_uid="job-1", created=NOW + timedelta(minutes=number))
 
 
 def report(sequence: int, *, state: ProgressState = ProgressState.RUNNING, **more: Any) -> Report:
@@ -29,83 +29,83 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def slots(clock: ManualClock) -> Slots:
-    return Slots(clock=clock, now=lambda: NOW)
+def slots(clock: ManualClock) -> ReportBuffer:
+    return ReportBuffer(clock=clock, now=lambda: NOW)
 
 
-def shown(slots: Slots) -> int | None:
-    seen = slots.show("uid-1")
+def shown(slots: ReportBuffer) -> int | None:
+    seen = slots.get("uid-1")
     return seen.report.sequence if seen else None
 
 
-def test_the_first_report_is_shown_at_once(slots: Slots) -> None:
+def test_the_first_report_is_shown_at_once(slots: ReportBuffer) -> None:
     assert shown(slots) is None
-    assert slots.take("uid-1", report(1), pod()) == 0
+    assert slots.put("uid-1", report(1), pod()) == 0
     assert shown(slots) == 1
 
 
-def test_the_next_one_waits_for_the_floor_of_two_seconds(slots: Slots, clock: ManualClock) -> None:
-    slots.take("uid-1", report(1), pod())
+def test_the_next_one_waits_for_the_floor_of_two_seconds(slots: ReportBuffer, clock: ManualClock) -> None:
+    slots.put("uid-1", report(1), pod())
     clock.forward(0.5)
-    assert slots.take("uid-1", report(2), pod()) == 1.5
-    assert (shown(slots), slots.due("uid-1")) == (1, 1.5)
+    assert slots.put("uid-1", report(2), pod()) == 1.5
+    assert (shown(slots), slots.next_flush("uid-1")) == (1, 1.5)
     clock.forward(1.5)
-    assert (shown(slots), slots.due("uid-1")) == (2, None)
+    assert (shown(slots), slots.next_flush("uid-1")) == (2, None)
 
 
-def test_what_comes_meanwhile_replaces_what_waits(slots: Slots, clock: ManualClock) -> None:
+def test_what_comes_meanwhile_replaces_what_waits(slots: ReportBuffer, clock: ManualClock) -> None:
     for sequence in (1, 2, 3, 4):
-        slots.take("uid-1", report(sequence), pod())
+        slots.put("uid-1", report(sequence), pod())
     clock.forward(2)
     assert shown(slots) == 4
 
 
 @pytest.mark.parametrize("state", [ProgressState.DONE, ProgressState.FAILED, ProgressState.CHECKPOINTING])
-def test_a_new_state_does_not_wait(slots: Slots, state: ProgressState) -> None:
-    slots.take("uid-1", report(1), pod())
-    assert slots.take("uid-1", report(2, state=state), pod()) == 0
+def test_a_new_state_does_not_wait(slots: ReportBuffer, state: ProgressState) -> None:
+    slots.put("uid-1", report(1), pod())
+    assert slots.put("uid-1", report(2, state=state), pod()) == 0
     assert shown(slots) == 2
 
 
-def test_a_new_state_takes_along_what_waited(slots: Slots, clock: ManualClock) -> None:
-    slots.take("uid-1", report(1), pod())
-    slots.take("uid-1", report(2), pod())
-    slots.take("uid-1", report(3, state=ProgressState.DONE), pod())
+def test_a_new_state_takes_along_what_waited(slots: ReportBuffer, clock: ManualClock) -> None:
+    slots.put("uid-1", report(1), pod())
+    slots.put("uid-1", report(2), pod())
+    slots.put("uid-1", report(3, state=ProgressState.DONE), pod())
     clock.forward(10)
-    assert (shown(slots), slots.due("uid-1")) == (3, None)
+    assert (shown(slots), slots.next_flush("uid-1")) == (3, None)
 
 
-def test_an_older_report_is_turned_away(slots: Slots) -> None:
-    slots.take("uid-1", report(5), pod())
-    assert slots.take("uid-1", report(5), pod()) is None
-    assert slots.take("uid-1", report(4), pod()) is None
+def test_an_older_report_is_turned_away(slots: ReportBuffer) -> None:
+    slots.put("uid-1", report(5), pod())
+    assert slots.put("uid-1", report(5), pod()) is None
+    assert slots.put("uid-1", report(4), pod()) is None
     assert shown(slots) == 5
 
 
-def test_a_newer_pod_begins_anew_and_an_older_one_is_turned_away(slots: Slots) -> None:
-    slots.take("uid-1", report(9), pod(1))
-    assert slots.take("uid-1", report(1), pod(2)) == 0
-    assert slots.take("uid-1", report(10), pod(1)) is None
+def test_a_newer_pod_begins_anew_and_an_older_one_is_turned_away(slots: ReportBuffer) -> None:
+    slots.put("uid-1", report(9), pod(1))
+    assert slots.put("uid-1", report(1), pod(2)) == 0
+    assert slots.put("uid-1", report(10), pod(1)) is None
 
 
-def test_five_hundred_running_jobs_wait_ten_seconds_each(slots: Slots, clock: ManualClock) -> None:
+def test_five_hundred_running_jobs_wait_ten_seconds_each(slots: ReportBuffer, clock: ManualClock) -> None:
     for number in range(500):
-        slots.take(f"uid-{number}", report(1), pod())
-    assert slots.running() == 500
-    assert slots.take("uid-7", report(2), pod()) == 10
+        slots.put(f"uid-{number}", report(1), pod())
+    assert slots.reporting_jobs() == 500
+    assert slots.put("uid-7", report(2), pod()) == 10
 
 
-def test_jobs_that_have_ended_leave_the_budget_to_the_others(slots: Slots) -> None:
+def test_jobs_that_have_ended_leave_the_budget_to_the_others(slots: ReportBuffer) -> None:
     for number in range(500):
-        slots.take(f"uid-{number}", report(1), pod())
+        slots.put(f"uid-{number}", report(1), pod())
     for number in range(400):
-        slots.take(f"uid-{number}", report(2, state=ProgressState.DONE), pod())
-    assert slots.running() == 100
-    assert slots.take("uid-450", report(2), pod()) == 2
+        slots.put(f"uid-{number}", report(2, state=ProgressState.DONE), pod())
+    assert slots.reporting_jobs() == 100
+    assert slots.put("uid-450", report(2), pod()) == 2
 
 
-def test_a_forgotten_slot_is_gone(slots: Slots) -> None:
-    slots.take("uid-1", report(1), pod())
-    slots.forget("uid-1")
-    assert (shown(slots), slots.running(), len(slots), slots.due("uid-1")) == (None, 0, 0, None)
-    slots.forget("uid-1")
+def test_a_forgotten_slot_is_gone(slots: ReportBuffer) -> None:
+    slots.put("uid-1", report(1), pod())
+    slots.evict("uid-1")
+    assert (shown(slots), slots.reporting_jobs(), len(slots), slots.next_flush("uid-1")) == (None, 0, 0, None)
+    slots.evict("uid-1")

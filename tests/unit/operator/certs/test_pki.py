@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from videojob_operator.certs import pki
-from videojob_operator.certs.manager import Keeper
+from videojob_operator.certs.manager import CertificateManager
 from videojob_operator.kube.errors import Conflict, NotFound
 from videojob_operator.kube.kinds import SECRETS
 from videojob_operator.reports.server import server_context
@@ -25,16 +25,16 @@ NAMES = ("videojob", "videojob.videojob-system.svc")
 
 
 @pytest.fixture(scope="module")
-def first() -> pki.Certificates:
-    return pki.current(None, names=NAMES, now=NOW)
+def first() -> pki.CertificateBundle:
+    return pki.load_or_issue(None, names=NAMES, now=NOW)
 
 
-def later(first: pki.Certificates, *, days: int, names: tuple[str, ...] = NAMES) -> pki.Certificates:
-    return pki.current(first.data(), names=names, now=NOW + timedelta(days=days))
+def later(first: pki.CertificateBundle, *, days: int, names: tuple[str, ...] = NAMES) -> pki.CertificateBundle:
+    return pki.load_or_issue(first.secret_data(), names=names, now=NOW + timedelta(days=days))
 
 
-def test_an_empty_secret_gets_an_authority_and_a_certificate_it_has_signed(first: pki.Certificates) -> None:
-    serving, authority = first.serving.x509, first.authority.x509
+def test_an_empty_secret_gets_an_authority_and_a_certificate_it_has_signed(first: pki.CertificateBundle) -> None:
+    serving, authority = first.serving.x509, first.ca.x509
     serving.verify_directly_issued_by(authority)
     assert serving.not_valid_after_utc - NOW == timedelta(days=90)
     assert authority.not_valid_after_utc - NOW == timedelta(days=3650)
@@ -42,64 +42,64 @@ def test_an_empty_secret_gets_an_authority_and_a_certificate_it_has_signed(first
     assert held.get_values_for_type(x509.DNSName) == list(NAMES)
 
 
-def test_the_authority_can_sign_servers_and_nothing_below_it(first: pki.Certificates) -> None:
-    constraints = first.authority.x509.extensions.get_extension_for_class(x509.BasicConstraints)
+def test_the_authority_can_sign_servers_and_nothing_below_it(first: pki.CertificateBundle) -> None:
+    constraints = first.ca.x509.extensions.get_extension_for_class(x509.BasicConstraints)
     assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (True, True, 0)
     assert first.serving.x509.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
 
 
-def test_the_authority_fits_into_a_pods_environment(first: pki.Certificates) -> None:
-    assert len(first.authority.certificate) < 1024
+def test_the_authority_fits_into_a_pods_environment(first: pki.CertificateBundle) -> None:
+    assert len(first.ca.certificate_pem) < 1024
 
 
-def test_what_is_sound_is_kept(first: pki.Certificates) -> None:
+def test_what_is_sound_is_kept(first: pki.CertificateBundle) -> None:
     assert later(first, days=59) == first
 
 
-def test_the_certificate_is_renewed_a_month_early_by_the_same_authority(first: pki.Certificates) -> None:
+def test_the_certificate_is_renewed_a_month_early_by_the_same_authority(first: pki.CertificateBundle) -> None:
     renewed = later(first, days=61)
-    assert renewed.authority == first.authority
+    assert renewed.ca == first.ca
     assert renewed.serving != first.serving
-    renewed.serving.x509.verify_directly_issued_by(first.authority.x509)
+    renewed.serving.x509.verify_directly_issued_by(first.ca.x509)
 
 
-def test_other_names_want_another_certificate(first: pki.Certificates) -> None:
+def test_other_names_want_another_certificate(first: pki.CertificateBundle) -> None:
     renewed = later(first, days=0, names=(*NAMES, "videojob.elsewhere.svc"))
-    assert renewed.authority == first.authority
+    assert renewed.ca == first.ca
     assert renewed.serving != first.serving
 
 
-def test_an_old_authority_is_replaced_with_all_it_has_signed(first: pki.Certificates) -> None:
+def test_an_old_authority_is_replaced_with_all_it_has_signed(first: pki.CertificateBundle) -> None:
     renewed = later(first, days=3650 - 364)
-    assert renewed.authority != first.authority
-    renewed.serving.x509.verify_directly_issued_by(renewed.authority.x509)
+    assert renewed.ca != first.ca
+    renewed.serving.x509.verify_directly_issued_by(renewed.ca.x509)
 
 
 @pytest.mark.parametrize("field", [pki.CA_CERT, pki.CA_KEY, pki.TLS_CERT, pki.TLS_KEY])
 @pytest.mark.parametrize("damage", ["missing", "empty", "no base64", "no PEM"])
-def test_damage_anywhere_is_repaired(first: pki.Certificates, field: str, damage: str) -> None:
-    data = first.data()
+def test_damage_anywhere_is_repaired(first: pki.CertificateBundle, field: str, damage: str) -> None:
+    data = first.secret_data()
     values = {"empty": "", "no base64": "%%%", "no PEM": base64.b64encode(b"hello").decode()}
     if damage == "missing":
         del data[field]
     else:
         data[field] = values[damage]
-    repaired = pki.current(data, names=NAMES, now=NOW)
-    assert pki.current(repaired.data(), names=NAMES, now=NOW) == repaired
+    repaired = pki.load_or_issue(data, names=NAMES, now=NOW)
+    assert pki.load_or_issue(repaired.secret_data(), names=NAMES, now=NOW) == repaired
 
 
-def test_a_key_that_does_not_fit_its_certificate_is_damage(first: pki.Certificates) -> None:
-    other = pki.current(None, names=NAMES, now=NOW)
-    mixed = first.data() | {pki.TLS_KEY: other.data()[pki.TLS_KEY]}
-    assert pki.read(mixed) is None
+def test_a_key_that_does_not_fit_its_certificate_is_damage(first: pki.CertificateBundle) -> None:
+    other = pki.load_or_issue(None, names=NAMES, now=NOW)
+    mixed = first.secret_data() | {pki.TLS_KEY: other.secret_data()[pki.TLS_KEY]}
+    assert pki.parse_secret_data(mixed) is None
 
 
-def test_a_certificate_of_another_authority_is_replaced(first: pki.Certificates) -> None:
-    other = pki.current(None, names=NAMES, now=NOW)
-    mixed = pki.Certificates(first.authority, other.serving)
-    renewed = pki.current(mixed.data(), names=NAMES, now=NOW)
-    assert renewed.authority == first.authority
-    renewed.serving.x509.verify_directly_issued_by(first.authority.x509)
+def test_a_certificate_of_another_authority_is_replaced(first: pki.CertificateBundle) -> None:
+    other = pki.load_or_issue(None, names=NAMES, now=NOW)
+    mixed = pki.CertificateBundle(first.ca, other.serving)
+    renewed = pki.load_or_issue(mixed.secret_data(), names=NAMES, now=NOW)
+    assert renewed.ca == first.ca
+    renewed.serving.x509.verify_directly_issued_by(first.ca.x509)
 
 
 def handshake(server: ssl.SSLContext, authority: str, name: str) -> None:
@@ -130,21 +130,23 @@ class Kept:
         self.api.add(SECRETS, {"metadata": {"name": "videojob-tls"}, "type": "Opaque"})
         self.context = server_context()
 
-    def keeper(self) -> Keeper:
-        return Keeper(self.api, self.context, namespace="art", secret="videojob-tls", names=NAMES, now=lambda: self.now)
+    def keeper(self) -> CertificateManager:
+        return CertificateManager(
+            self.api, self.context, namespace="art", secret="videojob-tls", names=NAMES, now=lambda: self.now
+        )
 
 
 async def test_the_empty_secret_is_filled_and_served() -> None:
     kept = Kept()
     keeper = kept.keeper()
-    assert keeper.authority == ""
+    assert keeper.ca_pem == ""
     await keeper.ensure()
     stored = kept.api.objects[SECRETS, "art", "videojob-tls"]
     assert set(stored["data"]) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
     assert stored["type"] == "Opaque"
-    handshake(kept.context, keeper.authority, "videojob.videojob-system.svc")
+    handshake(kept.context, keeper.ca_pem, "videojob.videojob-system.svc")
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(kept.context, keeper.authority, "elsewhere.svc")
+        handshake(kept.context, keeper.ca_pem, "elsewhere.svc")
 
 
 async def test_a_restart_writes_nothing_and_serves_the_same_authority() -> None:
@@ -152,7 +154,7 @@ async def test_a_restart_writes_nothing_and_serves_the_same_authority() -> None:
     before, after = kept.keeper(), kept.keeper()
     await before.ensure()
     await after.ensure()
-    assert before.authority == after.authority
+    assert before.ca_pem == after.ca_pem
     assert kept.api.verbs() == ["get", "replace", "get"]
 
 
@@ -162,10 +164,10 @@ async def test_a_renewal_reaches_the_next_handshake_without_a_restart() -> None:
     kept.now = datetime.now(UTC) - timedelta(days=95)
     await keeper.ensure()
     with pytest.raises(ssl.SSLCertVerificationError):  # it has expired five days ago
-        handshake(kept.context, keeper.authority, "videojob")
+        handshake(kept.context, keeper.ca_pem, "videojob")
     kept.now = datetime.now(UTC)
     await keeper.ensure()
-    handshake(kept.context, keeper.authority, "videojob")
+    handshake(kept.context, keeper.ca_pem, "videojob")
 
 
 async def test_who_loses_the_race_takes_the_winners_authority() -> None:
@@ -174,7 +176,7 @@ async def test_who_loses_the_race_takes_the_winners_authority() -> None:
     await winner.ensure()
     kept.api.fail["get", SECRETS] = Conflict("as if the write had been refused", status=409)
     await loser.ensure()
-    assert loser.authority == winner.authority
+    assert loser.ca_pem == winner.ca_pem
 
 
 async def test_a_missing_secret_is_an_error_that_stops_the_start() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.plan import JobPlan, JobRef
-from videojob_operator.domain.manifests.job import failure_rules, job_manifest
+from videojob_operator.domain.manifests.job import job_manifest, pod_failure_policy
 from videojob_operator.domain.manifests.volumes import claim_names, secret_names
 from videojob_operator.domain.names import audience, job_name, progress_path
 
@@ -45,7 +45,7 @@ def mounts(found: dict[str, Any], container: str) -> dict[str, tuple[str, str, b
 
 def test_names_are_pure_functions_and_fit() -> None:
     assert job_name("sunset") == "sunset-1"
-    assert job_name("x" * 52, round_=2) == "x" * 52 + "-2"
+    assert job_name("x" * 52, attempt=2) == "x" * 52 + "-2"
     assert audience(namespace="art", name="sunset", uid="u") == "videojobs.dev/status/art/sunset/u"
     assert progress_path(namespace="art", name="sunset") == "/v1/namespaces/art/videojobs/sunset/progress"
 
@@ -79,7 +79,7 @@ def test_the_job_retries_within_itself_and_never_vanishes_by_itself() -> None:
 
 
 def test_a_disruption_is_ignored_before_any_exit_code_is_looked_at() -> None:
-    first, *others = failure_rules()
+    first, *others = pod_failure_policy()
     assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert others == [
         {"action": "FailJob", "onExitCodes": {"containerName": name, "operator": "In", "values": [64, 65, 66]}}

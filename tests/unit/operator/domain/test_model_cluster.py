@@ -16,7 +16,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
 from videojob_api.resource.status import AttemptStatus, Condition, OutputStatus, ProgressStatus, VideoJobStatus
-from videojob_operator.domain.conditions import is_over
+from videojob_operator.domain.conditions import is_finished
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import (
     Action,
@@ -28,16 +28,16 @@ from videojob_operator.domain.decision import (
     SetSuspend,
 )
 from videojob_operator.domain.observation.observed import (
-    ConditionSeen,
-    ContainerSeen,
+    ContainerExit,
     CreationProblem,
-    Exit,
-    JobSeen,
     Observed,
+    ObservedCondition,
+    ObservedContainer,
+    ObservedJob,
+    ObservedPod,
+    ObservedReport,
+    ObservedVideoJob,
     PodRefusal,
-    PodSeen,
-    ReportSeen,
-    VideoJobSeen,
 )
 
 from tests.unit.operator.builders import DIGEST, JOB_UID, NOW, UID, custom, settings, spec
@@ -57,9 +57,9 @@ def document(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStra
     return st.fixed_dictionaries(fields).map(lambda told: kind(**told))
 
 
-def seen_conditions(*kinds: str) -> st.SearchStrategy[dict[str, ConditionSeen]]:
+def seen_conditions(*kinds: str) -> st.SearchStrategy[dict[str, ObservedCondition]]:
     one = st.sampled_from(kinds).flatmap(
-        lambda kind: st.builds(ConditionSeen, st.just(kind), TRUTH, WORDS, TEXTS, MAYBE)
+        lambda kind: st.builds(ObservedCondition, st.just(kind), TRUTH, WORDS, TEXTS, MAYBE)
     )
     return st.lists(one, max_size=3).map(lambda found: {item.type: item for item in found})
 
@@ -79,22 +79,24 @@ def reports() -> st.SearchStrategy[Report]:
     )
 
 
-def exits() -> st.SearchStrategy[Exit]:
+def exits() -> st.SearchStrategy[ContainerExit]:
     message = TEXTS | reports().map(lambda told: told.model_dump_json(by_alias=True))
-    return st.builds(Exit, st.sampled_from([0, 1, 64, 65, 66, 70, 74, 75, 137, 300, -1]), WORDS, message, MAYBE)
+    return st.builds(
+        ContainerExit, st.sampled_from([0, 1, 64, 65, 66, 70, 74, 75, 137, 300, -1]), WORDS, message, MAYBE
+    )
 
 
-def containers() -> st.SearchStrategy[dict[str, ContainerSeen]]:
-    def one(name: str) -> st.SearchStrategy[ContainerSeen]:
-        return st.builds(ContainerSeen, st.just(name), WORDS, TEXTS, MAYBE, MAYBE, st.none() | exits())
+def containers() -> st.SearchStrategy[dict[str, ObservedContainer]]:
+    def one(name: str) -> st.SearchStrategy[ObservedContainer]:
+        return st.builds(ObservedContainer, st.just(name), WORDS, TEXTS, MAYBE, MAYBE, st.none() | exits())
 
     found = st.tuples(*(st.none() | one(name) for name in ("agent", "fetch", "runner")))
     return found.map(lambda items: {item.name: item for item in items if item})
 
 
-def pods() -> st.SearchStrategy[PodSeen]:
+def pods() -> st.SearchStrategy[ObservedPod]:
     return st.builds(
-        PodSeen,
+        ObservedPod,
         uid=st.sampled_from(["p1", "p2"]),
         name=st.sampled_from(["a", "b", "c", "d"]),
         job_uid=st.just(JOB_UID),
@@ -103,17 +105,17 @@ def pods() -> st.SearchStrategy[PodSeen]:
         node=st.none() | st.just("n1"),
         reason=WORDS,
         message=TEXTS,
-        deleting=MAYBE,
-        gone=st.booleans(),
+        deletion_deadline=MAYBE,
+        deleted=st.booleans(),
         conditions=seen_conditions("PodScheduled", "PodReadyToStartContainers", "DisruptionTarget"),
         containers=containers(),
     )
 
 
-def jobs() -> st.SearchStrategy[JobSeen]:
+def jobs() -> st.SearchStrategy[ObservedJob]:
     count = st.integers(0, 3)
     return st.builds(
-        JobSeen,
+        ObservedJob,
         uid=st.just(JOB_UID),
         name=st.just("sunset-1"),
         owner_uid=st.sampled_from([UID, UID, UID, "", "other"]),
@@ -165,7 +167,7 @@ SPECS = (
 
 def observations() -> st.SearchStrategy[Observed]:
     videojob = st.builds(
-        VideoJobSeen,
+        ObservedVideoJob,
         namespace=st.just("art"),
         name=st.just("sunset"),
         uid=st.just(UID),
@@ -176,12 +178,12 @@ def observations() -> st.SearchStrategy[Observed]:
         deleting=st.sampled_from([False, False, False, True]),
     )
     report = st.builds(
-        ReportSeen,
+        ObservedReport,
         reports(),
         st.sampled_from(["p1", "p2", "p3"]),
         pod_created=MOMENTS,
-        received=MOMENTS,
-        changed=MOMENTS,
+        received_at=MOMENTS,
+        progressed_at=MOMENTS,
     )
     problem = st.builds(
         CreationProblem, st.sampled_from(["CreateFailed", "JobNameTaken"]), TEXTS, permanent=st.booleans()
@@ -235,9 +237,9 @@ def _effect(seen: Observed, action: Action, *, now: datetime) -> dict[str, Any]:
     raise AssertionError(f"an action without its Job: {action}")
 
 
-def created(manifest: Any, *, now: datetime) -> JobSeen:
+def created(manifest: Any, *, now: datetime) -> ObservedJob:
     meta, body = manifest["metadata"], manifest["spec"]
-    return JobSeen(
+    return ObservedJob(
         uid="fresh",
         name=meta["name"],
         owner_uid=meta["ownerReferences"][0]["uid"],
@@ -269,7 +271,7 @@ def test_carrying_a_decision_out_and_deciding_again_changes_nothing_more(seen: O
 def test_a_verdict_is_final_whatever_comes_after(seen: Observed, later: int) -> None:
     first = decide(seen, now=NOW, settings=SETTINGS)
     after = carried_out(seen, first, now=NOW)
-    if is_over(after.videojob.status) and not after.videojob.deleting:
+    if is_finished(after.videojob.status) and not after.videojob.deleting:
         again = decide(replace(after, job=None, pods=()), now=NOW + timedelta(seconds=later), settings=SETTINGS)
         assert again.status.conditions == after.videojob.status.conditions
         assert steps(again) == []
@@ -283,7 +285,7 @@ def test_every_decision_can_be_written(seen: Observed) -> None:
     assert VideoJobStatus.model_validate_json(written) == decision.status
     assert all(len(item.message) <= 1024 for item in decision.status.conditions)
     assert all(len(action.note) <= 1024 for action in decision.actions if isinstance(action, RecordEvent))
-    assert decision.look_again is None or decision.look_again >= timedelta(seconds=1)
+    assert decision.requeue_after is None or decision.requeue_after >= timedelta(seconds=1)
 
 
 @GENEROUS

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from videojob_api.contract.config import RunnerConfig
 from videojob_api.messages.plan import JobPlan, JobRef
-from videojob_operator.domain.manifests.plan import Places, make_plan, plan_json
-from videojob_operator.domain.manifests.scratch import Scratch, scratch
-from videojob_operator.domain.policies.acceptance import objection
+from videojob_operator.domain.manifests.plan import PlanPaths, build_plan, serialize_plan
+from videojob_operator.domain.manifests.scratch import ScratchSize, scratch_size
+from videojob_operator.domain.policies.acceptance import find_problem
 
 from tests.unit.operator.builders import UID, custom, settings, spec
 
@@ -19,8 +19,8 @@ S3 = {"bucket": "art", "endpoint": "https://minio:9000", "credentials": {"secret
 GI = 1024**3
 
 
-def plan(places: Places | None = None, **told: Any) -> JobPlan:
-    return make_plan(REF, spec(**told), places or Places())
+def plan(places: PlanPaths | None = None, **told: Any) -> JobPlan:
+    return build_plan(REF, spec(**told), places or PlanPaths())
 
 
 def test_the_config_is_the_same_pipeline_in_our_form() -> None:
@@ -85,14 +85,14 @@ def test_a_claim_output(sub_path: str | None, layout: str, folder: str, url: str
 
 
 def test_a_run_without_a_cluster_goes_where_its_user_says() -> None:
-    local = Places(io_path="/tmp/io", output_folder="/home/me/out", credentials_root=None)
+    local = PlanPaths(io_path="/tmp/io", output_folder="/home/me/out", credentials_root=None)
     told = plan(local, output={"s3": S3})
     assert (told.output.folder, told.output.url, told.output.s3) == ("/home/me/out", "file:///home/me/out/", None)
     assert (told.io_path, told.credentials_root, told.report) == ("/tmp/io", None, None)
 
 
 def test_in_the_pod_reports_and_credentials_have_their_places() -> None:
-    told = plan(Places(report_url="https://reports/v1"))
+    told = plan(PlanPaths(report_url="https://reports/v1"))
     assert told.report is not None
     assert (told.report.url, told.report.token_path) == ("https://reports/v1", "/var/run/secrets/videojob/token")
     assert (told.io_path, told.credentials_root) == ("/video_io", "/var/run/secrets/videojob/s3")
@@ -116,7 +116,7 @@ def test_the_agent_may_publish_for_half_of_the_grace_period(grace: int, flush: i
 def test_fetch_may_wait_for_a_store_as_long_as_the_job_may_take_to_start() -> None:
     assert plan().fetch_seconds == 1800
     assert plan(deadlines={"startSeconds": 7200}).fetch_seconds == 7200
-    assert plan(Places(fetch_seconds=60), deadlines={"startSeconds": 7200}).fetch_seconds == 60
+    assert plan(PlanPaths(fetch_seconds=60), deadlines={"startSeconds": 7200}).fetch_seconds == 60
 
 
 def test_a_finished_output_waits_for_its_store_as_long_as_the_user_says() -> None:
@@ -126,12 +126,12 @@ def test_a_finished_output_waits_for_its_store_as_long_as_the_user_says() -> Non
 
 def test_a_plan_that_was_written_can_be_read() -> None:
     told = plan(output={"s3": S3}, inputs=[{"path": "ä", "inline": "“$(HOME)” \n"}])
-    assert JobPlan.model_validate_json(plan_json(told)) == told
+    assert JobPlan.model_validate_json(serialize_plan(told)) == told
 
 
 def found(**told: Any) -> str | None:
     """The reason of the objection to a spec."""
-    problem = objection(REF, spec(**told), settings(s3_allowed_endpoints=("http://minio:9000",)))
+    problem = find_problem(REF, spec(**told), settings(s3_allowed_endpoints=("http://minio:9000",)))
     return problem.reason if problem else None
 
 
@@ -167,12 +167,12 @@ def test_scratch_holds_larger_frames_too_and_the_longer_video() -> None:
     raw = 64 * 64 * 3
     told = spec(post=[{"upscale": {"scale": 2}}, {"interpolate": {"fps": 48}}])
     pngs, video = 12 * (raw + 4 * raw) * 0.6, 24 * 4 * raw * 0.1
-    assert int(scratch(told).request) == pytest.approx(pngs + video + GI, abs=1)
+    assert int(scratch_size(told).request) == pytest.approx(pngs + video + GI, abs=1)
 
 
 @pytest.mark.parametrize("told", [{"scratch": {"size": "20Gi"}}, {"scratch": {"size": "20Gi"}, "runAsUser": 7}])
 def test_a_scratch_size_that_the_user_gives_is_taken(told: dict[str, Any]) -> None:
-    assert scratch(spec(pod=told)) == Scratch("20Gi", "20Gi")
+    assert scratch_size(spec(pod=told)) == ScratchSize("20Gi", "20Gi")
 
 
 def vqgan(**form: Any) -> dict[str, Any]:
@@ -189,48 +189,48 @@ def vqgan(**form: Any) -> dict[str, Any]:
     ],
 )
 def test_scratch_is_estimated_from_the_frames(form: dict[str, Any], frames: int) -> None:
-    size = scratch(spec(pipeline=vqgan(**form)))
+    size = scratch_size(spec(pipeline=vqgan(**form)))
     assert int(size.request) == pytest.approx(frames * 3_000_000 * 0.7 + GI, abs=1)
     assert size.limit == size.request
 
 
 def test_a_timelapse_has_a_frame_more_than_iterations_and_a_video_of_ten_times_as_many() -> None:
-    size = scratch(spec(pipeline=vqgan(timelapse={"prompts": "p", "iterations": 99})))
+    size = scratch_size(spec(pipeline=vqgan(timelapse={"prompts": "p", "iterations": 99})))
     assert int(size.request) == pytest.approx(100 * 3_000_000 * (0.6 + 10 * 0.1) + GI, abs=1)
 
 
 def test_a_style_transfer_keeps_its_source_s_frames_too_and_has_no_limit_when_their_number_is_unknown() -> None:
     style = {"prompts": "p", "source": "a"}
     film = [{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 0}]
-    sized = scratch(spec(pipeline=vqgan(styleTransfer=style | {"frames": 50}), inputs=film))
+    sized = scratch_size(spec(pipeline=vqgan(styleTransfer=style | {"frames": 50}), inputs=film))
     assert int(sized.request) == pytest.approx(50 * 3_000_000 * (2 * 0.6 + 0.1) + GI, abs=1)
     assert sized.limit == sized.request
-    assert scratch(spec(pipeline=vqgan(styleTransfer=style), inputs=film)).limit is None
+    assert scratch_size(spec(pipeline=vqgan(styleTransfer=style), inputs=film)).limit is None
 
 
 def test_known_inputs_add_to_the_estimate_and_unknown_ones_lift_the_limit() -> None:
-    empty = int(scratch(spec()).request)
-    sized = scratch(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 12345}]))
-    unknown = scratch(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}}]))
-    mounted = scratch(spec(inputs=[{"path": "a", "pvc": {"claimName": "c"}, "access": "Mount", "sizeBytes": 7}]))
-    assert sized == Scratch(str(empty + 12345), str(empty + 12345))
-    assert unknown == Scratch(str(empty), None)
-    assert mounted == Scratch(str(empty), str(empty))
-    assert scratch(spec(**custom(command=["true"]))) == Scratch(str(GI), None)
+    empty = int(scratch_size(spec()).request)
+    sized = scratch_size(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}, "sizeBytes": 12345}]))
+    unknown = scratch_size(spec(inputs=[{"path": "a", "s3": {"bucket": "art", "key": "k"}}]))
+    mounted = scratch_size(spec(inputs=[{"path": "a", "pvc": {"claimName": "c"}, "access": "Mount", "sizeBytes": 7}]))
+    assert sized == ScratchSize(str(empty + 12345), str(empty + 12345))
+    assert unknown == ScratchSize(str(empty), None)
+    assert mounted == ScratchSize(str(empty), str(empty))
+    assert scratch_size(spec(**custom(command=["true"]))) == ScratchSize(str(GI), None)
 
 
 @pytest.mark.parametrize(
     ("told", "places", "carries"),
     [
-        ({}, Places(), True),
-        ({"test": {"durationSeconds": 3}}, Places(), False),
-        (custom(command=["true"]), Places(), False),
-        ({}, Places(has_next_attempt=False), False),
+        ({}, PlanPaths(), True),
+        ({"test": {"durationSeconds": 3}}, PlanPaths(), False),
+        (custom(command=["true"]), PlanPaths(), False),
+        ({}, PlanPaths(can_retry=False), False),
     ],
     ids=["real work", "a test", "a foreign image", "a run without a cluster"],
 )
 def test_checkpoints_are_carried_where_the_next_attempt_could_go_on_from_them(
-    told: dict[str, Any], places: Places, carries: bool
+    told: dict[str, Any], places: PlanPaths, carries: bool
 ) -> None:
     assert plan(places, **told).publishes_checkpoints is carries
 

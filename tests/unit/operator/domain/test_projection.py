@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 from videojob_api.resource.status import VideoJobStatus
-from videojob_operator.domain.observation.observed import ConditionSeen, ContainerSeen, Exit
-from videojob_operator.domain.observation.projection import EPOCH, project_job, project_pod, project_videojob, time
+from videojob_operator.domain.observation.observed import ContainerExit, ObservedCondition, ObservedContainer
+from videojob_operator.domain.observation.projection import (
+    EPOCH,
+    parse_time,
+    project_job,
+    project_pod,
+    project_videojob,
+)
 
 from tests.unit.operator.raw_objects import Raw, raw_job, raw_pod, raw_videojob
 
@@ -30,7 +36,7 @@ def at(second: int) -> datetime:
     ],
 )
 def test_times_are_aware_or_absent(text: object, moment: datetime | None) -> None:
-    assert time(text) == moment
+    assert parse_time(text) == moment
 
 
 def test_a_videojob_is_read_once() -> None:
@@ -38,7 +44,7 @@ def test_a_videojob_is_read_once() -> None:
     raw["spec"]["runner"] = {"accelerator": "None"}
     seen = project_videojob(raw)
     assert (seen.namespace, seen.name, seen.uid, seen.resource_version) == ("art", "sunset", "uid-1", "7")
-    assert (seen.generation, seen.created, seen.deleting, seen.invalid) == (1, at(0), False, None)
+    assert (seen.generation, seen.created, seen.deleting, seen.spec_error) == (1, at(0), False, None)
     assert seen.spec is not None
     assert seen.spec.output.pvc is not None
     assert seen.status.state == "Running"
@@ -54,7 +60,7 @@ def test_a_videojob_of_another_controller_is_known_as_such_even_when_its_spec_ca
 def test_a_spec_that_cannot_be_read_names_field_and_value() -> None:
     raw = raw_videojob()
     raw["spec"]["retry"] = {"limit": "many"}
-    invalid = project_videojob(raw).invalid
+    invalid = project_videojob(raw).spec_error
     assert invalid is not None
     assert invalid.reason == "InvalidSpec"
     assert invalid.message.startswith("spec.retry.limit: ")
@@ -64,7 +70,7 @@ def test_a_spec_that_cannot_be_read_names_field_and_value() -> None:
 def test_a_videojob_without_spec_or_times_is_still_one() -> None:
     seen = project_videojob({"metadata": {"name": "x", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"}})
     assert (seen.namespace, seen.created, seen.deleting) == ("default", EPOCH, True)
-    assert seen.invalid is not None
+    assert seen.spec_error is not None
 
 
 def test_of_a_status_that_cannot_be_read_the_conditions_survive() -> None:
@@ -92,15 +98,15 @@ def test_a_job_is_read_with_its_controller_and_counts() -> None:
     assert (seen.suspend, seen.active_deadline_seconds, seen.deleting) == (True, 60, False)
     assert (seen.active, seen.terminating, seen.failed, seen.succeeded) == (1, 2, 3, 4)
     assert (seen.created, seen.started) == (at(1), at(3))
-    assert seen.complete == ConditionSeen("Complete", "True", since=at(9))
-    assert (seen.failure, seen.finished) == (None, True)
+    assert seen.complete_condition == ObservedCondition("Complete", "True", last_transition_time=at(9))
+    assert (seen.failed_condition, seen.is_finished) == (None, True)
 
 
 def test_a_job_that_has_only_just_been_created_has_no_counts() -> None:
     raw = raw_job(status={"conditions": [{"type": "Failed", "status": "False"}]})
     raw["metadata"]["ownerReferences"] = [{"uid": "friend", "kind": "Other"}]
     seen = project_job(raw)
-    assert (seen.owner_uid, seen.active, seen.started, seen.finished) == ("", 0, None, False)
+    assert (seen.owner_uid, seen.active, seen.started, seen.is_finished) == ("", 0, None, False)
 
 
 def test_a_pod_is_read_with_all_its_containers() -> None:
@@ -112,13 +118,13 @@ def test_a_pod_is_read_with_all_its_containers() -> None:
         "n1",
         "Running",
     )
-    assert (seen.reason, seen.message, seen.deleting, seen.gone) == ("Evicted", "disk", at(30), False)
-    assert seen.conditions["DisruptionTarget"] == ConditionSeen("DisruptionTarget", "True", "Drain", "m", at(4))
+    assert (seen.reason, seen.message, seen.deletion_deadline, seen.deleted) == ("Evicted", "disk", at(30), False)
+    assert seen.conditions["DisruptionTarget"] == ObservedCondition("DisruptionTarget", "True", "Drain", "m", at(4))
     assert seen.containers == {
-        "agent": ContainerSeen("agent", started=at(5)),
-        "fetch": ContainerSeen("fetch", started=at(6), exit=Exit(65, "Error", "{}", at(7))),
-        "runner": ContainerSeen("runner", waiting_reason="ErrImagePull", waiting_message="no such image"),
-        "other": ContainerSeen("other"),
+        "agent": ObservedContainer("agent", started_at=at(5)),
+        "fetch": ObservedContainer("fetch", started_at=at(6), exit=ContainerExit(65, "Error", "{}", at(7))),
+        "runner": ObservedContainer("runner", waiting_reason="ErrImagePull", waiting_message="no such image"),
+        "other": ObservedContainer("other"),
     }
 
 
@@ -153,8 +159,8 @@ def pod_in_the_middle() -> Raw:
 
 def test_a_pod_without_status_is_pending() -> None:
     seen = project_pod(raw_pod())
-    assert (seen.phase, seen.node, seen.containers, seen.ended) == ("Pending", None, {}, False)
-    assert seen.container("runner") == ContainerSeen("runner")
+    assert (seen.phase, seen.node, seen.containers, seen.is_terminal) == ("Pending", None, {}, False)
+    assert seen.container("runner") == ObservedContainer("runner")
 
 
 def test_a_termination_message_keeps_its_end() -> None:

@@ -10,9 +10,9 @@ from videojob_operator.domain.decision import RecordEvent
 from videojob_operator.domain.observation.projection import project_videojob
 from videojob_operator.kube.errors import Forbidden
 from videojob_operator.kube.kinds import EVENTS
-from videojob_operator.reconcile.event_recorder import PER_JOB, Events, manifest
+from videojob_operator.reconcile.event_recorder import MAX_EVENTS_PER_JOB, EventRecorder, event_manifest
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi, counted, metrics
+from tests.unit.operator.fakes import ManualClock, RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_videojob
 
 SUNSET = project_videojob(raw_videojob())
@@ -23,7 +23,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.api, self.clock, self.metrics = RecordingApi(), ManualClock(), metrics()
-        self.events = Events(self.api, self.metrics, instance="operator-0", clock=self.clock)
+        self.events = EventRecorder(self.api, self.metrics, instance="operator-0", clock=self.clock)
 
     async def written(self) -> list[dict[str, Any]]:
         """Everything that was recorded, written."""
@@ -44,7 +44,7 @@ async def test_the_same_words_are_told_once() -> None:
     for _ in range(5):
         desk.events.record(SUNSET, note(1))
     assert [body["note"] for body in await desk.written()] == ["attempt 1"]
-    assert counted(desk.metrics, "videojob_events_total", result="repeated") == 4
+    assert metric_value(desk.metrics, "videojob_events_total", result="repeated") == 4
 
 
 async def test_one_job_gets_at_most_twelve() -> None:
@@ -52,8 +52,8 @@ async def test_one_job_gets_at_most_twelve() -> None:
     for number in range(30):
         desk.events.record(SUNSET, note(number))
         desk.clock.forward(10)
-    assert len(await desk.written()) == PER_JOB
-    assert counted(desk.metrics, "videojob_events_total", result="dropped") == 18
+    assert len(await desk.written()) == MAX_EVENTS_PER_JOB
+    assert metric_value(desk.metrics, "videojob_events_total", result="dropped") == 18
 
 
 async def test_all_together_keep_the_budget() -> None:
@@ -73,12 +73,12 @@ async def test_a_failed_write_is_counted_and_the_next_one_goes_on() -> None:
     desk.events.record(SUNSET, note(1))
     desk.events.record(SUNSET, note(2))
     await desk.written()
-    assert counted(desk.metrics, "videojob_events_total", result="failed") == 1
-    assert counted(desk.metrics, "videojob_events_total", result="written") == 1
+    assert metric_value(desk.metrics, "videojob_events_total", result="failed") == 1
+    assert metric_value(desk.metrics, "videojob_events_total", result="written") == 1
 
 
 def test_an_event_is_about_this_very_videojob_and_within_the_apis_limits() -> None:
-    body = manifest(SUNSET, RecordEvent("Warning", "Failed", "x" * 5000), instance="y" * 500)
+    body = event_manifest(SUNSET, RecordEvent("Warning", "Failed", "x" * 5000), instance="y" * 500)
     assert body["regarding"]["uid"] == "uid-1"
     assert (len(body["note"]), len(body["reportingInstance"])) == (1024, 128)
     assert (body["type"], body["reason"], body["metadata"]["namespace"]) == ("Warning", "Failed", "art")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from videojob_api.resource.status import Condition, OutputStatus, ProgressStatus, VideoJobStatus
-from videojob_operator.cache.creations import Notes
+from videojob_operator.cache.creations import JobCreations
 from videojob_operator.cache.informer import Informer
-from videojob_operator.cache.videojobs import VideoJobs
+from videojob_operator.cache.videojobs import VideoJobCache
 from videojob_operator.domain.decision import (
     Action,
     CreateJob,
@@ -19,18 +19,18 @@ from videojob_operator.domain.decision import (
     SetActiveDeadline,
     SetSuspend,
 )
-from videojob_operator.domain.observation.observed import CreationProblem, JobSeen, VideoJobSeen
+from videojob_operator.domain.observation.observed import CreationProblem, ObservedJob, ObservedVideoJob
 from videojob_operator.domain.observation.projection import project_job, project_videojob
-from videojob_operator.kube.errors import ClusterError, Conflict, Forbidden, NotFound, SchemaRejected, Unreachable
+from videojob_operator.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unreachable
 from videojob_operator.kube.kinds import JOBS, VIDEOJOBS
-from videojob_operator.reconcile.event_recorder import Events
-from videojob_operator.reconcile.executor import CONTROLLER_MANAGER, PROGRESS_MANAGER, Hand
-from videojob_operator.workqueue import Key
+from videojob_operator.reconcile.event_recorder import EventRecorder
+from videojob_operator.reconcile.executor import CONTROLLER_MANAGER, PROGRESS_MANAGER, DecisionExecutor
+from videojob_operator.workqueue import ObjectKey
 
-from tests.unit.operator.fakes import RecordingApi, counted, metrics
+from tests.unit.operator.fakes import RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_job, raw_videojob
 
-SUNSET = Key("art", "sunset")
+SUNSET = ObjectKey("art", "sunset")
 ACCEPTED = Condition(
     type="Accepted", status="True", reason="Valid", last_transition_time=datetime(2026, 1, 1, tzinfo=UTC)
 )
@@ -42,31 +42,31 @@ class Bench:
     """A hand over a recording API that holds one VideoJob."""
 
     def __init__(self, **more: Any) -> None:
-        self.api, self.metrics, self.touched = RecordingApi(), metrics(), list[Key]()
-        self.videojobs = VideoJobs(self.api, self.touched.append)
+        self.api, self.metrics, self.touched = RecordingApi(), metrics(), list[ObjectKey]()
+        self.videojobs = VideoJobCache(self.api, self.touched.append)
         self.videojobs.put(project_videojob(self.api.add(VIDEOJOBS, raw_videojob(**more))))
-        self.notes = Notes()
-        self.jobs: Informer[JobSeen] = Informer(
+        self.notes = JobCreations()
+        self.jobs: Informer[ObservedJob] = Informer(
             self.api,
             JOBS,
             project=project_job,
-            index=lambda kept: kept.thing.name,
-            changed=lambda kept: None,
+            index=lambda kept: kept.projection.name,
+            on_change=lambda kept: None,
             metrics=self.metrics,
         )
-        self.events = Events(self.api, self.metrics, instance="test")
-        self.hand = Hand(self.api, self.videojobs, self.jobs, self.events, self.notes, self.metrics)
+        self.events = EventRecorder(self.api, self.metrics, instance="test")
+        self.hand = DecisionExecutor(self.api, self.videojobs, self.jobs, self.events, self.notes, self.metrics)
         self.touched.clear()
 
     @property
-    def seen(self) -> VideoJobSeen:
+    def seen(self) -> ObservedVideoJob:
         found = self.videojobs.get(SUNSET)
         assert found is not None
         return found
 
     async def do(self, *actions: Action, **status: Any) -> None:
         wanted = self.seen.status.model_copy(update=status)
-        await self.hand.carry_out(self.seen, Decision(wanted, actions))
+        await self.hand.execute(self.seen, Decision(wanted, actions))
 
     def stored(self) -> dict[str, Any]:
         return self.api.objects[VIDEOJOBS, "art", "sunset"]
@@ -131,31 +131,33 @@ async def test_a_stale_decision_is_refused_and_its_actions_are_left_undone() -> 
         await bench.do(CREATE, conditions=[ACCEPTED])
     assert bench.api.verbs() == ["apply_status"]
     assert "status" not in bench.stored()
-    assert counted(bench.metrics, "videojob_status_writes_total", manager=CONTROLLER_MANAGER, result="conflict") == 1
+    assert (
+        metric_value(bench.metrics, "videojob_status_writes_total", manager=CONTROLLER_MANAGER, result="conflict") == 1
+    )
 
 
 async def test_a_created_job_is_known_before_the_watch_brings_it() -> None:
     bench = Bench()
     bench.api.warnings = ("would violate PodSecurity",)
     await bench.do(CREATE)
-    assert [job.name for job in bench.jobs.store.living("sunset-1")] == ["sunset-1"]
-    assert bench.notes.of("uid-1").warnings == ("would violate PodSecurity",)
+    assert [job.name for job in bench.jobs.store.by_index("sunset-1")] == ["sunset-1"]
+    assert bench.notes.get("uid-1").warnings == ("would violate PodSecurity",)
 
 
 async def test_our_own_job_of_that_name_counts_as_created() -> None:
     bench = Bench()
     bench.api.add(JOBS, raw_job())
-    bench.notes.refused("uid-1", CreationProblem("CreateFailed", "earlier"))
+    bench.notes.record_failure("uid-1", CreationProblem("CreateFailed", "earlier"))
     await bench.do(CREATE)
-    assert bench.notes.of("uid-1").problem is None
-    assert [job.uid for job in bench.jobs.store.living("sunset-1")] == ["job-1"]
+    assert bench.notes.get("uid-1").problem is None
+    assert [job.uid for job in bench.jobs.store.by_index("sunset-1")] == ["job-1"]
 
 
 async def test_somebody_elses_job_of_that_name_is_a_problem() -> None:
     bench = Bench()
     bench.api.add(JOBS, raw_job(owner="uid-0"))
     await bench.do(CREATE)
-    problem = bench.notes.of("uid-1").problem
+    problem = bench.notes.get("uid-1").problem
     assert problem is not None
     assert (problem.reason, problem.permanent) == ("JobNameTaken", False)
 
@@ -163,20 +165,20 @@ async def test_somebody_elses_job_of_that_name_is_a_problem() -> None:
 @pytest.mark.parametrize(
     ("error", "reason", "permanent"),
     [
-        (SchemaRejected("spec.template: too long", status=422), "InvalidJob", True),
-        (SchemaRejected('admission webhook "w" denied the request: not now', status=400), "CreateFailed", False),
-        (SchemaRejected("ValidatingAdmissionPolicy 'p' denied request: no", status=422), "CreateFailed", False),
+        (Invalid("spec.template: too long", status=422), "InvalidJob", True),
+        (Invalid('admission webhook "w" denied the request: not now', status=400), "CreateFailed", False),
+        (Invalid("ValidatingAdmissionPolicy 'p' denied request: no", status=422), "CreateFailed", False),
         (Forbidden("exceeded quota", status=403), "CreateFailed", False),
         (NotFound("no such namespace", status=404), "CreateFailed", False),
         (Unreachable("webhook down", status=500), "CreateFailed", False),
     ],
 )
-async def test_a_refused_creation_is_kept_and_looked_at_once(error: ClusterError, reason: str, permanent: bool) -> None:
+async def test_a_refused_creation_is_kept_and_looked_at_once(error: ApiError, reason: str, permanent: bool) -> None:
     bench = Bench()
     for _ in range(2):
         bench.api.fail["create", JOBS] = type(error)(str(error), status=error.status)
         await bench.do(CREATE)
-    assert bench.notes.of("uid-1").problem == CreationProblem(reason, str(error), permanent=permanent)
+    assert bench.notes.get("uid-1").problem == CreationProblem(reason, str(error), permanent=permanent)
     assert bench.touched == [SUNSET]
 
 
@@ -185,7 +187,7 @@ async def test_a_creation_without_any_answer_is_tried_again_by_the_loop() -> Non
     bench.api.fail["create", JOBS] = Unreachable("no connection")
     with pytest.raises(Unreachable):
         await bench.do(CREATE)
-    assert bench.notes.of("uid-1").problem is None
+    assert bench.notes.get("uid-1").problem is None
 
 
 async def test_a_job_is_deleted_by_uid_and_a_missing_one_is_fine() -> None:
@@ -208,7 +210,7 @@ async def test_suspending_names_the_job_by_uid_and_is_known_at_once() -> None:
     bench.api.add(JOBS, raw_job())
     await bench.do(SetSuspend("sunset-1", "job-1", suspend=True))
     assert bench.api.bodies("merge") == [{"metadata": {"uid": "job-1"}, "spec": {"suspend": True}}]
-    assert [job.suspend for job in bench.jobs.store.living("sunset-1")] == [True]
+    assert [job.suspend for job in bench.jobs.store.by_index("sunset-1")] == [True]
 
 
 async def test_a_changed_deadline_reaches_the_job_and_none_takes_it_away() -> None:
@@ -233,8 +235,8 @@ async def test_suspending_a_job_that_was_made_anew_leaves_the_new_one_alone() ->
 async def test_a_value_that_the_job_refuses_is_an_error() -> None:
     bench = Bench()
     bench.api.add(JOBS, raw_job())
-    bench.api.fail["merge", JOBS] = SchemaRejected("activeDeadlineSeconds: must be positive", status=422)
-    with pytest.raises(SchemaRejected, match="must be positive"):
+    bench.api.fail["merge", JOBS] = Invalid("activeDeadlineSeconds: must be positive", status=422)
+    with pytest.raises(Invalid, match="must be positive"):
         await bench.do(SetActiveDeadline("sunset-1", "job-1", seconds=-1))
 
 
@@ -255,6 +257,6 @@ async def test_actions_follow_in_their_order() -> None:
 
 
 def test_an_empty_status_is_stored_without_absent_fields() -> None:
-    from videojob_operator.reconcile.executor import as_stored
+    from videojob_operator.reconcile.executor import to_wire
 
-    assert "jobName" not in as_stored(VideoJobStatus())
+    assert "jobName" not in to_wire(VideoJobStatus())

@@ -9,27 +9,27 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.report import ProgressState, Report
-from videojob_operator.cache.creations import Notes
+from videojob_operator.cache.creations import JobCreations
 from videojob_operator.cache.informer import Informer
-from videojob_operator.cache.observer import Picture
-from videojob_operator.cache.reports import Slots
-from videojob_operator.cache.videojobs import VideoJobs
-from videojob_operator.domain.observation.observed import JobSeen, PodRefusal, PodSeen
+from videojob_operator.cache.observer import Observer
+from videojob_operator.cache.reports import ReportBuffer
+from videojob_operator.cache.videojobs import VideoJobCache
+from videojob_operator.domain.observation.observed import ObservedJob, ObservedPod, PodRefusal
 from videojob_operator.domain.observation.projection import project_job, project_pod, project_refusal
-from videojob_operator.domain.settings import Settings
-from videojob_operator.kube.errors import ClusterError, Forbidden, SchemaRejected, Unreachable
+from videojob_operator.domain.settings import ReconcileSettings
+from videojob_operator.kube.errors import ApiError, Forbidden, Invalid, Unreachable
 from videojob_operator.kube.kinds import EVENTS, JOBS, PODS, VIDEOJOBS
-from videojob_operator.reconcile.event_recorder import Events
-from videojob_operator.reconcile.executor import Hand
-from videojob_operator.reconcile.reconciler import CONFLICT_PAUSE, Loop
-from videojob_operator.reconcile.transitions import Stages
-from videojob_operator.workqueue import Key, WorkQueue
+from videojob_operator.reconcile.event_recorder import EventRecorder
+from videojob_operator.reconcile.executor import DecisionExecutor
+from videojob_operator.reconcile.reconciler import CONFLICT_REQUEUE_SECONDS, Reconciler
+from videojob_operator.reconcile.transitions import TransitionMetrics
+from videojob_operator.workqueue import ObjectKey, WorkQueue
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi, counted, metrics
+from tests.unit.operator.fakes import ManualClock, RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_job, raw_pod, raw_refusal, raw_videojob
 
-SUNSET = Key("art", "sunset")
-SETTINGS = Settings(agent_image="a", runner_image="r", endpoint="https://videojob.system.svc:8443")
+SUNSET = ObjectKey("art", "sunset")
+SETTINGS = ReconcileSettings(agent_image="a", runner_image="r", endpoint="https://videojob.system.svc:8443")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -40,19 +40,19 @@ class Works:
         self.api, self.metrics, self.clock = RecordingApi(), metrics(), ManualClock()
         self.now = NOON
         self.queue = WorkQueue(self.metrics, clock=self.clock, jitter=lambda: 0.0)
-        self.videojobs = VideoJobs(self.api, self.queue.add)
-        common: dict[str, Any] = {"changed": lambda kept: self.queue.add(SUNSET), "metrics": self.metrics}
-        self.jobs: Informer[JobSeen] = Informer(
-            self.api, JOBS, project=project_job, index=lambda kept: (kept.namespace, kept.thing.name), **common
+        self.videojobs = VideoJobCache(self.api, self.queue.add)
+        common: dict[str, Any] = {"on_change": lambda kept: self.queue.add(SUNSET), "metrics": self.metrics}
+        self.jobs: Informer[ObservedJob] = Informer(
+            self.api, JOBS, project=project_job, index=lambda kept: (kept.namespace, kept.projection.name), **common
         )
-        self.pods: Informer[PodSeen] = Informer(
-            self.api, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
+        self.pods: Informer[ObservedPod] = Informer(
+            self.api, PODS, project=project_pod, index=lambda kept: kept.projection.job_uid, **common
         )
         self.refusals: Informer[PodRefusal] = Informer(
-            self.api, EVENTS, project=project_refusal, index=lambda kept: kept.thing.job_uid, **common
+            self.api, EVENTS, project=project_refusal, index=lambda kept: kept.projection.job_uid, **common
         )
-        self.slots, self.notes = Slots(clock=self.clock, now=lambda: self.now), Notes()
-        self.picture = Picture(
+        self.slots, self.notes = ReportBuffer(clock=self.clock, now=lambda: self.now), JobCreations()
+        self.picture = Observer(
             self.api,
             self.videojobs,
             self.jobs,
@@ -62,31 +62,33 @@ class Works:
             self.slots,
             now=lambda: self.now,
         )
-        events = Events(self.api, self.metrics, instance="test")
-        hand = Hand(self.api, self.videojobs, self.jobs, events, self.notes, self.metrics)
-        self.loop = Loop(
+        events = EventRecorder(self.api, self.metrics, instance="test")
+        hand = DecisionExecutor(self.api, self.videojobs, self.jobs, events, self.notes, self.metrics)
+        self.loop = Reconciler(
             self.queue,
             self.picture,
             hand,
             lambda: SETTINGS,
-            Stages(self.metrics, self.picture.forget, now=lambda: self.now),
+            TransitionMetrics(self.metrics, self.picture.evict, now=lambda: self.now),
             self.metrics,
             now=lambda: self.now,
         )
         spec = raw_videojob()["spec"] | {"runner": {"accelerator": "None"}}
         created = {"creationTimestamp": "2026-01-01T12:00:00Z"}
         raw = raw_videojob(spec=spec)
-        self.videojobs.watched(self.api.add(VIDEOJOBS, raw | {"metadata": raw["metadata"] | created}), deleted=False)
+        self.videojobs.on_watch_event(
+            self.api.add(VIDEOJOBS, raw | {"metadata": raw["metadata"] | created}), deleted=False
+        )
 
     async def settle(self) -> None:
         """Looks until nothing wants a look."""
-        while (key := self.queue.take()) is not None:
-            self.queue.done(key, look_again=await self.loop.look(key))
+        while (key := self.queue.try_get()) is not None:
+            self.queue.done(key, requeue_after=await self.loop.reconcile(key))
 
     async def work(self) -> None:
         """Runs the real workers until the queue is empty."""
         task = asyncio.create_task(self.loop.run())
-        while self.queue.oldest():
+        while self.queue.oldest_age():
             self.clock.forward(0.001)
             await asyncio.sleep(0)
         task.cancel()
@@ -114,9 +116,9 @@ async def test_a_report_reaches_the_status_through_the_slot() -> None:
     works.jobs.put(works.api.objects[JOBS, "art", "sunset-1"])
     uid = works.api.objects[JOBS, "art", "sunset-1"]["metadata"]["uid"]
     works.pods.put(raw_pod(job=uid))
-    [pod] = works.pods.store.living(uid)
+    [pod] = works.pods.store.by_index(uid)
     report = Report(uid="uid-1", sequence=1, state=ProgressState.RUNNING, percent=40, observed_time=NOON)
-    works.slots.take("uid-1", report, pod)
+    works.slots.put("uid-1", report, pod)
     works.queue.add(SUNSET)
     works.now += timedelta(seconds=3)
     await works.settle()
@@ -129,12 +131,12 @@ async def test_a_waiting_report_brings_the_key_back_in_time() -> None:
     await works.settle()
     job = works.api.objects[JOBS, "art", "sunset-1"]
     works.pods.put(raw_pod(job=job["metadata"]["uid"]))
-    [pod] = works.pods.store.living(job["metadata"]["uid"])
+    [pod] = works.pods.store.by_index(job["metadata"]["uid"])
     for sequence in (1, 2):
         report = Report(
             uid="uid-1", sequence=sequence, state=ProgressState.RUNNING, percent=sequence, observed_time=NOON
         )
-        works.slots.take("uid-1", report, pod)
+        works.slots.put("uid-1", report, pod)
     works.queue.add(SUNSET)
     await works.settle()
     assert works.status()["progress"]["percent"] == 1
@@ -146,21 +148,21 @@ async def test_a_waiting_report_brings_the_key_back_in_time() -> None:
 async def test_a_deleted_videojob_is_forgotten_everywhere() -> None:
     works = Works()
     await works.settle()
-    works.notes.of("uid-1").said = ("something",)
+    works.notes.get("uid-1").api_warnings = ("something",)
     works.videojobs.remove(SUNSET)
     await works.settle()
-    assert works.notes.of("uid-1").said == ()
+    assert works.notes.get("uid-1").api_warnings == ()
 
 
 async def test_a_conflict_reads_the_newest_state_and_looks_again_soon() -> None:
     works = Works()
     works.api.add(VIDEOJOBS, raw_videojob(spec=raw_videojob()["spec"] | {"runner": {"accelerator": "None"}}))
-    works.queue.take()
-    again = await works.loop.look(SUNSET)
-    assert again == CONFLICT_PAUSE
+    works.queue.try_get()
+    again = await works.loop.reconcile(SUNSET)
+    assert again == CONFLICT_REQUEUE_SECONDS
     assert works.api.verbs() == ["apply_status", "get"]
-    works.queue.done(SUNSET, look_again=again)
-    works.clock.forward(CONFLICT_PAUSE)
+    works.queue.done(SUNSET, requeue_after=again)
+    works.clock.forward(CONFLICT_REQUEUE_SECONDS)
     await works.settle()
     assert works.status()["jobName"] == "sunset-1"
 
@@ -168,30 +170,30 @@ async def test_a_conflict_reads_the_newest_state_and_looks_again_soon() -> None:
 async def test_a_videojob_that_vanished_is_removed_and_the_next_look_ends_it() -> None:
     works = Works()
     works.api.objects.clear()
-    works.queue.take()
-    assert await works.loop.look(SUNSET) == CONFLICT_PAUSE
-    assert await works.loop.look(SUNSET) is None
+    works.queue.try_get()
+    assert await works.loop.reconcile(SUNSET) == CONFLICT_REQUEUE_SECONDS
+    assert await works.loop.reconcile(SUNSET) is None
     assert works.videojobs.get(SUNSET) is None
 
 
 async def test_a_status_against_the_schema_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     works = Works()
-    works.api.fail["apply_status", VIDEOJOBS] = SchemaRejected("field not declared", status=500)
-    works.queue.take()
-    assert await works.loop.look(SUNSET) is None
+    works.api.fail["apply_status", VIDEOJOBS] = Invalid("field not declared", status=500)
+    works.queue.try_get()
+    assert await works.loop.reconcile(SUNSET) is None
     assert "art/sunset" in caplog.text
     assert "field not declared" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("error", "result"), [(Forbidden("no right", status=403), "failed"), (ClusterError("odd"), "failed")]
+    ("error", "result"), [(Forbidden("no right", status=403), "failed"), (ApiError("odd"), "failed")]
 )
-async def test_a_failing_key_waits_and_is_tried_again(error: ClusterError, result: str) -> None:
+async def test_a_failing_key_waits_and_is_tried_again(error: ApiError, result: str) -> None:
     works = Works()
     works.api.fail["apply_status", VIDEOJOBS] = error
     works.clock.forward(1)
     await works.work()
-    assert counted(works.metrics, "reconcile_seconds_count", result=result) == 1
+    assert metric_value(works.metrics, "reconcile_seconds_count", result=result) == 1
     works.clock.forward(1)
     await works.settle()
     assert works.status()["jobName"] == "sunset-1"
@@ -253,7 +255,7 @@ async def test_of_a_videojob_that_is_over_no_pods_are_read() -> None:
     assert works.status()["state"] == "Failed"
     calls = len(works.api.calls)
     for _ in range(2):
-        await works.loop.look(SUNSET)
+        await works.loop.reconcile(SUNSET)
     assert len(works.api.calls) == calls
 
 
@@ -264,7 +266,7 @@ async def test_where_an_ended_jobs_pods_cannot_be_read_nothing_is_decided() -> N
     works.jobs.put(raw_job(uid=uid, version="900", status={"conditions": [{"type": "Complete", "status": "True"}]}))
     works.api.fail["list", PODS] = Unreachable("paused")
     with pytest.raises(Unreachable):
-        await works.loop.look(SUNSET)
+        await works.loop.reconcile(SUNSET)
     assert works.status()["state"] != "Failed"
 
 
@@ -277,4 +279,4 @@ async def test_a_pod_that_is_gone_is_still_observed_as_such() -> None:
     videojob = works.videojobs.get(SUNSET)
     assert videojob is not None
     observed = await works.picture.observe(videojob)
-    assert [(pod.name, pod.gone) for pod in observed.pods] == [("sunset-1-x", True)]
+    assert [(pod.name, pod.deleted) for pod in observed.pods] == [("sunset-1-x", True)]

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from videojob_api.resource.status import Condition, OutputStatus, VideoJobStatus
-from videojob_operator.cache.creations import Notes
-from videojob_operator.domain.observation.observed import CreationProblem, Observed, VideoJobSeen
-from videojob_operator.reconcile.transitions import MOST_REASONS, Stages
-from videojob_operator.workqueue import Key
+from videojob_operator.cache.creations import JobCreations
+from videojob_operator.domain.observation.observed import CreationProblem, Observed, ObservedVideoJob
+from videojob_operator.reconcile.transitions import MAX_REASON_LABELS, TransitionMetrics
+from videojob_operator.workqueue import ObjectKey
 
-from tests.unit.operator.builders import ago, pod, refused, runs, waits
-from tests.unit.operator.fakes import counted, metrics
+from tests.unit.operator.builders import pod, refused, running_container, seconds_ago, waiting_container
+from tests.unit.operator.fakes import metric_value, metrics
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-SUNSET = Key("art", "sunset")
+SUNSET = ObjectKey("art", "sunset")
 NO, AWAY = "r.example/x:1: not found", 'Head "https://r.example/v2/x/manifests/1": dial tcp 10.0.0.9:443: i/o timeout'
 TRIES = (
     ("ErrImagePull", AWAY, None),
@@ -36,17 +36,17 @@ class Count:
 
     def __init__(self) -> None:
         self.metrics, self.forgotten = metrics(), list[str]()
-        self.stages = Stages(self.metrics, self.forgotten.append, now=lambda: NOON + timedelta(minutes=10))
+        self.stages = TransitionMetrics(self.metrics, self.forgotten.append, now=lambda: NOON + timedelta(minutes=10))
 
     def decided(self, before: VideoJobStatus, after: VideoJobStatus) -> None:
-        self.stages.decided(Observed(seen(status=before)), after)
+        self.stages.observe(Observed(seen(status=before)), after)
 
     def counted(self, name: str, **labels: str) -> float:
-        return counted(self.metrics, name, **labels)
+        return metric_value(self.metrics, name, **labels)
 
 
-def seen(uid: str = "uid-1", *, status: VideoJobStatus | None = None) -> VideoJobSeen:
-    return VideoJobSeen(namespace="art", name="sunset", uid=uid, created=NOON, status=status or VideoJobStatus())
+def seen(uid: str = "uid-1", *, status: VideoJobStatus | None = None) -> ObservedVideoJob:
+    return ObservedVideoJob(namespace="art", name="sunset", uid=uid, created=NOON, status=status or VideoJobStatus())
 
 
 def over(status: Literal["True", "False"], reason: str) -> VideoJobStatus:
@@ -75,7 +75,7 @@ def test_an_unchanged_state_is_not_counted() -> None:
 
 def test_reasons_that_a_hostile_runner_invents_end_as_other() -> None:
     count = Count()
-    for number in range(MOST_REASONS + 10):
+    for number in range(MAX_REASON_LABELS + 10):
         count.decided(VideoJobStatus(), over("False", f"Invented{number}"))
     assert count.counted("videojob_transitions_total", to="Failed", reason="Other") == 10
 
@@ -99,41 +99,41 @@ def test_only_successful_output_counts() -> None:
 
 def test_a_deleted_videojob_is_forgotten_once() -> None:
     count = Count()
-    count.stages.seen(SUNSET, seen())
-    count.stages.gone(SUNSET)
-    count.stages.gone(SUNSET)
+    count.stages.track(SUNSET, seen())
+    count.stages.untrack(SUNSET)
+    count.stages.untrack(SUNSET)
     assert count.forgotten == ["uid-1"]
 
 
 def test_one_made_anew_under_the_same_name_ends_the_memory_of_the_old() -> None:
     count = Count()
-    count.stages.seen(SUNSET, seen("uid-1"))
-    count.stages.seen(SUNSET, seen("uid-2"))
+    count.stages.track(SUNSET, seen("uid-1"))
+    count.stages.track(SUNSET, seen("uid-2"))
     assert count.forgotten == ["uid-1"]
 
 
 def test_a_refusal_is_news_once_and_a_creation_clears_it() -> None:
-    notes = Notes()
+    notes = JobCreations()
     problem = CreationProblem("CreateFailed", "quota")
-    assert notes.refused("uid-1", problem)
-    assert not notes.refused("uid-1", problem)
-    assert not notes.refused("uid-1", CreationProblem("CreateFailed", "quota, request 18"))
-    assert notes.of("uid-1").problem == CreationProblem("CreateFailed", "quota, request 18")
-    notes.created("uid-1", warnings=("careful",))
-    assert (notes.of("uid-1").problem, notes.of("uid-1").warnings) == (None, ("careful",))
+    assert notes.record_failure("uid-1", problem)
+    assert not notes.record_failure("uid-1", problem)
+    assert not notes.record_failure("uid-1", CreationProblem("CreateFailed", "quota, request 18"))
+    assert notes.get("uid-1").problem == CreationProblem("CreateFailed", "quota, request 18")
+    notes.record_success("uid-1", warnings=("careful",))
+    assert (notes.get("uid-1").problem, notes.get("uid-1").warnings) == (None, ("careful",))
 
 
 def test_a_refusal_of_a_container_is_dated_from_the_first_in_a_row_without_a_silence() -> None:
-    note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    note, noon = JobCreations().get("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
     for minute, (reason, message, since) in enumerate(TRIES):
-        waiting = pod(containers=(waits("runner", reason, message),))
+        waiting = pod(containers=(waiting_container("runner", reason, message),))
         seen = note.dated(waiting, now=noon + timedelta(minutes=minute)).container("runner").failing_since
         assert seen == (None if since is None else noon + timedelta(minutes=since)), minute
 
 
 def test_a_combined_event_is_dated_from_when_its_words_were_first_seen() -> None:
     """The recorder writes the newest words over the old ones and leaves the time of the first."""
-    note, combined = Notes().of("uid-1"), "(combined from similar events): Error creating: "
+    note, combined = JobCreations().get("uid-1"), "(combined from similar events): Error creating: "
     told = [
         (300, "exceeded quota: gpus"),
         (120, "exceeded quota: gpus"),
@@ -144,14 +144,17 @@ def test_a_combined_event_is_dated_from_when_its_words_were_first_seen() -> None
         note.dated_refusal(replace(refused("", first=900, last=last), message=combined + words)).created
         for last, words in told
     ]
-    assert seen == [ago(300), ago(300), ago(60), ago(60)]
+    assert seen == [seconds_ago(300), seconds_ago(300), seconds_ago(60), seconds_ago(60)]
     alone = refused("violates PodSecurity", first=900, last=1)
     assert note.dated_refusal(alone) == alone
 
 
 def test_a_container_that_recovered_begins_anew_when_it_fails_again() -> None:
-    note, noon = Notes().of("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
-    failing, well = pod(containers=(waits("runner", "ErrImagePull", NO),)), pod(containers=(runs("runner"),))
+    note, noon = JobCreations().get("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    failing, well = (
+        pod(containers=(waiting_container("runner", "ErrImagePull", NO),)),
+        pod(containers=(running_container("runner"),)),
+    )
     note.dated(failing, now=noon)
     assert note.dated(well, now=noon).container("runner").failing_since is None
     later = noon + timedelta(hours=1)

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from videojob_operator.reports.authenticator import Principal, Target, Tokens
-from videojob_operator.reports.rejections import Rejected
+from videojob_operator.reports.authenticator import Principal, ReportTarget, TokenAuthenticator
+from videojob_operator.reports.rejections import ReportRejected
 
-from tests.unit.operator.fakes import ManualClock, RecordingReviewer, counted, metrics, reviewed, token
+from tests.unit.operator.fakes import ManualClock, RecordingReviewer, metric_value, metrics, token, token_review
 
-SUNSET = Target("art", "sunset", "uid-1")
+SUNSET = ReportTarget("art", "sunset", "uid-1")
 HONEST = token(audience=SUNSET.audience)
 
 
@@ -19,13 +19,15 @@ class Case:
     """Tokens over a reviewer that records, with a clock for the cache and another for expiry."""
 
     def __init__(self, **review: Any) -> None:
-        self.reviewer = RecordingReviewer(review.pop("status", None) or reviewed(audience=SUNSET.audience, **review))
+        self.reviewer = RecordingReviewer(
+            review.pop("status", None) or token_review(audience=SUNSET.audience, **review)
+        )
         self.clock, self.wall, self.metrics = ManualClock(), ManualClock(3000.0), metrics()
-        self.tokens = Tokens(self.reviewer, self.metrics, clock=self.clock, wall=self.wall)
+        self.tokens = TokenAuthenticator(self.reviewer, self.metrics, clock=self.clock, now=self.wall)
 
-    async def refusal(self, text: str = HONEST, target: Target = SUNSET) -> Rejected:
-        with pytest.raises(Rejected) as caught:
-            await self.tokens.principal(text, target)
+    async def refusal(self, text: str = HONEST, target: ReportTarget = SUNSET) -> ReportRejected:
+        with pytest.raises(ReportRejected) as caught:
+            await self.tokens.authenticate(text, target)
         return caught.value
 
 
@@ -35,7 +37,7 @@ def test_the_audience_is_bound_to_one_incarnation() -> None:
 
 async def test_a_kubelets_token_gives_the_pod_it_is_bound_to() -> None:
     case = Case()
-    assert await case.tokens.principal(HONEST, SUNSET) == Principal("art", "default", "sunset-1-x", "pod-1")
+    assert await case.tokens.authenticate(HONEST, SUNSET) == Principal("art", "default", "sunset-1-x", "pod-1")
     assert case.reviewer.asked == [(HONEST, SUNSET.audience)]
 
 
@@ -69,13 +71,13 @@ async def test_what_is_not_even_plausible_costs_no_review(text: str, reason: str
         ({"authenticated": False}, 401, "NotAuthenticated"),
         ({"authenticated": "true"}, 401, "NotAuthenticated"),
         ({"authenticated": True, "user": {"username": "system:serviceaccount:art:default"}}, 401, "WrongAudience"),
-        (reviewed(audience="another"), 401, "WrongAudience"),
-        (reviewed(audience=SUNSET.audience, user="jane"), 403, "NotAServiceAccount"),
-        (reviewed(audience=SUNSET.audience, user="system:serviceaccount:art"), 403, "NotAServiceAccount"),
-        (reviewed(audience=SUNSET.audience, user="system:serviceaccount:night:default"), 403, "ForeignNamespace"),
-        (reviewed(audience=SUNSET.audience, pod_uid=""), 403, "NotBoundToAPod"),
+        (token_review(audience="another"), 401, "WrongAudience"),
+        (token_review(audience=SUNSET.audience, user="jane"), 403, "NotAServiceAccount"),
+        (token_review(audience=SUNSET.audience, user="system:serviceaccount:art"), 403, "NotAServiceAccount"),
+        (token_review(audience=SUNSET.audience, user="system:serviceaccount:night:default"), 403, "ForeignNamespace"),
+        (token_review(audience=SUNSET.audience, pod_uid=""), 403, "NotBoundToAPod"),
         (
-            reviewed(audience=SUNSET.audience) | {"user": {"username": "system:serviceaccount:art:x"}},
+            token_review(audience=SUNSET.audience) | {"user": {"username": "system:serviceaccount:art:x"}},
             403,
             "NotBoundToAPod",
         ),
@@ -89,17 +91,17 @@ async def test_a_review_must_say_everything(status: dict[str, Any], code: int, r
 async def test_a_good_token_is_asked_about_once_a_minute() -> None:
     case = Case()
     for _ in range(6):
-        await case.tokens.principal(HONEST, SUNSET)
+        await case.tokens.authenticate(HONEST, SUNSET)
         case.clock.forward(10)
     assert len(case.reviewer.asked) == 1
-    await case.tokens.principal(HONEST, SUNSET)
+    await case.tokens.authenticate(HONEST, SUNSET)
     assert len(case.reviewer.asked) == 2
 
 
 async def test_a_cached_token_ends_with_its_expiry() -> None:
     case = Case()
     short = token(audience=SUNSET.audience, expires=3005.0)
-    await case.tokens.principal(short, SUNSET)
+    await case.tokens.authenticate(short, SUNSET)
     case.clock.forward(6)
     case.wall.forward(6)
     assert (await case.refusal(short)).reason == "TokenExpired"
@@ -124,25 +126,25 @@ async def test_unknown_tokens_are_reviewed_at_a_bounded_rate() -> None:
 
 async def test_a_known_token_passes_while_reviews_are_exhausted() -> None:
     case = Case()
-    await case.tokens.principal(HONEST, SUNSET)
+    await case.tokens.authenticate(HONEST, SUNSET)
     for number in range(60):
-        with pytest.raises(Rejected) if number >= 49 else nullcontext():
-            await case.tokens.principal(token(audience=SUNSET.audience, jti=number), SUNSET)
-    assert await case.tokens.principal(HONEST, SUNSET)
+        with pytest.raises(ReportRejected) if number >= 49 else nullcontext():
+            await case.tokens.authenticate(token(audience=SUNSET.audience, jti=number), SUNSET)
+    assert await case.tokens.authenticate(HONEST, SUNSET)
 
 
 async def test_the_same_token_for_another_job_is_judged_anew() -> None:
     case = Case()
-    other = Target("art", "waves", "uid-2")
+    other = ReportTarget("art", "waves", "uid-2")
     both = token(audience=SUNSET.audience, aud=[SUNSET.audience, other.audience])
-    await case.tokens.principal(both, SUNSET)
+    await case.tokens.authenticate(both, SUNSET)
     assert (await case.refusal(both, other)).reason == "WrongAudience"
     assert len(case.reviewer.asked) == 2
 
 
 async def test_judgements_are_counted_by_result_and_cache() -> None:
     case = Case()
-    await case.tokens.principal(HONEST, SUNSET)
-    await case.tokens.principal(HONEST, SUNSET)
-    assert counted(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="miss") == 1
-    assert counted(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="hit") == 1
+    await case.tokens.authenticate(HONEST, SUNSET)
+    await case.tokens.authenticate(HONEST, SUNSET)
+    assert metric_value(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="miss") == 1
+    assert metric_value(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="hit") == 1

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from videojob_api.messages.report import ProgressState, Report
 from videojob_operator.cache.informer import Informer
-from videojob_operator.cache.reports import Slots
-from videojob_operator.cache.videojobs import VideoJobs
-from videojob_operator.domain.observation.observed import JobSeen, PodSeen
+from videojob_operator.cache.reports import ReportBuffer
+from videojob_operator.cache.videojobs import VideoJobCache
+from videojob_operator.domain.observation.observed import ObservedJob, ObservedPod
 from videojob_operator.domain.observation.projection import project_job, project_pod
 from videojob_operator.kube.kinds import JOBS, PODS
-from videojob_operator.reports.authenticator import Principal, Target
-from videojob_operator.reports.handler import Desk
-from videojob_operator.reports.rejections import Rejected
-from videojob_operator.workqueue import Key, WorkQueue
+from videojob_operator.reports.authenticator import Principal, ReportTarget
+from videojob_operator.reports.handler import JobReportHandler
+from videojob_operator.reports.rejections import ReportRejected
+from videojob_operator.workqueue import ObjectKey, WorkQueue
 
 from tests.unit.operator.fakes import RecordingApi, metrics
 from tests.unit.operator.raw_objects import Raw, raw_job, raw_pod, raw_videojob
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-SUNSET = Target("art", "sunset", "uid-1")
+SUNSET = ReportTarget("art", "sunset", "uid-1")
 HONEST = Principal("art", "default", "sunset-1-x", "pod-1")
 
 
@@ -32,31 +32,31 @@ class Registry:
 
     def __init__(self) -> None:
         api, counters = RecordingApi(), metrics()
-        self.videojobs = VideoJobs(api, lambda key: None)
+        self.videojobs = VideoJobCache(api, lambda key: None)
         common: dict[str, Any] = {
-            "changed": lambda kept: None,
+            "on_change": lambda kept: None,
             "metrics": counters,
         }
-        self.jobs: Informer[JobSeen] = Informer(
-            api, JOBS, project=project_job, index=lambda kept: kept.thing.name, **common
+        self.jobs: Informer[ObservedJob] = Informer(
+            api, JOBS, project=project_job, index=lambda kept: kept.projection.name, **common
         )
-        self.pods: Informer[PodSeen] = Informer(
-            api, PODS, project=project_pod, index=lambda kept: kept.thing.job_uid, **common
+        self.pods: Informer[ObservedPod] = Informer(
+            api, PODS, project=project_pod, index=lambda kept: kept.projection.job_uid, **common
         )
         self.queue = WorkQueue(counters)
-        self.desk = Desk(self.videojobs, self.jobs, self.pods, Slots(), self.queue, now=lambda: NOON)
-        self.videojobs.watched(raw_videojob(), deleted=False)
+        self.desk = JobReportHandler(self.videojobs, self.jobs, self.pods, ReportBuffer(), self.queue, now=lambda: NOON)
+        self.videojobs.on_watch_event(raw_videojob(), deleted=False)
         self.jobs.put(raw_job())
         self.pods.put(raw_pod())
 
-    def refusal(self, principal: Principal = HONEST, target: Target = SUNSET) -> tuple[int, str]:
-        with pytest.raises(Rejected) as caught:
-            self.desk.owner(principal, target)
+    def refusal(self, principal: Principal = HONEST, target: ReportTarget = SUNSET) -> tuple[int, str]:
+        with pytest.raises(ReportRejected) as caught:
+            self.desk.authorize(principal, target)
         return caught.value.code, caught.value.reason
 
 
 def test_the_jobs_own_pod_is_let_in() -> None:
-    assert Registry().desk.owner(HONEST, SUNSET).uid == "pod-1"
+    assert Registry().desk.authorize(HONEST, SUNSET).uid == "pod-1"
 
 
 def verdict(status: str) -> dict[str, Any]:
@@ -70,10 +70,13 @@ def ended(finished: str | None) -> dict[str, Any]:
 
 
 CASES: dict[str, tuple[Callable[[Registry], Any], tuple[int, str]]] = {
-    "no such job": (lambda r: r.videojobs.remove(Key("art", "sunset")), (404, "NoSuchJob")),
-    "a job made anew": (lambda r: r.videojobs.watched(raw_videojob(uid="uid-2"), deleted=False), (404, "NoSuchJob")),
+    "no such job": (lambda r: r.videojobs.remove(ObjectKey("art", "sunset")), (404, "NoSuchJob")),
+    "a job made anew": (
+        lambda r: r.videojobs.on_watch_event(raw_videojob(uid="uid-2"), deleted=False),
+        (404, "NoSuchJob"),
+    ),
     "a job with its verdict": (
-        lambda r: r.videojobs.watched(raw_videojob(version="8", status=verdict("False")), deleted=False),
+        lambda r: r.videojobs.on_watch_event(raw_videojob(version="8", status=verdict("False")), deleted=False),
         (409, "JobIsOver"),
     ),
     "an unknown pod": (lambda r: r.pods.store.remove("pod-1"), (403, "NotThePod")),
@@ -112,14 +115,14 @@ def test_a_pod_that_claims_the_job_is_not_believed_beside_the_jobs_own() -> None
     registry = Registry()
     registry.pods.put(aged(raw_pod("claimant", uid="pod-9"), second=30))
     assert registry.refusal(Principal("art", "default", "claimant", "pod-9")) == (403, "NotThePod")
-    assert registry.desk.owner(HONEST, SUNSET).uid == "pod-1"
+    assert registry.desk.authorize(HONEST, SUNSET).uid == "pod-1"
 
 
 def test_a_replacement_is_believed_once_the_first_pod_has_ended() -> None:
     registry = Registry()
     registry.pods.put(aged(raw_pod("second", uid="pod-2"), second=30))
     registry.pods.put(raw_pod(version="10", status={"phase": "Failed"}))
-    assert registry.desk.owner(Principal("art", "default", "second", "pod-2"), SUNSET).uid == "pod-2"
+    assert registry.desk.authorize(Principal("art", "default", "second", "pod-2"), SUNSET).uid == "pod-2"
 
 
 def test_a_pod_of_another_namespace_cannot_claim_the_job() -> None:
@@ -136,21 +139,21 @@ def test_the_name_in_the_token_must_be_the_pods() -> None:
 def test_a_pod_that_ended_a_moment_ago_may_say_its_last_words() -> None:
     registry = Registry()
     registry.pods.put(raw_pod(status=ended("2026-01-01T11:59:30Z")))
-    assert registry.desk.owner(HONEST, SUNSET)
+    assert registry.desk.authorize(HONEST, SUNSET)
 
 
 def test_a_running_verdict_is_none() -> None:
     registry = Registry()
-    registry.videojobs.watched(raw_videojob(version="8", status=verdict("Unknown")), deleted=False)
-    assert registry.desk.owner(HONEST, SUNSET)
+    registry.videojobs.on_watch_event(raw_videojob(version="8", status=verdict("Unknown")), deleted=False)
+    assert registry.desk.authorize(HONEST, SUNSET)
 
 
 def test_an_accepted_report_wakes_the_loop_and_an_old_one_is_out_of_date() -> None:
     registry = Registry()
-    pod = registry.desk.owner(HONEST, SUNSET)
+    pod = registry.desk.authorize(HONEST, SUNSET)
     report = Report(uid="uid-1", sequence=1, state=ProgressState.RUNNING, observed_time=NOON)
     registry.desk.accept(pod, SUNSET, report)
-    assert registry.queue.take() == Key("art", "sunset")
-    with pytest.raises(Rejected) as caught:
+    assert registry.queue.try_get() == ObjectKey("art", "sunset")
+    with pytest.raises(ReportRejected) as caught:
         registry.desk.accept(pod, SUNSET, report)
     assert (caught.value.code, caught.value.reason) == (409, "OutOfDate")

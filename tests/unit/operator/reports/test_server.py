@@ -17,35 +17,41 @@ import aiohttp
 import pytest
 from videojob_api.messages.report import Report
 from videojob_operator.certs import pki
-from videojob_operator.domain.observation.observed import PodSeen
+from videojob_operator.domain.observation.observed import ObservedPod
 from videojob_operator.metrics import Metrics
-from videojob_operator.ratelimit import PER_JOB, PER_SOURCE, Limiter
-from videojob_operator.reports.authenticator import Principal, Target, Tokens
-from videojob_operator.reports.rejections import Rejected
-from videojob_operator.reports.server import BODY_LIMIT, Gates, Patience, ReportServer, server_context
+from videojob_operator.ratelimit import JOB_RATE, SOURCE_RATE, RateLimiter
+from videojob_operator.reports.authenticator import Principal, ReportTarget, TokenAuthenticator
+from videojob_operator.reports.rejections import ReportRejected
+from videojob_operator.reports.server import (
+    MAX_BODY_BYTES,
+    ReportServer,
+    RequestFilters,
+    RequestTimeouts,
+    server_context,
+)
 
-from tests.unit.operator.fakes import ManualClock, RecordingReviewer, counted, metrics, reviewed, token
+from tests.unit.operator.fakes import ManualClock, RecordingReviewer, metric_value, metrics, token, token_review
 
 PATH = "/v1/namespaces/art/videojobs/sunset/progress"
-AUDIENCE = Target("art", "sunset", "uid-1").audience
+AUDIENCE = ReportTarget("art", "sunset", "uid-1").audience
 HONEST = token(audience=AUDIENCE)
-POD = PodSeen(uid="pod-1", name="sunset-1-x", job_uid="job-1", created=datetime(2026, 1, 1, tzinfo=UTC))
+POD = ObservedPod(uid="pod-1", name="sunset-1-x", job_uid="job-1", created=datetime(2026, 1, 1, tzinfo=UTC))
 REPORT = {"uid": "uid-1", "sequence": 1, "state": "running", "percent": 5, "observedTime": "2026-01-01T00:00:00Z"}
 
 
 @dataclass
-class RecordingDesk:
+class RecordingHandler:
     """Takes every report, unless told to refuse the pod."""
 
-    refuse: Rejected | None = None
+    refuse: ReportRejected | None = None
     taken: list[Report] = field(default_factory=list)
 
-    def owner(self, principal: Principal, target: Target) -> PodSeen:
+    def authorize(self, principal: Principal, target: ReportTarget) -> ObservedPod:
         if self.refuse:
-            raise self.refuse.anew()
+            raise self.refuse.copy()
         return POD
 
-    def accept(self, pod: PodSeen, target: Target, report: Report) -> None:
+    def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
         self.taken.append(report)
 
 
@@ -53,7 +59,7 @@ class RecordingDesk:
 class Door:
     """A running server and a client that trusts it."""
 
-    desk: RecordingDesk
+    desk: RecordingHandler
     metrics: Metrics
     port: int
     trust: ssl.SSLContext
@@ -70,25 +76,25 @@ class Door:
             return answer.status, dict(answer.headers), json.loads(text) if text else {}
 
     def count(self, code: int) -> float:
-        return counted(self.metrics, "videojob_status_requests_total", code=str(code))
+        return metric_value(self.metrics, "videojob_status_requests_total", code=str(code))
 
 
-CERTIFICATES = pki.current(None, names=("localhost",), now=datetime.now(UTC))
+CERTIFICATES = pki.load_or_issue(None, names=("localhost",), now=datetime.now(UTC))
 
 
 @asynccontextmanager
 async def opened(
-    *, ready: bool = True, clock: ManualClock | None = None, status: Any = None, patience: Patience | None = None
+    *, ready: bool = True, clock: ManualClock | None = None, status: Any = None, patience: RequestTimeouts | None = None
 ) -> AsyncIterator[Door]:
     """A door with everything real but the API server behind it."""
-    time, counters, desk = clock or ManualClock(), metrics(), RecordingDesk()
-    reviewer = RecordingReviewer(status or reviewed(audience=AUDIENCE))
-    tokens = Tokens(reviewer, counters, clock=time, wall=lambda: 3000.0)
-    jobs, sources = Limiter(PER_JOB, clock=time), Limiter(PER_SOURCE, clock=time)
-    gates = Gates(sources=sources, tokens=tokens, jobs=jobs, ready=lambda: ready)
-    server = ReportServer(desk, gates, counters, patience=patience or Patience())
+    time, counters, desk = clock or ManualClock(), metrics(), RecordingHandler()
+    reviewer = RecordingReviewer(status or token_review(audience=AUDIENCE))
+    tokens = TokenAuthenticator(reviewer, counters, clock=time, now=lambda: 3000.0)
+    jobs, sources = RateLimiter(JOB_RATE, clock=time), RateLimiter(SOURCE_RATE, clock=time)
+    gates = RequestFilters(source_limiter=sources, authenticator=tokens, job_limiter=jobs, has_synced=lambda: ready)
+    server = ReportServer(desk, gates, counters, patience=patience or RequestTimeouts())
     port = await server.start(host="localhost", port=0, context=loaded(server_context()))
-    trust = ssl.create_default_context(cadata=CERTIFICATES.authority.certificate.decode())
+    trust = ssl.create_default_context(cadata=CERTIFICATES.ca.certificate_pem.decode())
     connector = aiohttp.TCPConnector(ssl=trust)
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
@@ -99,7 +105,7 @@ async def opened(
 
 def loaded(context: ssl.SSLContext) -> ssl.SSLContext:
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(CERTIFICATES.serving.key + CERTIFICATES.serving.certificate)
+        file.write(CERTIFICATES.serving.key_pem + CERTIFICATES.serving.certificate_pem)
         file.flush()
         context.load_cert_chain(file.name)
     return context
@@ -136,7 +142,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "an unknown state": ({"report": {"state": "dancing"}}, 400, "BadReport"),
     "a percent beyond hundred": ({"report": {"percent": 101}}, 400, "BadReport"),
     "a negative sequence": ({"report": {"sequence": -1}}, 400, "BadReport"),
-    "one byte too many": ({"data": b" " * (BODY_LIMIT + 1)}, 413, "TooLarge"),
+    "one byte too many": ({"data": b" " * (MAX_BODY_BYTES + 1)}, 413, "TooLarge"),
     "a megabyte": ({"data": b" " * 1_000_000}, 413, "TooLarge"),
 }
 
@@ -166,14 +172,14 @@ async def test_a_token_the_server_does_not_know_is_refused_and_says_which_scheme
 
 async def test_a_pod_that_is_not_the_jobs_is_refused() -> None:
     async with opened() as door:
-        door.desk.refuse = Rejected(403, "NotThePod", "no")
+        door.desk.refuse = ReportRejected(403, "NotThePod", "no")
         assert (await door.send())[0] == 403
         assert door.count(403) == 1
 
 
 async def test_who_is_refused_does_not_use_up_the_jobs_rate() -> None:
     async with opened() as door:
-        door.desk.refuse = Rejected(403, "NotThePod", "no")
+        door.desk.refuse = ReportRejected(403, "NotThePod", "no")
         assert {(await door.send())[0] for _ in range(10)} == {403}
         door.desk.refuse = None
         assert (await door.send())[0] == 204
@@ -209,7 +215,7 @@ async def test_a_large_body_without_a_length_is_cut_off() -> None:
 
 
 async def test_a_body_that_never_comes_is_given_up() -> None:
-    async with opened(patience=Patience(body=0.05)) as door:
+    async with opened(patience=RequestTimeouts(body=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port, ssl=door.trust)
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {HONEST}\r\nContent-Length: 100\r\n\r\n"
         writer.write(head.encode())
@@ -218,7 +224,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
 
 
 async def test_a_head_that_never_ends_is_given_up() -> None:
-    async with opened(patience=Patience(head=0.05)) as door:
+    async with opened(patience=RequestTimeouts(keepalive=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port, ssl=door.trust)
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: ".encode())
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -226,7 +232,7 @@ async def test_a_head_that_never_ends_is_given_up() -> None:
 
 
 async def test_a_client_that_never_shakes_hands_is_given_up() -> None:
-    async with opened(patience=Patience(handshake=0.05)) as door:
+    async with opened(patience=RequestTimeouts(handshake=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port)
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
