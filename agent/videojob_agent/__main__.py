@@ -30,76 +30,80 @@ from videojob_api.messages.report import Failure, FetchResult, Report
 from videojob_agent.errors import AgentError
 from videojob_agent.inputs.fetch import fetch
 from videojob_agent.inputs.fetch_note import FetchNote
-from videojob_agent.json_log import Events
+from videojob_agent.json_log import JsonLog
 from videojob_agent.report.endpoint import HttpsEndpoint
-from videojob_agent.report.termination_message import LastWords
-from videojob_agent.sidecar import Watch
-from videojob_agent.status.state import Known
-from videojob_agent.stores import store_for
+from videojob_agent.report.termination_message import TerminationMessage
+from videojob_agent.sidecar import Sidecar
+from videojob_agent.status.state import AgentState
+from videojob_agent.stores import create_store
 from videojob_agent.wait_message import utc_now
 
-MESSAGE_VARIABLE = "VIDEOJOB_TERMINATION_LOG"
-MESSAGE_PATH = "/dev/termination-log"
+TERMINATION_LOG_VARIABLE = "VIDEOJOB_TERMINATION_LOG"
+TERMINATION_LOG_PATH = "/dev/termination-log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class AgentSettings:
     """The environment, parsed once."""
 
     plan: JobPlan
-    authority: str | None
-    last_words: LastWords
+    ca_pem: str | None
+    termination_message: TerminationMessage
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str]) -> AgentSettings:
         """The settings in an environment. Raises ValidationError for a bad plan."""
         return cls(
             plan=JobPlan.model_validate_json(environment.get(PLAN_VARIABLE, "")),
-            authority=environment.get(CA_VARIABLE) or None,
-            last_words=LastWords(Path(environment.get(MESSAGE_VARIABLE, MESSAGE_PATH))),
+            ca_pem=environment.get(CA_VARIABLE) or None,
+            termination_message=TerminationMessage(
+                Path(environment.get(TERMINATION_LOG_VARIABLE, TERMINATION_LOG_PATH))
+            ),
         )
 
 
-def run_fetch(settings: Settings) -> int:
+def run_fetch(settings: AgentSettings) -> int:
     """Fetches; the exit code. Ends with INTERRUPTED on SIGTERM."""
-    plan, events = settings.plan, Events(settings.plan.job, part="fetch")
+    plan, events = settings.plan, JsonLog(settings.plan.job, component="fetch")
     signal.signal(signal.SIGTERM, _interrupted)  # PID 1 would ignore it otherwise
     try:
-        store = store_for(plan.output, credentials_root=_credentials_root(plan))
-        say = FetchNote(plan.io_path, events=events).say
+        store = create_store(plan.output, credentials_root=_credentials_root(plan))
+        say = FetchNote(plan.io_path, events=events).write
         result, code = fetch(plan, store, events=events, sleep=time.sleep, say=say), ExitCode.DONE
     except AgentError as error:
         result, code = FetchResult(failure=error.failure), error.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user must find it in the pod's status
         traceback.print_exc()
         result, code = FetchResult(failure=_unexpected(error)), ExitCode.INTERNAL
-    _say(settings, result, events)
+    _write_termination_message(settings, result, events)
     events("fetch ended", code=int(code), reason=result.failure.reason if result.failure else None)
     return code
 
 
-def run_watch(settings: Settings) -> int:
+def run_watch(settings: AgentSettings) -> int:
     """Watches until SIGTERM and all is published or given up; the exit code."""
-    plan, events, gone = settings.plan, Events(settings.plan.job, part="agent"), threading.Event()
-    _set_on_signal(gone)
+    plan, events, runner_exited = settings.plan, JsonLog(settings.plan.job, component="agent"), threading.Event()
+    _set_on_signal(runner_exited)
     try:
-        endpoint = HttpsEndpoint(plan.report, authority=settings.authority) if plan.report else None
-        store = store_for(plan.output, credentials_root=_credentials_root(plan))
-        say = partial(_say, settings, events=events)
-        report = Watch(plan=plan, store=store, gone=gone, events=events, say=say, endpoint=endpoint).run()
+        endpoint = HttpsEndpoint(plan.report, ca_pem=settings.ca_pem) if plan.report else None
+        store = create_store(plan.output, credentials_root=_credentials_root(plan))
+        say = partial(_write_termination_message, settings, events=events)
+        report = Sidecar(
+            plan=plan, store=store, runner_exited=runner_exited, log=events, on_report=say, endpoint=endpoint
+        ).run()
     except Exception as error:  # noqa: BLE001 - the same
         traceback.print_exc()
-        report = Known(failure=_unexpected(error)).report(plan.job.uid, sequence=0, time=utc_now())
-        _say(settings, report, events)
+        report = AgentState(failure=_unexpected(error)).to_report(plan.job.uid, sequence=0, time=utc_now())
+        _write_termination_message(settings, report, events)
         return ExitCode.INTERNAL
     events("watch ended", state=report.state, reason=report.failure.reason if report.failure else None)
     return ExitCode.DONE
 
 
-def _say(settings: Settings, message: Report | FetchResult, events: Events) -> None:
+def _write_termination_message(settings: AgentSettings, message: Report | FetchResult, events: JsonLog) -> None:
     """Leaves last words; a message file that takes none must not stop a video."""
     try:
-        settings.last_words.say(message)
+        settings.termination_message.write(message)
     except OSError as error:
         events("termination message not written", message=str(error))
 
@@ -110,7 +114,7 @@ def main() -> NoReturn:
     parser.add_argument("part", choices=("fetch", "watch"))
     part = parser.parse_args().part
     try:
-        settings = Settings.of(os.environ)
+        settings = AgentSettings.from_environment(os.environ)
     except ValidationError as error:
         sys.exit(f"{PLAN_VARIABLE} must hold the job's plan as JSON: {error}")
     sys.exit(run_fetch(settings) if part == "fetch" else run_watch(settings))
@@ -120,14 +124,17 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(ExitCode.INTERRUPTED)
 
 
-def _set_on_signal(gone: threading.Event) -> None:
-    """Sets `gone` on SIGTERM or SIGINT, from a thread: a handler may interrupt a wait that holds the event's lock."""
+def _set_on_signal(runner_exited: threading.Event) -> None:
+    """
+    Sets `runner_exited` on SIGTERM or SIGINT, from a thread: a handler may interrupt a wait that holds the event's
+    lock.
+    """
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # inherited by every thread started later
 
     def wait() -> None:
         signal.sigwait(ends)
-        gone.set()
+        runner_exited.set()
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
 

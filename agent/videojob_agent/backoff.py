@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-FIRST, LONGEST = 1.0, 60.0
+BASE_DELAY, MAX_DELAY = 1.0, 60.0
 """Seconds."""
 
 
@@ -16,9 +16,9 @@ class Backoff:
         self._draw = draw
         self._failures = 0
 
-    def failed(self) -> float:
+    def next_delay(self) -> float:
         """Seconds to wait after one more failure: anything up to 1, 2, 4 … 60."""
-        longest = min(LONGEST, FIRST * 2.0 ** min(self._failures, 16))
+        longest = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(self._failures, 16))
         self._failures += 1
         return longest * self._draw()
 

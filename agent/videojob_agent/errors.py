@@ -2,7 +2,7 @@
 Everything the agent raises on purpose; the class's name is the reason that stands in the VideoJob's conditions.
 
 AgentError
-├── Refused              the spec, its data or its rights must change; fetch ends with 65
+├── PermanentError       the spec, its data or its rights must change; fetch ends with 65
 │   ├── InputNotFound
 │   ├── SizeMismatch
 │   ├── DigestMismatch
@@ -15,7 +15,7 @@ AgentError
 │   ├── ScratchFull
 │   ├── StorageRefused
 │   └── NoVideo
-├── Trouble              a store or a disk is away; fetch tries again, and ends with 70 at the end of its time
+├── TransientError       a store or a disk is away; fetch tries again, and ends with 70 at the end of its time
 │   ├── EndpointUnreachable
 │   ├── CheckpointRefused
 │   └── ScratchFailed
@@ -29,7 +29,7 @@ from typing import ClassVar, Self
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.messages.report import Failure
 
-MESSAGE_LIMIT = 1024
+MAX_MESSAGE_CHARS = 1024
 """Characters of a failure's message."""
 
 
@@ -42,20 +42,20 @@ class AgentError(Exception):
     @property
     def failure(self) -> Failure:
         """The error as it travels in reports and termination messages."""
-        return Failure(reason=type(self).__name__, message=str(self)[:MESSAGE_LIMIT])
+        return Failure(reason=type(self).__name__, message=str(self)[:MAX_MESSAGE_CHARS])
 
-    def about(self, subject: str) -> Self:
+    def with_context(self, subject: str) -> Self:
         """The same error, its message beginning with what it is about."""
         return type(self)(f"{subject}: {self}")
 
 
-class Refused(AgentError):
+class PermanentError(AgentError):
     """Trying again cannot help before somebody changes something."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
-class Trouble(AgentError):
+class TransientError(AgentError):
     """Trying again may help."""
 
 
@@ -63,73 +63,73 @@ class AlreadyCommitted(AgentError):
     """A manifest lies at the destination and is never replaced."""
 
 
-class InputNotFound(Refused):
+class InputNotFound(PermanentError):
     """An input's object, file or mount is not there."""
 
 
-class SizeMismatch(Refused):
+class SizeMismatch(PermanentError):
     """An input has another size than its `sizeBytes`."""
 
 
-class DigestMismatch(Refused):
+class DigestMismatch(PermanentError):
     """An input has another digest than its `sha256`."""
 
 
-class UnsafePath(Refused):
+class UnsafePath(PermanentError):
     """A name that would leave its folder, or that is a link or a device."""
 
 
-class CredentialsRefused(Refused):
+class CredentialsRefused(PermanentError):
     """The store knows the caller and says no, or there are no credentials to show."""
 
     remedy = "correct the Secret's keys or the rights behind them"
 
 
-class BucketNotFound(Refused):
+class BucketNotFound(PermanentError):
     """There is no such bucket."""
 
     remedy = "make the bucket"
 
 
-class OutputOccupied(Refused):
+class OutputOccupied(PermanentError):
     """Another job's manifest lies at the destination."""
 
 
-class OutputNotWritable(Refused):
+class OutputNotWritable(PermanentError):
     """The destination takes no files: no right, no space, read-only."""
 
     remedy = "make room on the volume, or make it writable"
 
 
-class OutputNotReadable(Refused):
+class OutputNotReadable(PermanentError):
     """The runner has left a file that the agent may not read."""
 
 
-class ScratchFull(Refused):
+class ScratchFull(PermanentError):
     """The IO folder has no room for the inputs."""
 
 
-class StorageRefused(Refused):
+class StorageRefused(PermanentError):
     """The service refuses a request for a reason of its own."""
 
     remedy = "check the store's quota and limits"
 
 
-class NoVideo(Refused):
+class NoVideo(PermanentError):
     """The runner says COMPLETED and has left no mp4."""
 
 
-class EndpointUnreachable(Trouble):
+class EndpointUnreachable(TransientError):
     """No answer, or only answers that ask to come back later."""
 
     remedy = "bring the store back"
 
 
-class CheckpointRefused(Trouble):
+class CheckpointRefused(TransientError):
     """A checkpoint lies at the output, and the store does not give it out just now."""
 
     remedy = "let the Secret's keys read the output"
 
 
-class ScratchFailed(Trouble):
+class ScratchFailed(TransientError):
     """The IO folder fails in a way that another node may not."""

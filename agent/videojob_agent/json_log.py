@@ -10,20 +10,25 @@ from typing import TextIO
 
 from videojob_api.messages.plan import JobRef
 
-Value = str | int | float | bool | None
+LogValue = str | int | float | bool | None
 
 
-class Events:
-    """Writes events of one job to `stream`; may be shared by threads. `part` is `fetch`, `agent` or `local`."""
+class JsonLog:
+    """Writes events of one job to `stream`; may be shared by threads. `component` is `fetch`, `agent` or `local`."""
 
-    def __init__(self, job: JobRef, *, part: str, stream: TextIO = sys.stdout) -> None:
-        self._always: dict[str, Value] = {"part": part, "namespace": job.namespace, "name": job.name, "uid": job.uid}
+    def __init__(self, job: JobRef, *, component: str, stream: TextIO = sys.stdout) -> None:
+        self._always: dict[str, LogValue] = {
+            "part": component,
+            "namespace": job.namespace,
+            "name": job.name,
+            "uid": job.uid,
+        }
         self._stream = stream
         self._lock = threading.Lock()
 
-    def __call__(self, event: str, **facts: Value) -> None:
+    def __call__(self, event: str, **fields: LogValue) -> None:
         """One line: the time, the event as a short phrase, the job, and the facts."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": time, "event": event} | self._always | facts)
+        line = json.dumps({"time": time, "event": event} | self._always | fields)
         with self._lock:
             print(line, file=self._stream, flush=True)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from videojob_agent.errors import AgentError, Trouble
+from videojob_agent.errors import AgentError, TransientError
 
-STEPS = (60, 600, 3600, 21_600, 86_400)
+ELAPSED_STEPS = (60, 600, 3600, 21_600, 86_400)
 """Seconds: a minute, ten, an hour, six, a day."""
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -23,7 +23,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Words:
+class WaitMessage:
     """The words for one wait after the other; `now` is the wall clock."""
 
     def __init__(self, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -35,7 +35,7 @@ class Words:
 
     def __call__(self, who: str, error: AgentError, *, began: float, waited: float, limit: int) -> str:
         """One sentence. `began` tells waits apart; `waited` and `limit` are seconds since then."""
-        passed = so_far(waited)
+        passed = elapsed_text(waited)
         if self._wait != (began, limit):
             self._wait, self._quoted = (began, limit), None
             self._ends = f"{self._now() + timedelta(seconds=limit - waited):%Y-%m-%d %H:%M} UTC"
@@ -43,20 +43,20 @@ class Words:
             self._passed, self._quoted = passed, error
         why = self._quoted or error
         reason = why.failure.reason
-        return f"{who} waits{passed}, until {self._ends} ({duration(limit)}): {why.remedy}. {reason}: {why}"
+        return f"{who} waits{passed}, until {self._ends} ({format_duration(limit)}): {why.remedy}. {reason}: {why}"
 
 
-def so_far(seconds: float) -> str:
+def elapsed_text(seconds: float) -> str:
     """` for over 10 minutes`: the longest step that has passed; nothing during the first minute."""
-    passed = [step for step in STEPS if seconds >= step]
-    return f" for over {duration(passed[-1])}" if passed else ""
+    passed = [step for step in ELAPSED_STEPS if seconds >= step]
+    return f" for over {format_duration(passed[-1])}" if passed else ""
 
 
-def duration(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """`6 hours`, `90 minutes`: in the largest unit that leaves no rest."""
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
     return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
 def _says_the_same(error: AgentError, quoted: AgentError | None) -> bool:
-    return type(error) is type(quoted) and (isinstance(error, Trouble) or str(error) == str(quoted))
+    return type(error) is type(quoted) and (isinstance(error, TransientError) or str(error) == str(quoted))

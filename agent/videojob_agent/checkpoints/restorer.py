@@ -22,44 +22,44 @@ from videojob_api.contract.layout import CHECKPOINTS, FRAMES
 from videojob_api.contract.manifest import ManifestFile
 from videojob_api.messages.plan import JobPlan
 
-from videojob_agent.checkpoints.index import Carried
-from videojob_agent.errors import BucketNotFound, CheckpointRefused, CredentialsRefused, Refused, StorageRefused
-from videojob_agent.files.safe_directory import Folder
-from videojob_agent.files.scratch import writing_to_scratch
-from videojob_agent.files.verify import verified
-from videojob_agent.json_log import Events
+from videojob_agent.checkpoints.index import CheckpointIndexFile
+from videojob_agent.errors import BucketNotFound, CheckpointRefused, CredentialsRefused, PermanentError, StorageRefused
+from videojob_agent.files.safe_directory import SafeDirectory
+from videojob_agent.files.scratch import translate_scratch_errors
+from videojob_agent.files.verify import verify_stream
+from videojob_agent.json_log import JsonLog
 from videojob_agent.stores import Store
 
-ASIDE = ".videojob/restored"
-PARALLEL = 8
+STAGING_FOLDER = ".videojob/restored"
+MAX_PARALLEL_DOWNLOADS = 8
 """Files brought side by side: frames are many and small."""
-FRAME = re.compile(r"frames/[0-9]{5,}\.png")
+FRAME_PATTERN = re.compile(r"frames/[0-9]{5,}\.png")
 
 
-class Restoring:
+class CheckpointRestorer:
     """One job's, into its IO folder."""
 
-    def __init__(self, plan: JobPlan, store: Store, io: Folder, *, events: Events) -> None:
-        self._carried = Carried(store, plan.job.uid, events=events)
+    def __init__(self, plan: JobPlan, store: Store, io: SafeDirectory, *, events: JsonLog) -> None:
+        self._carried = CheckpointIndexFile(store, plan.job.uid, events=events)
         self._wanted = plan.publishes_checkpoints
         self._io = io
         self._events = events
         self._aside: set[str] | None = None
         """What lies aside and is right; None when nothing is."""
 
-    def run(self) -> int | None:
+    def restore(self) -> int | None:
         """Does it; the step that the attempt goes on after, None when it begins anew. Raises AgentError."""
-        if not self._wanted or not self._carried.index.checkpoints:
+        if not self._wanted or not self._carried.load.checkpoints:
             return None
-        with writing_to_scratch():
+        with translate_scratch_errors():
             self._begin()
-            frames = self._carried.index.frames
-            whole = self._bring_frames(frames)
-            checkpoint = next(self._whole(whole), None)
-            self._correct(checkpoint, frames[:whole])
+            frames = self._carried.load.frames
+            whole = self._download_frames(frames)
+            checkpoint = next(self._intact_checkpoints(whole), None)
+            self._rewrite_index(checkpoint, frames[:whole])
             if checkpoint:
-                self._place(checkpoint, surplus=frames[checkpoint.frames :])
-            self._io.remove_tree(ASIDE)
+                self._commit(checkpoint, surplus=frames[checkpoint.frames :])
+            self._io.remove_tree(STAGING_FOLDER)
         if checkpoint is None:
             self._events("beginning anew", message="no checkpoint at the output is whole")
             return None
@@ -69,63 +69,63 @@ class Restoring:
     def _begin(self) -> None:
         """The first try begins with nothing; the next one, after a store was away, goes on with what has come."""
         if self._aside is None:
-            self._io.remove_tree(ASIDE)
+            self._io.remove_tree(STAGING_FOLDER)
             self._aside = set()
 
-    def _bring_frames(self, frames: list[ManifestFile]) -> int:
+    def _download_frames(self, frames: list[ManifestFile]) -> int:
         """Brings every frame that any checkpoint counts on; how many have come well, from the first on."""
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="restore") as pool:
+        with ThreadPoolExecutor(MAX_PARALLEL_DOWNLOADS, thread_name_prefix="restore") as pool:
             return sum(1 for _ in takewhile(bool, pool.map(self._bring_frame, frames)))
 
-    def _whole(self, frames: int) -> Iterator[PublishedCheckpoint]:
+    def _intact_checkpoints(self, frames: int) -> Iterator[PublishedCheckpoint]:
         """The checkpoints that can be gone on from, newest first."""
-        for checkpoint in self._carried.index.checkpoints:
+        for checkpoint in self._carried.load.checkpoints:
             if checkpoint.frames > frames:
-                self._pass_over(checkpoint, f"it counts on {checkpoint.frames} frames, of which {frames} are whole")
-            elif all(self._bring_file(checkpoint, file) for file in checkpoint.files):
+                self._log_skipped(checkpoint, f"it counts on {checkpoint.frames} frames, of which {frames} are whole")
+            elif all(self._download_file(checkpoint, file) for file in checkpoint.files):
                 yield checkpoint
 
     def _bring_frame(self, file: ManifestFile) -> bool:
-        return FRAME.fullmatch(file.path) is not None and self._brought(file, file.path, to=file.path) is None
+        return FRAME_PATTERN.fullmatch(file.path) is not None and self._download(file, file.path, to=file.path) is None
 
-    def _bring_file(self, checkpoint: PublishedCheckpoint, file: ManifestFile) -> bool:
-        name = self._carried.name(checkpoint, file)
-        fault = self._brought(file, name, to=f"{checkpoint.folder}/{file.path}")
+    def _download_file(self, checkpoint: PublishedCheckpoint, file: ManifestFile) -> bool:
+        name = self._carried.object_name(checkpoint, file)
+        fault = self._download(file, name, to=f"{checkpoint.folder}/{file.path}")
         if fault:
-            self._pass_over(checkpoint, f"{file.path}: {fault}")
+            self._log_skipped(checkpoint, f"{file.path}: {fault}")
         return fault is None
 
-    def _brought(self, file: ManifestFile, name: str, *, to: str) -> Refused | None:
+    def _download(self, file: ManifestFile, name: str, *, to: str) -> PermanentError | None:
         """Brings one file aside; what is wrong with it. Raises Trouble, and OSError for the IO folder."""
         aside = self._aside if self._aside is not None else set()
         if to in aside:
             return None
         try:
-            with self._io.replacing(f"{ASIDE}/{to}") as target:
-                for chunk in verified(self._carried.store.read(name), size=file.size, sha256=file.sha256):
+            with self._io.atomic_writer(f"{STAGING_FOLDER}/{to}") as target:
+                for chunk in verify_stream(self._carried.store.read(name), size=file.size, sha256=file.sha256):
                     target.write(chunk)
         except (BucketNotFound, CredentialsRefused, StorageRefused) as error:
             raise CheckpointRefused(f"{name}: {error}") from error
-        except Refused as error:
+        except PermanentError as error:
             return error
         aside.add(to)
         return None
 
-    def _correct(self, checkpoint: PublishedCheckpoint | None, frames: list[ManifestFile]) -> None:
+    def _rewrite_index(self, checkpoint: PublishedCheckpoint | None, frames: list[ManifestFile]) -> None:
         """Takes what is damaged, and what counts on it, out of the index."""
-        index = self._carried.index
+        index = self._carried.load
         left = index.checkpoints[index.checkpoints.index(checkpoint) :] if checkpoint else []
         if (left, frames) != (index.checkpoints, index.frames):
-            self._carried.replace(left, frames)
+            self._carried.write(left, frames)
 
-    def _place(self, checkpoint: PublishedCheckpoint, *, surplus: list[ManifestFile]) -> None:
+    def _commit(self, checkpoint: PublishedCheckpoint, *, surplus: list[ManifestFile]) -> None:
         """Gives the frames and the checkpoint their places."""
         self._aside = None
         for file in surplus:
-            self._io.remove(f"{ASIDE}/{file.path}")
+            self._io.remove(f"{STAGING_FOLDER}/{file.path}")
         if checkpoint.frames:
-            self._io.move(f"{ASIDE}/frames", FRAMES)
-        self._io.move(f"{ASIDE}/{checkpoint.folder}", f"{CHECKPOINTS}/{checkpoint.folder}")
+            self._io.move(f"{STAGING_FOLDER}/frames", FRAMES)
+        self._io.move(f"{STAGING_FOLDER}/{checkpoint.folder}", f"{CHECKPOINTS}/{checkpoint.folder}")
 
-    def _pass_over(self, checkpoint: PublishedCheckpoint, why: str) -> None:
+    def _log_skipped(self, checkpoint: PublishedCheckpoint, why: str) -> None:
         self._events("checkpoint passed over", step=checkpoint.step, message=why)

@@ -21,29 +21,29 @@ from types import TracebackType
 from typing import BinaryIO
 
 from videojob_agent.errors import UnsafePath
-from videojob_agent.files.safe_names import safe_name
+from videojob_agent.files.safe_names import check_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK_IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR)
-PART_SUFFIX = ".part"
+TEMPORARY_SUFFIX = ".part"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DirectoryEntry:
     """Something found in a folder, named from where the walk began; equal ones were not written to in between."""
 
     name: str
     size: int = 0
     modified_ns: int = 0
     inode: int = 0
-    links: int = 1
-    fault: str | None = None
+    link_count: int = 1
+    problem: str | None = None
     """Why nobody should open it; None for a regular file with a safe name."""
 
 
-class Folder:
+class SafeDirectory:
     """An open directory. Names given to its methods may hold `/` and are checked; OSError is raised as it comes."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
@@ -52,7 +52,7 @@ class Folder:
         """For messages only."""
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False) -> Folder:
+    def open(cls, path: Path, *, create: bool = False) -> SafeDirectory:
         """The folder at `path`, a path that the plan or the command line gave; made when `create` says so."""
         if create:
             path.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Folder:
         """Gives the descriptor back."""
         os.close(self.descriptor)
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> SafeDirectory:
         return self
 
     def __exit__(
@@ -70,15 +70,15 @@ class Folder:
     ) -> None:
         self.close()
 
-    def below(self, name: str, *, create: bool = False) -> Folder:
+    def subdirectory(self, name: str, *, create: bool = False) -> SafeDirectory:
         """The folder `name` beneath this one. Raises UnsafePath when a link or a file stands in the way."""
-        here = Folder(os.dup(self.descriptor), self.path)
-        for part in safe_name(name).split("/"):
+        here = SafeDirectory(os.dup(self.descriptor), self.path)
+        for part in check_name(name).split("/"):
             with here:
-                here = here._step(part, create=create)
+                here = here._open_component(part, create=create)
         return here
 
-    def read(self, name: str) -> BufferedReader:
+    def open_file(self, name: str) -> BufferedReader:
         """The regular file `name`, for reading. Raises UnsafePath for a link, a FIFO, a device or a folder."""
         with self._parent(name, create=False) as (parent, last):
             try:
@@ -96,10 +96,12 @@ class Folder:
             return stat.S_ISREG(os.stat(last, dir_fd=parent.descriptor, follow_symlinks=False).st_mode)
 
     @contextmanager
-    def replacing(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+    def atomic_writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
         """A new file that gets its name when the block ends well; `durable` also survives a power cut."""
         with self._parent(name, create=True) as (parent, last):
-            part = f".{os.urandom(6).hex()}{PART_SUFFIX}"  # short: the name itself may have the full length already
+            part = (
+                f".{os.urandom(6).hex()}{TEMPORARY_SUFFIX}"  # short: the name itself may have the full length already
+            )
             descriptor = os.open(part, _CREATE, 0o644, dir_fd=parent.descriptor)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -124,7 +126,7 @@ class Folder:
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             shutil.rmtree(last, dir_fd=parent.descriptor)
 
-    def prune(self, name: str) -> None:
+    def remove_empty_parents(self, name: str) -> None:
         """Removes the folders on the way to `name`, innermost first, as far as they are empty."""
         with suppress(OSError):  # one that is not empty ends it, and so does one that is gone
             while "/" in name:
@@ -137,49 +139,49 @@ class Folder:
         with self._parent(name, create=False) as (source, last), self._parent(to, create=True) as (target, new):
             os.rename(last, new, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
 
-    def folders(self) -> Iterator[str]:
+    def subdirectory_names(self) -> Iterator[str]:
         """Names of the folders directly below, in no order; links are none."""
         with os.scandir(self.descriptor) as entries:
             yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
-    def walk(self, *, depth: int) -> Iterator[Entry]:
+    def walk(self, *, depth: int) -> Iterator[DirectoryEntry]:
         """Everything below this folder but the folders themselves, `depth` levels down, in no order."""
         with os.scandir(self.descriptor) as entries:
             for entry in entries:
                 try:
-                    yield from self._look_at(entry, depth=depth)
+                    yield from self._walk_entry(entry, depth=depth)
                 except FileNotFoundError:  # gone since it was listed
                     continue
                 except UnsafePath as error:
-                    yield Entry(entry.name, fault=str(error))
+                    yield DirectoryEntry(entry.name, problem=str(error))
 
-    def _look_at(self, entry: os.DirEntry[str], *, depth: int) -> Iterator[Entry]:
-        safe_name(entry.name)
+    def _walk_entry(self, entry: os.DirEntry[str], *, depth: int) -> Iterator[DirectoryEntry]:
+        check_name(entry.name)
         state = entry.stat(follow_symlinks=False)
         if stat.S_ISDIR(state.st_mode) and depth:
-            with self.below(entry.name) as inner:
+            with self.subdirectory(entry.name) as inner:
                 for found in inner.walk(depth=depth - 1):
                     yield replace(found, name=f"{entry.name}/{found.name}")
         elif stat.S_ISREG(state.st_mode):
-            yield Entry(entry.name, state.st_size, state.st_mtime_ns, state.st_ino, state.st_nlink)
+            yield DirectoryEntry(entry.name, state.st_size, state.st_mtime_ns, state.st_ino, state.st_nlink)
         else:
-            yield Entry(entry.name, fault=f"{self.path / entry.name} is no regular file, or lies too deep")
+            yield DirectoryEntry(entry.name, problem=f"{self.path / entry.name} is no regular file, or lies too deep")
 
     @contextmanager
-    def _parent(self, name: str, *, create: bool) -> Iterator[tuple[Folder, str]]:
-        folder, _, last = safe_name(name).rpartition("/")
+    def _parent(self, name: str, *, create: bool) -> Iterator[tuple[SafeDirectory, str]]:
+        folder, _, last = check_name(name).rpartition("/")
         if not folder:
             yield self, last
             return
-        with self.below(folder, create=create) as parent:
+        with self.subdirectory(folder, create=create) as parent:
             yield parent, last
 
-    def _step(self, part: str, *, create: bool) -> Folder:
+    def _open_component(self, part: str, *, create: bool) -> SafeDirectory:
         if create:
             with suppress(FileExistsError):
                 os.mkdir(part, 0o755, dir_fd=self.descriptor)
         try:
-            return Folder(os.open(part, _DIRECTORY, dir_fd=self.descriptor), self.path / part)
+            return SafeDirectory(os.open(part, _DIRECTORY, dir_fd=self.descriptor), self.path / part)
         except OSError as error:
             raise self._translated(error, part) from error
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from videojob_agent.errors import UnsafePath
 
-NAME_BYTES = 255
+MAX_COMPONENT_BYTES = 255
 """Of one component, as Linux file systems have it; the whole name may be four times that (an S3 key's limit)."""
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -21,7 +21,7 @@ _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 """Marks that turn the direction of what follows; joiners, which scripts and emoji need, are none of them."""
 
 
-def safe_name(name: str) -> str:
+def check_name(name: str) -> str:
     """`name` itself when it is safe below any folder or prefix. Raises UnsafePath saying what is wrong."""
     if wrong := _fault(name):
         raise UnsafePath(f"the name {printable(name)!r} {wrong}; rename it")
@@ -45,6 +45,6 @@ def _fault(name: str) -> str | None:
     parts = name.split("/")
     if not all(part not in ("", ".", "..") for part in parts):
         return "holds an empty component, `.` or `..`"
-    if max(len(part.encode()) for part in parts) > NAME_BYTES or len(name.encode()) > 4 * NAME_BYTES:
-        return f"is longer than {NAME_BYTES} bytes in one component, or {4 * NAME_BYTES} in all"
+    if max(len(part.encode()) for part in parts) > MAX_COMPONENT_BYTES or len(name.encode()) > 4 * MAX_COMPONENT_BYTES:
+        return f"is longer than {MAX_COMPONENT_BYTES} bytes in one component, or {4 * MAX_COMPONENT_BYTES} in all"
     return None

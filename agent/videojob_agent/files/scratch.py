@@ -12,7 +12,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def writing_to_scratch() -> Iterator[None]:
+def translate_scratch_errors() -> Iterator[None]:
     """Turns OSErrors inside the block into ScratchFull or ScratchFailed."""
     try:
         yield

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from videojob_agent.errors import DigestMismatch, SizeMismatch
 
 
-def verified(stream: Iterator[bytes], *, size: int | None, sha256: str | None) -> Iterator[bytes]:
+def verify_stream(stream: Iterator[bytes], *, size: int | None, sha256: str | None) -> Iterator[bytes]:
     """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what was promised."""
     digest, seen = hashlib.sha256(), 0
     for chunk in stream:

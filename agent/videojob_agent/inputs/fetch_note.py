@@ -12,25 +12,25 @@ from pathlib import Path
 from videojob_api.contract.layout import FETCH_NOTE
 
 from videojob_agent.errors import AgentError
-from videojob_agent.files.safe_directory import Folder
-from videojob_agent.json_log import Events
+from videojob_agent.files.safe_directory import SafeDirectory
+from videojob_agent.json_log import JsonLog
 
 
 class FetchNote:
     """The file below an IO folder; where it cannot be written, the log has the words all the same."""
 
-    def __init__(self, io_path: str, *, events: Events) -> None:
+    def __init__(self, io_path: str, *, events: JsonLog) -> None:
         self._io = Path(io_path)
         self._events = events
 
-    def say(self, words: str) -> None:
+    def write(self, message: str) -> None:
         """Replaces the note; no words remove it."""
         try:
-            with Folder.open(self._io, create=True) as io:
-                if not words:
+            with SafeDirectory.open(self._io, create=True) as io:
+                if not message:
                     io.remove(FETCH_NOTE)
                     return
-                with io.replacing(FETCH_NOTE) as file:
-                    file.write(words.encode())
+                with io.atomic_writer(FETCH_NOTE) as file:
+                    file.write(message.encode())
         except (OSError, AgentError) as error:
             self._events("note not written", message=str(error))

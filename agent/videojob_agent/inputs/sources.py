@@ -17,18 +17,18 @@ from videojob_api.messages.plan import InputPlan
 from videojob_api.resource.storage import S3Object
 
 from videojob_agent.errors import EndpointUnreachable, InputNotFound, UnsafePath
-from videojob_agent.files.safe_directory import Folder
-from videojob_agent.stores.s3_client import in_our_words, s3_client
+from videojob_agent.files.safe_directory import SafeDirectory
+from videojob_agent.stores.s3_client import create_s3_client, translate_errors
 
-CHUNK = 1 << 20
-DEPTH = 16
+CHUNK_BYTES = 1 << 20
+MAX_DEPTH = 16
 """Folders inside an input that are looked into."""
 _ABSENT = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
-Stream = Iterator[bytes]
+ByteStream = Iterator[bytes]
 
 
-def streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple[str, Stream]]:
+def open_streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple[str, ByteStream]]:
     """Name below `input/` and content of each file of an input; to be consumed one after the other."""
     item = plan.input
     if item.inline is not None:
@@ -41,41 +41,41 @@ def streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple
         raise InputNotFound("holds neither s3 nor inline, and no claim is mounted for it")
 
 
-def _object(source: S3Object, *, credentials_root: Path | None) -> Stream:
-    with in_our_words(source, source.key):
-        client = s3_client(source, credentials_root=credentials_root)
-        yield from client.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(CHUNK)
+def _object(source: S3Object, *, credentials_root: Path | None) -> ByteStream:
+    with translate_errors(source, source.key):
+        client = create_s3_client(source, credentials_root=credentials_root)
+        yield from client.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(CHUNK_BYTES)
 
 
-def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[str, Stream]]:
+def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[str, ByteStream]]:
     """The file or folder `sub_path` of the claim mounted at `root`, or the whole claim."""
-    with _file_system_words(root / (sub_path or "")), Folder.open(root) as claim:
+    with _translate_os_errors(root / (sub_path or "")), SafeDirectory.open(root) as claim:
         if sub_path and claim.is_file(sub_path):
             yield name, _file(claim, sub_path)
             return
-        with claim.below(sub_path) if sub_path else nullcontext(claim) as folder:
+        with claim.subdirectory(sub_path) if sub_path else nullcontext(claim) as folder:
             for below in _names(folder):
                 yield f"{name}/{below}", _file(folder, below)
 
 
-def _names(folder: Folder) -> list[str]:
+def _names(folder: SafeDirectory) -> list[str]:
     """The files of a folder, sorted. Raises UnsafePath for whatever is no plain file."""
     names = []
-    for entry in folder.walk(depth=DEPTH):
-        if entry.fault:
-            raise UnsafePath(entry.fault)
+    for entry in folder.walk(depth=MAX_DEPTH):
+        if entry.problem:
+            raise UnsafePath(entry.problem)
         names.append(entry.name)
     return sorted(names)
 
 
-def _file(folder: Folder, name: str) -> Stream:
-    with _file_system_words(folder.path / name), folder.read(name) as file:
-        while chunk := file.read(CHUNK):
+def _file(folder: SafeDirectory, name: str) -> ByteStream:
+    with _translate_os_errors(folder.path / name), folder.open_file(name) as file:
+        while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
 @contextmanager
-def _file_system_words(path: Path) -> Iterator[None]:
+def _translate_os_errors(path: Path) -> Iterator[None]:
     """The file system's errors in the agent's words."""
     try:
         yield

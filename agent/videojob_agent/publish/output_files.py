@@ -13,53 +13,55 @@ from itertools import islice
 from videojob_api.contract.layout import MANIFEST
 
 from videojob_agent.errors import UnsafePath
-from videojob_agent.files.safe_directory import Entry, Folder
+from videojob_agent.files.safe_directory import DirectoryEntry, SafeDirectory
 
-DEPTH = 8
+MAX_DEPTH = 8
 """Folders below `output/` that are looked into."""
-MOST_FILES = 500_000
-FRAMES = "frames"
+MAX_FILES = 500_000
+FRAMES_FOLDER = "frames"
 
 
-def output_files(output: Folder) -> list[Entry]:
+def list_output_files(output: SafeDirectory) -> list[DirectoryEntry]:
     """Every file worth publishing below `output/`, in the order of publishing."""
-    return _in_order(output.walk(depth=DEPTH))
+    return _in_order(output.walk(depth=MAX_DEPTH))
 
 
-def frame_files(output: Folder) -> list[Entry]:
+def list_frames(output: SafeDirectory) -> list[DirectoryEntry]:
     """Every frame below `output/frames/`, named relative to `output/`, in order."""
     try:
-        with output.below(FRAMES) as frames:
+        with output.subdirectory(FRAMES_FOLDER) as frames:
             found = [_below_frames(entry) for entry in frames.walk(depth=0)]
     except (FileNotFoundError, UnsafePath):
         return []
     return [entry for entry in _in_order(found) if is_frame(entry)]
 
 
-def is_frame(entry: Entry) -> bool:
+def is_frame(entry: DirectoryEntry) -> bool:
     """Whether it counts as a frame."""
-    return entry.name.startswith(f"{FRAMES}/") and entry.name.endswith(".png")
+    return entry.name.startswith(f"{FRAMES_FOLDER}/") and entry.name.endswith(".png")
 
 
-def is_video(entry: Entry) -> bool:
+def is_video(entry: DirectoryEntry) -> bool:
     """Whether it is an mp4 with something in it, directly in `output/`."""
     return "/" not in entry.name and entry.name.endswith(".mp4") and entry.size > 0
 
 
-def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+def _in_order(entries: Iterable[DirectoryEntry]) -> list[DirectoryEntry]:
     """Frames, videos, the rest; each by name."""
     wanted = (entry for entry in entries if _is_wanted(entry))
-    return sorted(islice(wanted, MOST_FILES), key=_rank)
+    return sorted(islice(wanted, MAX_FILES), key=_rank)
 
 
-def _is_wanted(entry: Entry) -> bool:
+def _is_wanted(entry: DirectoryEntry) -> bool:
     hidden = any(part.startswith(".") for part in entry.name.split("/"))
-    return entry.fault is None and entry.links == 1 and not hidden and entry.name != MANIFEST
+    return entry.problem is None and entry.link_count == 1 and not hidden and entry.name != MANIFEST
 
 
-def _rank(entry: Entry) -> tuple[int, str]:
+def _rank(entry: DirectoryEntry) -> tuple[int, str]:
     return (0 if is_frame(entry) else 1 if is_video(entry) else 2, entry.name)
 
 
-def _below_frames(entry: Entry) -> Entry:
-    return Entry(f"{FRAMES}/{entry.name}", entry.size, entry.modified_ns, entry.inode, entry.links, entry.fault)
+def _below_frames(entry: DirectoryEntry) -> DirectoryEntry:
+    return DirectoryEntry(
+        f"{FRAMES_FOLDER}/{entry.name}", entry.size, entry.modified_ns, entry.inode, entry.link_count, entry.problem
+    )

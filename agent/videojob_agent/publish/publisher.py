@@ -26,40 +26,40 @@ from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Published
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, OutputNotReadable, OutputOccupied, ScratchFailed
-from videojob_agent.files.safe_directory import Entry, Folder
-from videojob_agent.publish.output_files import frame_files, is_frame, is_video, output_files
+from videojob_agent.files.safe_directory import DirectoryEntry, SafeDirectory
+from videojob_agent.publish.output_files import is_frame, is_video, list_frames, list_output_files
 from videojob_agent.stores import Store
-from videojob_agent.stores.upload import store_file
+from videojob_agent.stores.upload import upload_file
 
-SETTLED_SECONDS = 2.0
-PARALLEL = 4
+STABLE_SECONDS = 2.0
+MAX_PARALLEL_UPLOADS = 4
 """Files stored side by side; a large one has parallel parts of its own."""
-MOST_VIDEOS = 8
+MAX_VIDEOS_REPORTED = 8
 """Names of videos in a report."""
 
 
 @dataclass(slots=True)
-class Settling:
+class StabilityTracker:
     """Which files have stopped changing; `clock` counts seconds."""
 
     clock: Callable[[], float]
-    _since: dict[str, tuple[Entry, float]] = field(default_factory=dict)
+    _since: dict[str, tuple[DirectoryEntry, float]] = field(default_factory=dict)
 
-    def is_settled(self, entry: Entry) -> bool:
+    def is_stable(self, entry: DirectoryEntry) -> bool:
         """Whether `entry` was seen just like this at least two seconds ago."""
         now = self.clock()
         before, since = self._since.get(entry.name, (None, now))
         if before != entry:
             self._since[entry.name] = (entry, now)
             return False
-        return now - since >= SETTLED_SECONDS
+        return now - since >= STABLE_SECONDS
 
 
 class Publisher:
     """
     Publishes one job. `clock` counts seconds; `now` is the wall clock of the manifest.
 
-    `lying` is asked, before the first frame is stored, what an earlier attempt has stored under which name.
+    `already_stored` is asked, before the first frame is stored, what an earlier attempt has stored under which name.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class Publisher:
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
-        lying: Callable[[], Iterable[ManifestFile]] = tuple,
+        already_stored: Callable[[], Iterable[ManifestFile]] = tuple,
     ) -> None:
         self.store = store
         self._plan = plan
         self._now = now
-        self._settling = Settling(clock)
-        self._ask = lying
+        self._settling = StabilityTracker(clock)
+        self._ask = already_stored
         self._lying: Mapping[str, ManifestFile] | None = None
-        self._stored: dict[str, tuple[Entry, ManifestFile]] = {}
-        self._last: Sequence[Entry] = ()
+        self._stored: dict[str, tuple[DirectoryEntry, ManifestFile]] = {}
+        self._last: Sequence[DirectoryEntry] = ()
         self._digest: str | None = None
 
     @property
@@ -91,7 +91,7 @@ class Publisher:
             bytes=sum(entry.size for entry in files),
             manifest_digest=self._digest,
             url=self._plan.output.url,
-            videos=videos[:MOST_VIDEOS],
+            videos=videos[:MAX_VIDEOS_REPORTED],
         )
 
     @property
@@ -99,29 +99,29 @@ class Publisher:
         """Whether the newest listing of everything holds an mp4."""
         return any(map(is_video, self._last))
 
-    def sync_frames(self, *, settled: bool) -> bool:
-        """Stores frames that changed; those still settling wait when `settled` says so. True: none is left."""
+    def sync_frames(self, *, only_stable: bool) -> bool:
+        """Stores frames that changed; those still settling wait when `only_stable` says so. True: none is left."""
         if not self._exists:
             return True
         with self._output() as output:
-            return self._sync(output, frame_files(output), settled=settled)
+            return self._sync(output, list_frames(output), only_stable=only_stable)
 
-    def sync_first(self, count: int) -> list[ManifestFile] | None:
+    def sync_frames_up_to(self, count: int) -> list[ManifestFile] | None:
         """Stores the first frames, which are complete; None when there are not so many, or one changed meanwhile."""
         if not self._exists:
             return [] if count == 0 else None
         with self._output() as output:
-            frames = frame_files(output)[:count]
-            is_stored = len(frames) == count and self._sync(output, frames, settled=False)
+            frames = list_frames(output)[:count]
+            is_stored = len(frames) == count and self._sync(output, frames, only_stable=False)
         return [self._stored[entry.name][1] for entry in frames] if is_stored else None
 
-    def sync_all(self, *, settled: bool) -> bool:
+    def sync_all(self, *, only_stable: bool) -> bool:
         """The same for everything in `output/`: frames, videos, the rest."""
         if not self._exists:
             return True
         with self._output() as output:
-            self._last = [entry for entry in output_files(output) if not entry.name.startswith(self._reserved)]
-            return self._sync(output, self._last, settled=settled)
+            self._last = [entry for entry in list_output_files(output) if not entry.name.startswith(self._reserved)]
+            return self._sync(output, self._last, only_stable=only_stable)
 
     def commit(self, versions: dict[str, str]) -> None:
         """Writes the manifest of what the last `sync_all` found. Raises OutputOccupied, or what the store raises."""
@@ -129,13 +129,13 @@ class Publisher:
         try:
             self.store.commit(manifest)
         except AlreadyCommitted as error:  # another job, or ourselves: an answer that was lost, an earlier pod
-            if not self.adopt():
+            if not self.adopt_manifest():
                 url = self._plan.output.url
                 raise CredentialsRefused(f"{url} holds a manifest that may not be read; allow s3:GetObject") from error
         else:
-            self._digest = sha256_of(manifest)
+            self._digest = sha256_digest(manifest)
 
-    def adopt(self) -> bool:
+    def adopt_manifest(self) -> bool:
         """Takes over a manifest that an earlier pod of this very job has committed. Raises OutputOccupied."""
         content = self.store.manifest()
         if content is None:
@@ -146,8 +146,8 @@ class Publisher:
             manifest = None
         if manifest is None or manifest.job.uid != self._plan.job.uid:
             raise OutputOccupied(f"{self._plan.output.url} holds the manifest of another job; choose another prefix")
-        self._digest = sha256_of(content)
-        self._stored = {file.path: (Entry(file.path, file.size), file) for file in manifest.files}
+        self._digest = sha256_digest(content)
+        self._stored = {file.path: (DirectoryEntry(file.path, file.size), file) for file in manifest.files}
         return True
 
     @property
@@ -160,31 +160,31 @@ class Publisher:
         return checkpoint_prefix(self._plan.job.uid)
 
     @contextmanager
-    def _output(self) -> Iterator[Folder]:
+    def _output(self) -> Iterator[SafeDirectory]:
         """The runner's output folder, never made here: it must belong to the runner."""
         try:
-            with Folder.open(Path(self._plan.io_path)) as io, io.below(OUTPUT) as output:
+            with SafeDirectory.open(Path(self._plan.io_path)) as io, io.subdirectory(OUTPUT) as output:
                 yield output
         except PermissionError as error:
             raise OutputNotReadable(f"the agent may not read {error.filename or OUTPUT}; modes 0644, 0755") from error
         except OSError as error:
             raise ScratchFailed(f"{OUTPUT}: {error.strerror or error}") from error
 
-    def _sync(self, output: Folder, files: Sequence[Entry], *, settled: bool) -> bool:
+    def _sync(self, output: SafeDirectory, files: Sequence[DirectoryEntry], *, only_stable: bool) -> bool:
         if files and self._lying is None:
             self._lying = {file.path: file for file in self._ask()}
         due = [entry for entry in files if self._stored.get(entry.name, (None,))[0] != entry]
-        ready = [entry for entry in due if not settled or self._settling.is_settled(entry)]
+        ready = [entry for entry in due if not only_stable or self._settling.is_stable(entry)]
         frames = [entry for entry in ready if is_frame(entry)]
         rest = [entry for entry in ready if not is_frame(entry)]
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="store") as pool:
+        with ThreadPoolExecutor(MAX_PARALLEL_UPLOADS, thread_name_prefix="store") as pool:
             done = [stored for group in (frames, rest) for stored in pool.map(partial(self._put, output), group)]
         return len(ready) == len(due) and all(done)
 
-    def _put(self, output: Folder, entry: Entry) -> bool:
+    def _put(self, output: SafeDirectory, entry: DirectoryEntry) -> bool:
         """Stores one file; False when it changed meanwhile or is gone."""
-        lying = (self._lying or {}).get(entry.name)
-        stored = store_file(self.store, output, entry, name=entry.name, lying=lying)
+        already_stored = (self._lying or {}).get(entry.name)
+        stored = upload_file(self.store, output, entry, name=entry.name, already_stored=already_stored)
         if stored:
             self._stored[entry.name] = (entry, stored)
         return stored is not None
@@ -200,6 +200,6 @@ class Publisher:
         )
 
 
-def sha256_of(content: bytes) -> str:
+def sha256_digest(content: bytes) -> str:
     """`sha256:` and the digest in hexadecimal."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -9,21 +9,21 @@ import urllib3
 from videojob_api.messages.plan import ReportPlan
 
 from videojob_agent.errors import EndpointUnreachable
-from videojob_agent.report.reporter import Answer
+from videojob_agent.report.reporter import ReportResponse
 
 TIMEOUT = urllib3.Timeout(connect=5, read=10)
 
 
 class HttpsEndpoint:
-    """POSTs reports. `authority` is the PEM of who signed the endpoint's certificate; None trusts the system's."""
+    """POSTs reports. `ca_pem` is the PEM of who signed the endpoint's certificate; None trusts the system's."""
 
-    def __init__(self, plan: ReportPlan, *, authority: str | None, timeout: urllib3.Timeout = TIMEOUT) -> None:
+    def __init__(self, plan: ReportPlan, *, ca_pem: str | None, timeout: urllib3.Timeout = TIMEOUT) -> None:
         self._url = plan.url
         self._token = Path(plan.token_path)
-        trust = ssl.create_default_context(cadata=authority)
+        trust = ssl.create_default_context(cadata=ca_pem)
         self._pool = urllib3.PoolManager(ssl_context=trust, timeout=timeout, retries=False, maxsize=1)
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> ReportResponse:
         """Sends one report with the token as it stands in its file now: the kubelet renews it."""
         try:
             token = self._token.read_text().strip()
@@ -33,7 +33,7 @@ class HttpsEndpoint:
             # The token must not reach the log, and http.client quotes a header that it finds malformed.
             text = type(error).__name__ if isinstance(error, ValueError) else str(error)
             raise EndpointUnreachable(f"{self._url}: {text}") from error
-        return Answer(answer.status, _seconds(answer.headers.get("Retry-After")))
+        return ReportResponse(answer.status, _seconds(answer.headers.get("Retry-After")))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -17,27 +17,27 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
-from videojob_agent.backoff import LONGEST, Backoff
+from videojob_agent.backoff import MAX_DELAY, Backoff
 from videojob_agent.errors import EndpointUnreachable
-from videojob_agent.json_log import Events
-from videojob_agent.status.state import Board, Known
+from videojob_agent.json_log import JsonLog
+from videojob_agent.status.state import AgentState, SharedState
 
-SOONEST_SECONDS = 2.0
+MIN_INTERVAL_SECONDS = 2.0
 HEARTBEAT_SECONDS = 30.0
-IMPATIENT_SECONDS = 0.2
+RETRY_NOW_SECONDS = 0.2
 """Pause after `Retry-After: 0`: another replica will answer."""
-LAST_TRIES = 3
-LAST_PAUSE_SECONDS = 2.0
+FINAL_ATTEMPTS = 3
+FINAL_RETRY_SECONDS = 2.0
 """Between the last tries the operator's Retry-After is heeded this long at most: a pod that is done should go."""
 UNKNOWN_SECONDS = 600.0
 """How long nothing is sent after 404. The VideoJob is gone, most likely; or the answer was an operator's that has not
 heard of it yet, and the run goes on for hours."""
-SKIP = 1000
+SEQUENCE_SKIP = 1000
 """By how much the sequence jumps when the operator has already seen higher numbers of this pod."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReportResponse:
     """What the operator said. `retry_after` in seconds, None when it did not say."""
 
     status: int
@@ -47,20 +47,20 @@ class Answer:
 class Endpoint(Protocol):
     """The seam to the network."""
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> ReportResponse:
         """Sends one report. Raises EndpointUnreachable."""
 
 
-class Reporting:
+class ProgressReporter:
     """Sends what a board says to an endpoint."""
 
     def __init__(
         self,
         uid: str,
-        board: Board,
+        board: SharedState,
         endpoint: Endpoint,
         *,
-        events: Events,
+        events: JsonLog,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -69,79 +69,79 @@ class Reporting:
         self._uid, self._board, self._endpoint = uid, board, endpoint
         self._events, self._now, self._clock, self._sleep = events, now, clock, sleep
         self._backoff = backoff or Backoff()
-        self._delivered: Known | None = None
+        self._delivered: AgentState | None = None
         self._last = -math.inf
         self._not_before = -math.inf
         self._sequence = 0
-        self._asked_to_wait = 0.0
-        self._is_unwanted = False
+        self._retry_after = 0.0
+        self._job_unknown = False
 
     def run(self) -> None:
         """Sends until the board is closed, and then what is still new; for a thread of its own."""
         while not self._board.is_closed:
-            known = self._board.known
-            self._board.wait(known, timeout=min(self.step(), HEARTBEAT_SECONDS))
+            known = self._board.current
+            self._board.wait_for_change(known, timeout=min(self.run_once(), HEARTBEAT_SECONDS))
         self._send_last()
 
     def _send_last(self) -> None:
-        for left in reversed(range(LAST_TRIES)):
-            if self._is_unwanted or self._delivered == self._board.known or self._send():
+        for left in reversed(range(FINAL_ATTEMPTS)):
+            if self._job_unknown or self._delivered == self._board.current or self._send():
                 return
-            if left and self._asked_to_wait:
-                self._sleep(min(self._asked_to_wait, LAST_PAUSE_SECONDS))
+            if left and self._retry_after:
+                self._sleep(min(self._retry_after, FINAL_RETRY_SECONDS))
 
     @property
     def sequence(self) -> int:
         """Number of the last report sent."""
         return self._sequence
 
-    def step(self) -> float:
+    def run_once(self) -> float:
         """Sends a report if one is due; seconds until the next may be."""
-        if self._due() <= self._clock():
+        if self._next_send_time() <= self._clock():
             self._send()
-        return self._due() - self._clock()
+        return self._next_send_time() - self._clock()
 
-    def _due(self) -> float:
+    def _next_send_time(self) -> float:
         """When the next report may go out, as far as is known now."""
         return max(self._not_before, self._last + self._pause())
 
     def _pause(self) -> float:
         """Seconds after the last report that the board's content is worth another."""
-        known, delivered = self._board.known, self._delivered
-        if delivered is None or known.state is not delivered.state:
+        known, delivered = self._board.current, self._delivered
+        if delivered is None or known.progress_state is not delivered.progress_state:
             return 0.0
-        return SOONEST_SECONDS if known != delivered else HEARTBEAT_SECONDS
+        return MIN_INTERVAL_SECONDS if known != delivered else HEARTBEAT_SECONDS
 
     def _send(self) -> bool:
         """One report; whether it was taken."""
-        known = self._board.known
+        known = self._board.current
         self._sequence += 1
-        report = known.report(self._uid, sequence=self._sequence, time=self._now())
-        self._last, self._asked_to_wait = self._clock(), 0.0
+        report = known.to_report(self._uid, sequence=self._sequence, time=self._now())
+        self._last, self._retry_after = self._clock(), 0.0
         try:
             answer = self._endpoint.post(report.model_dump_json(by_alias=True, exclude_none=True).encode())
         except EndpointUnreachable as error:
-            self._wait(str(error), seconds=self._backoff.failed())
+            self._wait(str(error), seconds=self._backoff.next_delay())
             return False
-        return self._heed(answer, known)
+        return self._handle_response(answer, known)
 
-    def _heed(self, answer: Answer, known: Known) -> bool:
+    def _handle_response(self, answer: ReportResponse, known: AgentState) -> bool:
         """Does what the answer asks for; whether the report was taken."""
-        self._is_unwanted = answer.status == HTTPStatus.NOT_FOUND
+        self._job_unknown = answer.status == HTTPStatus.NOT_FOUND
         if answer.status in range(200, 300):
             self._delivered, self._not_before = known, -math.inf
             self._backoff.reset()
             return True
-        if self._is_unwanted:
+        if self._job_unknown:
             self._wait("HTTP 404: the operator knows no such job", seconds=UNKNOWN_SECONDS)
             return False
         if answer.status in (400, 413):  # the same report would be refused again
             self._delivered = known
         if answer.status == 409:
-            self._sequence += SKIP
-        seconds = self._backoff.failed()
+            self._sequence += SEQUENCE_SKIP
+        seconds = self._backoff.next_delay()
         if answer.retry_after is not None:
-            seconds = self._asked_to_wait = min(answer.retry_after or min(seconds, IMPATIENT_SECONDS), LONGEST)
+            seconds = self._retry_after = min(answer.retry_after or min(seconds, RETRY_NOW_SECONDS), MAX_DELAY)
         self._wait(f"HTTP {answer.status}", seconds=seconds)
         return False
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from videojob_api.messages.report import Failure, FetchResult, Report
 
-LIMIT = 2048
+MAX_BYTES = 2048
 """Bytes; the kubelet cuts at 4096 for each container and 12 KiB for the pod."""
 
 
-class LastWords:
+class TerminationMessage:
     """The message file of this container."""
 
     def __init__(self, path: Path) -> None:
@@ -26,9 +26,9 @@ class LastWords:
         self._longest = 0
         self._written: str | None = None
 
-    def say(self, message: Report | FetchResult) -> None:
+    def write(self, message: Report | FetchResult) -> None:
         """Replaces the message, unless it says the same already. Raises OSError when the file cannot be written."""
-        text = fitted(message)
+        text = fit(message)
         if text == self._written:
             return
         content = text.encode().ljust(self._longest)
@@ -40,11 +40,11 @@ class LastWords:
         self._longest, self._written = len(content), text
 
 
-def fitted(message: Report | FetchResult) -> str:
+def fit(message: Report | FetchResult) -> str:
     """`message` as JSON of at most LIMIT bytes: texts are cut before facts are lost."""
     text = _json(message)
     for smaller in _shrunk(message):
-        if len(text.encode()) <= LIMIT:
+        if len(text.encode()) <= MAX_BYTES:
             break
         text = _json(smaller)
     return text

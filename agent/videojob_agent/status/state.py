@@ -14,46 +14,46 @@ from datetime import datetime
 from videojob_api.contract.status import RunnerState, StatusDetails
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
-from videojob_agent.status.status_file import Sight
+from videojob_agent.status.status_file import RunnerStatus
 
-_PHASES = {"checkpointing": ProgressState.CHECKPOINTING, "encoding": ProgressState.FINISHING}
+_STATE_BY_PHASE = {"checkpointing": ProgressState.CHECKPOINTING, "encoding": ProgressState.FINISHING}
 _NO_REASON = Failure(reason="RunnerFailed", message="the runner wrote FAILED to STATUS and gave no reason")
 
 _NOTHING = Published()
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AgentState:
     """Everything known at one moment. `percent` survives lines that have none."""
 
-    sight: Sight | None = None
+    runner_status: RunnerStatus | None = None
     percent: int = 0
     published: Published = _NOTHING
     fetch: str = ""
     """Why fetch waits; gone when it does not, and with the runner's first word."""
-    trouble: str = ""
+    warning: str = ""
     """Why publishing does not get on just now; gone when it does."""
     failure: Failure | None = None
     """Why publishing has given up."""
-    is_gone: bool = False
-    """Whether the runner has ended; its last words are in `sight` then."""
+    runner_exited: bool = False
+    """Whether the runner has ended; its last words are in `runner_status` then."""
 
     @property
-    def word(self) -> RunnerState | None:
+    def runner_state(self) -> RunnerState | None:
         """The runner's word."""
-        return self.sight.line.state if self.sight else None
+        return self.runner_status.line.state if self.runner_status else None
 
     @property
-    def state(self) -> ProgressState:
+    def progress_state(self) -> ProgressState:
         """The word of reports: done only when the manifest is committed."""
         if self.published.manifest_digest:
             return ProgressState.DONE
-        if self.failure or self.word is RunnerState.FAILED:
+        if self.failure or self.runner_state is RunnerState.FAILED:
             return ProgressState.FAILED
-        if self.word is RunnerState.COMPLETED:
+        if self.runner_state is RunnerState.COMPLETED:
             return ProgressState.FINISHING
-        if self.word is RunnerState.IN_PROGRESS:
-            return _PHASES.get(self._details.phase, ProgressState.RUNNING)
+        if self.runner_state is RunnerState.IN_PROGRESS:
+            return _STATE_BY_PHASE.get(self._details.phase, ProgressState.RUNNING)
         return ProgressState.STARTING
 
     @property
@@ -61,18 +61,18 @@ class Known:
         """What made the frames, as the runner tells."""
         return self._details.versions
 
-    def report(self, uid: str, *, sequence: int, time: datetime) -> Report:
+    def to_report(self, uid: str, *, sequence: int, time: datetime) -> Report:
         """All of it as a report."""
-        details, line = self._details, self.sight.line if self.sight else None
+        details, line = self._details, self.runner_status.line if self.runner_status else None
         return Report(
             uid=uid,
             sequence=sequence,
-            state=self.state,
+            state=self.progress_state,
             percent=self.percent,
             frames_done=details.frames_done if details.frames_done is not None else self.published.frames or None,
             frames_total=details.frames_total,
             eta_seconds=line.eta_seconds if line else None,
-            message=(self.fetch or self.trouble or details.message)[:256],
+            message=(self.fetch or self.warning or details.message)[:256],
             observed_time=time,
             published=self.published,
             failure=self._failure,
@@ -80,60 +80,60 @@ class Known:
 
     @property
     def _details(self) -> StatusDetails:
-        found = self.sight.details if self.sight else None
+        found = self.runner_status.details if self.runner_status else None
         return found or StatusDetails(line="", uid="", state=RunnerState.STARTING)
 
     @property
     def _failure(self) -> Failure | None:
-        if self.word is RunnerState.FAILED:
+        if self.runner_state is RunnerState.FAILED:
             return self._details.failure or _NO_REASON
         return self.failure
 
 
-class Board:
-    """The newest `Known`, and a way to wait for a newer one."""
+class SharedState:
+    """The newest `AgentState`, and a way to wait for a newer one."""
 
     def __init__(self) -> None:
-        self._known = Known()
+        self._known = AgentState()
         self._is_closed = False
         self._changed = threading.Condition()
 
     @property
-    def known(self) -> Known:
+    def current(self) -> AgentState:
         """What is known now."""
         return self._known
 
-    def saw(self, sight: Sight) -> None:
+    def set_runner_status(self, sight: RunnerStatus) -> None:
         """The runner's newest words."""
         percent = 100 if sight.line.state is RunnerState.COMPLETED else sight.line.percent
         percent = self._known.percent if percent is None else percent
         with self._changed:
-            self._set(replace(self._known, sight=sight, percent=percent, fetch=""))
+            self._set(replace(self._known, runner_status=sight, percent=percent, fetch=""))
 
     def fetching(self, words: str) -> None:
         """Why fetch waits, before the runner's first word; nothing when it does not."""
         with self._changed:
             self._set(replace(self._known, fetch=words))
 
-    def stored(self, published: Published) -> None:
+    def set_published(self, published: Published) -> None:
         """What lies at the destination; clears the trouble."""
         with self._changed:
-            self._set(replace(self._known, published=published, trouble=""))
+            self._set(replace(self._known, published=published, warning=""))
 
-    def troubled(self, message: str) -> None:
+    def set_warning(self, message: str) -> None:
         """Why publishing does not get on."""
         with self._changed:
-            self._set(replace(self._known, trouble=message))
+            self._set(replace(self._known, warning=message))
 
-    def gave_up(self, failure: Failure) -> None:
+    def set_failure(self, failure: Failure) -> None:
         """Why there will be no manifest."""
         with self._changed:
-            self._set(replace(self._known, failure=failure, trouble=""))
+            self._set(replace(self._known, failure=failure, warning=""))
 
-    def left(self) -> None:
+    def set_runner_exited(self) -> None:
         """The runner has ended, and its last words were seen."""
         with self._changed:
-            self._set(replace(self._known, is_gone=True))
+            self._set(replace(self._known, runner_exited=True))
 
     def close(self) -> None:
         """Nothing will be added; whoever waits is woken."""
@@ -146,12 +146,12 @@ class Board:
         """Whether it is time to end."""
         return self._is_closed
 
-    def wait(self, seen: Known, *, timeout: float) -> None:
+    def wait_for_change(self, seen: AgentState, *, timeout: float) -> None:
         """Returns when something newer than `seen` is known, when closed, or after `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._known != seen, timeout)
 
-    def _set(self, known: Known) -> None:
+    def _set(self, known: AgentState) -> None:
         if known != self._known:
             self._known = known
             self._changed.notify_all()

@@ -24,28 +24,28 @@ from videojob_api.contract.status import (
 )
 
 from videojob_agent.errors import UnsafePath
-from videojob_agent.files.safe_directory import Folder
+from videojob_agent.files.safe_directory import SafeDirectory
 from videojob_agent.files.safe_names import printable
 
-DETAILS_LIMIT = 32 * 1024
+MAX_DETAILS_BYTES = 32 * 1024
 """Bytes of STATUS.json that are looked at."""
 NOTE_LIMIT = 4 * 1024
 """Bytes of fetch's note."""
-MESSAGE_CHARACTERS = 256
-FAILURE_CHARACTERS = 1024
+MAX_MESSAGE_CHARS = 256
+MAX_FAILURE_CHARS = 1024
 
 _FINAL = (RunnerState.COMPLETED, RunnerState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RunnerStatus:
     """What the runner says now."""
 
     line: StatusLine
     details: StatusDetails | None = None
 
     @property
-    def is_final(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether the runner has said its last word."""
         return self.line.state in _FINAL
 
@@ -53,30 +53,30 @@ class Sight:
 class StatusReader:
     """Reads the two files of one IO folder again and again, and remembers the last good values."""
 
-    def __init__(self, io: Folder) -> None:
+    def __init__(self, io: SafeDirectory) -> None:
         self._io = io
         self._line: StatusLine | None = None
         self._details: StatusDetails | None = None
 
-    def look(self) -> Sight | None:
+    def read(self) -> RunnerStatus | None:
         """The newest good value; None as long as there was none."""
         # STATUS.json is replaced before STATUS, so reading it second finds one that is at least as new.
         self._line = _line(_bounded(self._io, STATUS, limit=MAX_LINE_BYTES)) or self._line
-        self._details = _details(_bounded(self._io, STATUS_JSON, limit=DETAILS_LIMIT)) or self._details
+        self._details = _details(_bounded(self._io, STATUS_JSON, limit=MAX_DETAILS_BYTES)) or self._details
         if self._line is None:
             return None
         agrees = self._details and (self._details.uid, self._details.state) == (self._line.uid, self._line.state)
-        return Sight(self._line, self._details if agrees else None)
+        return RunnerStatus(self._line, self._details if agrees else None)
 
     def fetch_note(self) -> str:
         """Why fetch waits, before there is a STATUS; nothing when it does not."""
-        return printable(_bounded(self._io, FETCH_NOTE, limit=NOTE_LIMIT) or "")[:MESSAGE_CHARACTERS]
+        return printable(_bounded(self._io, FETCH_NOTE, limit=NOTE_LIMIT) or "")[:MAX_MESSAGE_CHARS]
 
 
-def _bounded(io: Folder, name: str, *, limit: int) -> str | None:
+def _bounded(io: SafeDirectory, name: str, *, limit: int) -> str | None:
     """The text of a small regular file; None when there is none, or when it is too long."""
     try:
-        with io.read(name) as file:
+        with io.open_file(name) as file:
             content = file.read(limit + 1)
     except (OSError, UnsafePath):
         return None
@@ -101,9 +101,9 @@ def _details(text: str | None) -> StatusDetails | None:
 
 def _cleaned(raw: dict[str, Any]) -> dict[str, Any]:
     """Free text cut to its limits rather than refused: a long message must not hide a good percent."""
-    cleaned = raw | _cut(raw, "message", limit=MESSAGE_CHARACTERS) | _cut(raw, "phase", limit=64)
+    cleaned = raw | _cut(raw, "message", limit=MAX_MESSAGE_CHARS) | _cut(raw, "phase", limit=64)
     if isinstance(failure := raw.get("failure"), dict):
-        cleaned["failure"] = failure | _cut(failure, "message", limit=FAILURE_CHARACTERS)
+        cleaned["failure"] = failure | _cut(failure, "message", limit=MAX_FAILURE_CHARS)
     if isinstance(versions := raw.get("versions"), dict):
         cleaned["versions"] = {printable(str(tool)): printable(str(version)) for tool, version in versions.items()}
     return cleaned

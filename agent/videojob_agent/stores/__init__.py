@@ -17,7 +17,7 @@ from videojob_api.messages.plan import OutputPlan
 from videojob_agent.stores.folder_store import FolderStore
 from videojob_agent.stores.s3_store import S3Store
 
-__all__ = ["FolderStore", "S3Store", "Store", "store_for"]
+__all__ = ["FolderStore", "S3Store", "Store", "create_store"]
 
 
 class Store(Protocol):
@@ -32,10 +32,10 @@ class Store(Protocol):
     def read(self, name: str) -> Iterator[bytes]:
         """The content of a file, piece by piece. Raises InputNotFound when there is none."""
 
-    def find(self, name: str) -> bytes | None:
+    def read_bytes(self, name: str) -> bytes | None:
         """A small file whole; None when there is none, or when the rights do not reach to see it."""
 
-    def names(self, prefix: str) -> list[str]:
+    def list_names(self, prefix: str) -> list[str]:
         """Every file below `prefix`, which ends in `/`."""
 
     def remove(self, name: str) -> None:
@@ -48,7 +48,7 @@ class Store(Protocol):
         """Writes the manifest. Raises AlreadyCommitted when one lies there."""
 
 
-def store_for(output: OutputPlan, *, credentials_root: Path | None) -> Store:
+def create_store(output: OutputPlan, *, credentials_root: Path | None) -> Store:
     """The store behind a plan's output."""
     if output.s3 is not None:
         return S3Store(output.s3, credentials_root=credentials_root)

@@ -24,14 +24,14 @@ from videojob_agent.errors import (
     OutputNotWritable,
     UnsafePath,
 )
-from videojob_agent.files.safe_directory import Folder
+from videojob_agent.files.safe_directory import SafeDirectory
 
-CHUNK = 1 << 20
-DEPTH = 8
+CHUNK_BYTES = 1 << 20
+MAX_DEPTH = 8
 """Folders that are looked into for names."""
-_MAY_PASS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EBUSY})
+_TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EBUSY})
 """What a network file system says when its server is away."""
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+_HARDLINK_UNSUPPORTED_ERRNOS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """What a file system without hard links says; there, two commits at the same instant are not told apart."""
 
 
@@ -45,33 +45,33 @@ class FolderStore:
         """Writes, syncs and removes a small file."""
         with self._open() as folder:
             name = f".probe-{os.urandom(6).hex()}"
-            with folder.replacing(name, durable=True) as file:
+            with folder.atomic_writer(name, durable=True) as file:
                 file.write(b"probe")
             folder.remove(name)
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
         """Copies `source`; `size` is not needed here."""
-        with self._open() as folder, folder.replacing(name, durable=True) as file:
-            shutil.copyfileobj(source, file, CHUNK)
+        with self._open() as folder, folder.atomic_writer(name, durable=True) as file:
+            shutil.copyfileobj(source, file, CHUNK_BYTES)
 
     def read(self, name: str) -> Iterator[bytes]:
         """The file, piece by piece."""
-        with self._open_to_read() as folder, folder.read(name) as file:
-            while chunk := file.read(CHUNK):
+        with self._open_to_read() as folder, folder.open_file(name) as file:
+            while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
-    def find(self, name: str) -> bytes | None:
+    def read_bytes(self, name: str) -> bytes | None:
         """The file's bytes."""
         try:
             return b"".join(self.read(name))
         except InputNotFound:
             return None
 
-    def names(self, prefix: str) -> list[str]:
+    def list_names(self, prefix: str) -> list[str]:
         """Files below a folder of the folder; what is no plain file is not ours."""
         try:
-            with self._open_to_read() as folder, folder.below(prefix.rstrip("/")) as below:
-                return [prefix + entry.name for entry in below.walk(depth=DEPTH) if entry.fault is None]
+            with self._open_to_read() as folder, folder.subdirectory(prefix.rstrip("/")) as below:
+                return [prefix + entry.name for entry in below.walk(depth=MAX_DEPTH) if entry.problem is None]
         except InputNotFound:
             return []
 
@@ -79,17 +79,17 @@ class FolderStore:
         """Removes the file, and the folders on the way to it that are empty then."""
         with self._open() as folder:
             folder.remove(name)
-            folder.prune(name)
+            folder.remove_empty_parents(name)
 
     def manifest(self) -> bytes | None:
         """The manifest's bytes."""
-        return self.find(MANIFEST)
+        return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
         """Writes the manifest under its name unless the name is taken."""
         part = f".{MANIFEST}-{os.urandom(6).hex()}"
         with self._open() as folder:
-            with folder.replacing(part, durable=True) as file:
+            with folder.atomic_writer(part, durable=True) as file:
                 file.write(manifest)
             try:
                 _name_exclusively(folder, part)
@@ -99,7 +99,7 @@ class FolderStore:
                 folder.remove(part)
 
     @contextmanager
-    def _open_to_read(self) -> Iterator[Folder]:
+    def _open_to_read(self) -> Iterator[SafeDirectory]:
         """The same without making it. Raises InputNotFound when it, or what the block looks for, is not there."""
         try:
             with self._open(create=False) as folder:
@@ -110,28 +110,28 @@ class FolderStore:
             raise
 
     @contextmanager
-    def _open(self, *, create: bool = True) -> Iterator[Folder]:
+    def _open(self, *, create: bool = True) -> Iterator[SafeDirectory]:
         """The folder, with the file system's errors in the agent's words."""
         try:
-            with Folder.open(self._path, create=create) as folder:
+            with SafeDirectory.open(self._path, create=create) as folder:
                 yield folder
         except UnsafePath as error:
             raise OutputNotWritable(str(error)) from error
         except OSError as error:
-            kind = EndpointUnreachable if error.errno in _MAY_PASS else OutputNotWritable
+            kind = EndpointUnreachable if error.errno in _TRANSIENT_ERRNOS else OutputNotWritable
             reason = error.strerror or str(error)
             raise kind(
                 f"{self._path}: {reason}; the volume must be mounted read-write, have room, and be writable for the pod"
             ) from error
 
 
-def _name_exclusively(folder: Folder, part: str) -> None:
+def _name_exclusively(folder: SafeDirectory, part: str) -> None:
     """Gives the file `part` the manifest's name. Raises FileExistsError when the name is taken."""
     here = folder.descriptor
     try:
         os.link(part, MANIFEST, src_dir_fd=here, dst_dir_fd=here)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in _HARDLINK_UNSUPPORTED_ERRNOS:
             raise
         if any(entry.name == MANIFEST for entry in os.scandir(here)):
             raise FileExistsError from None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
-_COME_BACK = frozenset(
+_RETRYABLE_CODES = frozenset(
     {
         "409",
         "ConditionalRequestConflict",  # two writes at once: says nothing of which one has won
@@ -63,23 +63,25 @@ _FORBIDDEN = frozenset(
         "XAdminUserNotFound",  # versitygw's word for a key nobody has, with status 404
     }
 )
-NOT_SUPPORTED = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
+UNSUPPORTED_CODES = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
 """Codes of a clone that lacks a request or a header."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
+class S3ClientOptions:
     """How long one request may take and how often it is tried; seconds."""
 
-    attempts: int = 6
+    max_attempts: int = 6
     """With short pauses, for an answer that was lost; whoever asks tries again for as long as it makes sense."""
-    connect: float = 10
+    connect_timeout: float = 10
     """Also what a send may stand still for."""
-    read: float = 60
+    read_timeout: float = 60
     """Many services put the parts of a large film together before they answer."""
 
 
-def s3_client(location: S3Location, *, credentials_root: Path | None, patience: Patience | None = None) -> S3Client:
+def create_s3_client(
+    location: S3Location, *, credentials_root: Path | None, patience: S3ClientOptions | None = None
+) -> S3Client:
     """A new client for the bucket's service. Raises CredentialsRefused when the Secret's files are not there."""
     named = location.credentials if credentials_root else None  # a local run has its own identity instead
     keys = _keys(credentials_root / named.secret_name) if credentials_root and named else {}
@@ -94,7 +96,11 @@ def s3_client(location: S3Location, *, credentials_root: Path | None, patience: 
         "s3",
         region_name=region,
         endpoint_url=location.endpoint,
-        config=_config(patience or Patience(), clone=bool(location.endpoint), signed=bool(session.get_credentials())),
+        config=_config(
+            patience or S3ClientOptions(),
+            custom_endpoint=bool(location.endpoint),
+            signed=bool(session.get_credentials()),
+        ),
     )
 
 
@@ -116,14 +122,14 @@ def _keys(folder: Path) -> dict[str, str]:
     return keys
 
 
-def _config(patience: Patience, *, clone: bool, signed: bool) -> Config:
+def _config(patience: S3ClientOptions, *, custom_endpoint: bool, signed: bool) -> Config:
     common: dict[str, Any] = {
-        "connect_timeout": patience.connect,
-        "read_timeout": patience.read,
-        "retries": {"mode": "standard", "total_max_attempts": patience.attempts},
+        "connect_timeout": patience.connect_timeout,
+        "read_timeout": patience.read_timeout,
+        "retries": {"mode": "standard", "total_max_attempts": patience.max_attempts},
         "signature_version": "s3v4" if signed else UNSIGNED,
     }
-    if not clone:
+    if not custom_endpoint:
         return Config(**common)
     return Config(
         **common,
@@ -134,13 +140,13 @@ def _config(patience: Patience, *, clone: bool, signed: bool) -> Config:
 
 
 @contextmanager
-def in_our_words(location: S3Location, key: str) -> Iterator[None]:
+def translate_errors(location: S3Location, key: str) -> Iterator[None]:
     """Turns boto3's errors inside the block into AgentErrors that name bucket and key (or prefix)."""
     where = f"s3://{location.bucket}/{key} at {location.endpoint or 'AWS'}"
     try:
         yield
     except ClientError as error:
-        raise translated(error, where) from error
+        raise to_agent_error(error, where) from error
     except CredentialRetrievalError as error:
         raise CredentialsRefused(f"{where}: {error}") from error
     except BotoCoreError as error:
@@ -156,9 +162,9 @@ def _without_path(error: BotoCoreError) -> str:
     return str(error).replace(url, f"{parts.scheme}://{parts.netloc}") if url else str(error)
 
 
-def translated(error: ClientError, where: str) -> AgentError:
+def to_agent_error(error: ClientError, where: str) -> AgentError:
     """The AgentError for an answer of the service."""
-    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, status = error_code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = error.response.get("Error", {}).get("Message") or code
     if code in _NO_BUCKET:
         return BucketNotFound(f"{where}: {said}; make the bucket or correct its name")
@@ -166,13 +172,13 @@ def translated(error: ClientError, where: str) -> AgentError:
         return AlreadyCommitted(f"{where}: {said}")
     if code in _NOT_FOUND:
         return InputNotFound(f"{where}: {said}")
-    if code in _COME_BACK or status == 429 or (status >= 500 and code not in NOT_SUPPORTED):
+    if code in _RETRYABLE_CODES or status == 429 or (status >= 500 and code not in UNSUPPORTED_CODES):
         return EndpointUnreachable(f"{where}: {said} (HTTP {status})")
     if code in _FORBIDDEN or status in (401, 403):
         return CredentialsRefused(f"{where}: {code}: {said}; check the Secret's keys and the rights behind them")
     return StorageRefused(f"{where}: {code}: {said} (HTTP {status})")
 
 
-def code_of(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """The service's own word for an error."""
     return str(error.response.get("Error", {}).get("Code", ""))

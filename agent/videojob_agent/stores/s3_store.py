@@ -23,25 +23,33 @@ from videojob_api.contract.layout import MANIFEST
 from videojob_api.resource.storage import S3Prefix
 
 from videojob_agent.errors import AlreadyCommitted, CredentialsRefused, InputNotFound
-from videojob_agent.stores.s3_client import NOT_SUPPORTED, Patience, code_of, in_our_words, s3_client
+from videojob_agent.stores.s3_client import (
+    UNSUPPORTED_CODES,
+    S3ClientOptions,
+    create_s3_client,
+    error_code,
+    translate_errors,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-SMALLEST_PART = 16 * 1024**2
-MOST_PARTS = 9000
+MIN_PART_BYTES = 16 * 1024**2
+MAX_PARTS = 9000
 """S3 allows 10,000."""
 PARALLEL_PARTS = 4
-BUFFER = 1 << 20
+BUFFER_BYTES = 1 << 20
 _HIDDEN = frozenset({"AccessDenied"})
 """What AWS says of a missing key to somebody who may not list the bucket."""
-_CONDITION_UNKNOWN = NOT_SUPPORTED | {"InvalidArgument", "InvalidRequest", "400"}
+_IF_NONE_MATCH_UNSUPPORTED = UNSUPPORTED_CODES | {"InvalidArgument", "InvalidRequest", "400"}
 
 
 class S3Store:
     """The prefix of a bucket. Keys come from files below `credentials_root`, or from the process's own identity."""
 
-    def __init__(self, prefix: S3Prefix, *, credentials_root: Path | None, patience: Patience | None = None) -> None:
+    def __init__(
+        self, prefix: S3Prefix, *, credentials_root: Path | None, patience: S3ClientOptions | None = None
+    ) -> None:
         self._prefix = prefix
         self._credentials_root = credentials_root
         self._patience = patience
@@ -51,11 +59,11 @@ class S3Store:
     def probe(self) -> None:
         """Begins an upload and aborts it."""
         bucket, key = self._prefix.bucket, self._prefix.prefix + ".probe"
-        with self._talk() as client:
+        with self._client_context() as client:
             try:
                 upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
             except ClientError as error:
-                if code_of(error) in NOT_SUPPORTED:
+                if error_code(error) in UNSUPPORTED_CODES:
                     return
                 raise
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
@@ -65,9 +73,9 @@ class S3Store:
         part = part_size(size)
         config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=PARALLEL_PARTS)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        with self._talk() as client:
+        with self._client_context() as client:
             client.upload_fileobj(
-                io.BufferedReader(_KeptOpen(source), BUFFER),
+                io.BufferedReader(_NonClosingReader(source), BUFFER_BYTES),
                 self._prefix.bucket,
                 self._prefix.prefix + name,
                 ExtraArgs={"ContentType": kind},
@@ -76,24 +84,24 @@ class S3Store:
 
     def read(self, name: str) -> Iterator[bytes]:
         """The object, piece by piece."""
-        with self._talk() as client:
+        with self._client_context() as client:
             answer = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
-            yield from answer["Body"].iter_chunks(BUFFER)
+            yield from answer["Body"].iter_chunks(BUFFER_BYTES)
 
-    def find(self, name: str) -> bytes | None:
+    def read_bytes(self, name: str) -> bytes | None:
         """The object's bytes."""
         try:
             return b"".join(self.read(name))
         except InputNotFound:
             return None
         except CredentialsRefused as error:
-            if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in _HIDDEN:
+            if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _HIDDEN:
                 return None
             raise
 
-    def names(self, prefix: str) -> list[str]:
+    def list_names(self, prefix: str) -> list[str]:
         """Keys below a prefix of the prefix."""
-        with self._talk() as client:
+        with self._client_context() as client:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._prefix.bucket, Prefix=self._prefix.prefix + prefix
             )
@@ -102,22 +110,22 @@ class S3Store:
 
     def remove(self, name: str) -> None:
         """Removes the object; some services know no request for several at once."""
-        with self._talk() as client:
+        with self._client_context() as client:
             client.delete_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
 
     def manifest(self) -> bytes | None:
         """The manifest's bytes; None also when the rights do not reach to see it."""
-        return self.find(MANIFEST)
+        return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
         """Puts the manifest if its key is free."""
         if self.manifest() is not None:
             raise AlreadyCommitted(f"s3://{self._prefix.bucket}/{self._prefix.prefix}{MANIFEST} exists")
-        with self._talk() as client:
+        with self._client_context() as client:
             try:
                 self._put_manifest(client, manifest, only_if_free=True)
             except ClientError as error:
-                if code_of(error) not in _CONDITION_UNKNOWN:
+                if error_code(error) not in _IF_NONE_MATCH_UNSUPPORTED:
                     raise
                 self._put_manifest(client, manifest, only_if_free=False)
 
@@ -129,11 +137,11 @@ class S3Store:
             client.put_object(Bucket=bucket, Key=key, Body=manifest, ContentType="application/json")
 
     @contextmanager
-    def _talk(self) -> Iterator[S3Client]:
+    def _client_context(self) -> Iterator[S3Client]:
         """The client; forgotten after an error, so that the next one has the keys, addresses and retries of its day."""
-        with in_our_words(self._prefix, self._prefix.prefix):
+        with translate_errors(self._prefix, self._prefix.prefix):
             with self._lock:
-                client = self._client = self._client or s3_client(
+                client = self._client = self._client or create_s3_client(
                     self._prefix, credentials_root=self._credentials_root, patience=self._patience
                 )
             try:
@@ -143,7 +151,7 @@ class S3Store:
                 raise
 
 
-class _KeptOpen(io.RawIOBase):
+class _NonClosingReader(io.RawIOBase):
     """A view of a file that belongs to somebody else: the transfer manager closes what it is given."""
 
     def __init__(self, source: BinaryIO) -> None:
@@ -170,4 +178,4 @@ class _KeptOpen(io.RawIOBase):
 
 def part_size(size: int) -> int:
     """Bytes of each part of an upload of `size` bytes: as few parts as S3's limit and memory allow."""
-    return max(SMALLEST_PART, -(-size // MOST_PARTS))
+    return max(MIN_PART_BYTES, -(-size // MAX_PARTS))

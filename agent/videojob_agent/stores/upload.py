@@ -9,20 +9,20 @@ from io import BufferedReader
 from videojob_api.contract.manifest import ManifestFile
 
 from videojob_agent.errors import UnsafePath
-from videojob_agent.files.safe_directory import Entry, Folder
+from videojob_agent.files.safe_directory import DirectoryEntry, SafeDirectory
 from videojob_agent.stores import Store
 
 
-def store_file(
-    store: Store, folder: Folder, entry: Entry, *, name: str, lying: ManifestFile | None = None
+def upload_file(
+    store: Store, folder: SafeDirectory, entry: DirectoryEntry, *, name: str, already_stored: ManifestFile | None = None
 ) -> ManifestFile | None:
     """
     Stores a file of `folder` as `name`; None when it changed meanwhile or is gone.
 
-    `lying` is what is known to lie there under that name: if it is the same, nothing is sent.
+    `already_stored` is what is known to lie there under that name: if it is the same, nothing is sent.
     """
     try:
-        source = folder.read(entry.name)
+        source = folder.open_file(entry.name)
     except (FileNotFoundError, UnsafePath):
         return None
     with source:
@@ -30,13 +30,13 @@ def store_file(
             return None
         digest = hashlib.file_digest(source, "sha256").hexdigest()
         found = ManifestFile(path=name, size=entry.size, sha256=digest)
-        if found != lying:
+        if found != already_stored:
             source.seek(0)
             store.put(source, name=name, size=entry.size)
         return found if _is_same(source, entry) else None
 
 
-def _is_same(source: BufferedReader, entry: Entry) -> bool:
+def _is_same(source: BufferedReader, entry: DirectoryEntry) -> bool:
     """Whether the open file is still what was listed."""
     state = os.fstat(source.fileno())
     return (state.st_size, state.st_mtime_ns, state.st_ino) == (entry.size, entry.modified_ns, entry.inode)

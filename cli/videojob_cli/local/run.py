@@ -19,10 +19,10 @@ from pathlib import Path
 
 from videojob_agent.errors import AgentError
 from videojob_agent.inputs.fetch import fetch
-from videojob_agent.json_log import Events
-from videojob_agent.sidecar import Watch
-from videojob_agent.status.state import Known
-from videojob_agent.stores import Store, store_for
+from videojob_agent.json_log import JsonLog
+from videojob_agent.sidecar import Sidecar
+from videojob_agent.status.state import AgentState
+from videojob_agent.stores import Store, create_store
 from videojob_agent.wait_message import utc_now
 from videojob_api.contract.launch import RunMode
 from videojob_api.messages.plan import JobPlan
@@ -49,8 +49,8 @@ def run_locally(plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Calla
     """Runs the whole job; `show` gets each new state. Raises CommandFailed when it could not even begin."""
     io = Path(plan.io_path)
     with (io / LOG).open("w") as stream:
-        events = Events(plan.job, part="local", stream=stream)
-        store = store_for(plan.output, credentials_root=None)
+        events = JsonLog(plan.job, component="local", stream=stream)
+        store = create_store(plan.output, credentials_root=None)
         try:
             fetch(plan, store, events=events, sleep=time.sleep, say=partial(_show_wait, plan, show))
         except AgentError as error:
@@ -63,7 +63,7 @@ def run_locally(plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Calla
 
 def _show_wait(plan: JobPlan, show: Callable[[Report], object], words: str) -> None:
     """Shows why fetch waits."""
-    show(Known(fetch=words).report(plan.job.uid, sequence=0, time=utc_now()))
+    show(AgentState(fetch=words).to_report(plan.job.uid, sequence=0, time=utc_now()))
 
 
 def verdict(report: Report, *, runner: int) -> int:
@@ -72,11 +72,11 @@ def verdict(report: Report, *, runner: int) -> int:
 
 
 def _watch(
-    plan: JobPlan, store: Store, runner: RunnerProcess, *, events: Events, show: Callable[[Report], object]
+    plan: JobPlan, store: Store, runner: RunnerProcess, *, events: JsonLog, show: Callable[[Report], object]
 ) -> tuple[Report, int]:
     """Watches the runner to its end; the last report and the runner's exit code."""
     gone = threading.Event()
-    watch = Watch(plan=plan, store=store, gone=gone, events=events, say=show)
+    watch = Sidecar(plan=plan, store=store, runner_exited=gone, log=events, on_report=show)
     with ThreadPoolExecutor(1, thread_name_prefix="watch") as threads:
         watching = threads.submit(watch.run)
         try:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from videojob_agent.errors import AgentError, BucketNotFound, DigestMismatch, InputNotFound, SizeMismatch
 from videojob_agent.inputs.fetch import fetch
-from videojob_agent.sidecar import Watch
-from videojob_agent.stores import store_for
+from videojob_agent.sidecar import Sidecar
+from videojob_agent.stores import create_store
 from videojob_api.messages.plan import InputPlan, JobPlan, OutputPlan
 from videojob_api.messages.report import FetchResult, ProgressState
 from videojob_api.resource.storage import Input, S3Object
 
 from tests.apiserver.agent.s3_server import Server, place, write_keys
-from tests.unit.agent.fakes import MemoryStore, plan, quiet, runner_writes
+from tests.unit.agent.fakes import MemoryStore, plan, string_log, write_as_runner
 
 pytestmark = pytest.mark.apiserver
 
@@ -34,7 +34,7 @@ def from_bucket(
 
 
 def brought(orders: JobPlan) -> FetchResult:
-    return fetch(orders, MemoryStore(), events=quiet()[0], sleep=lambda seconds: None)
+    return fetch(orders, MemoryStore(), events=string_log()[0], sleep=lambda seconds: None)
 
 
 @pytest.fixture
@@ -94,11 +94,13 @@ def test_a_job_with_a_bucket_on_both_sides(server: Server, seeded: str, tmp_path
     output = OutputPlan(s3=where, url=f"s3://{seeded}/{where.prefix}")
     keys = write_keys(tmp_path / "keys")
     orders = plan(io, inputs=[from_bucket(server, seeded)], output=output, credentials_root=str(keys))
-    store = store_for(output, credentials_root=keys)
-    fetch(orders, store, events=quiet()[0], sleep=lambda seconds: None)
-    runner_writes(io, "COMPLETED uid-1 v.mp4", frames__0=b"frame", v=b"movie")
+    store = create_store(output, credentials_root=keys)
+    fetch(orders, store, events=string_log()[0], sleep=lambda seconds: None)
+    write_as_runner(io, "COMPLETED uid-1 v.mp4", frames__0=b"frame", v=b"movie")
     gone.set()
-    last = Watch(plan=orders, store=store, gone=gone, events=quiet()[0], say=lambda report: None).run()
+    last = Sidecar(
+        plan=orders, store=store, runner_exited=gone, log=string_log()[0], on_report=lambda report: None
+    ).run()
     lying = {key.removeprefix(where.prefix): content for key, content in server.lying(seeded).items()}
     manifest = json.loads(lying["manifest.json"])
     assert last.state is ProgressState.DONE

@@ -12,13 +12,13 @@ from typing import BinaryIO
 
 import pytest
 from videojob_agent.stores import S3Store
-from videojob_agent.stores.s3_client import Patience
+from videojob_agent.stores.s3_client import S3ClientOptions
 from videojob_api.messages.plan import OutputPlan
 from videojob_api.messages.report import Acknowledgement, ProgressState
 
 from devcluster import NotPossibleHere
 from tests.apiserver.agent.s3_server import Gateway, place, s3_gateway, swap_keys
-from tests.unit.agent.attempt import Attempt, frame
+from tests.unit.agent.attempt import SimulatedAttempt, frame
 
 pytestmark = pytest.mark.apiserver
 
@@ -77,55 +77,57 @@ class Hooked(io.RawIOBase, BinaryIO):
 
 @pytest.fixture
 def store(gateway: Gateway, keys: Path) -> HookedStore:
-    patience = Patience(attempts=2, connect=5, read=10)
+    patience = S3ClientOptions(max_attempts=2, connect_timeout=5, read_timeout=10)
     return HookedStore(place(gateway.server.endpoint), credentials_root=keys, patience=patience)
 
 
 OUTPUT = OutputPlan(s3=place("http://unused"), url="s3://art/videos/waves/uid-1/")
 
 
-def drawing(folder: Path, store: HookedStore, *, publish_seconds: int) -> Attempt:
+def drawing(folder: Path, store: HookedStore, *, publish_seconds: int) -> SimulatedAttempt:
     """A runner of ours that has drawn two frames."""
-    attempt = Attempt.at(folder, store, output=OUTPUT, publish_seconds=publish_seconds)
+    attempt = SimulatedAttempt.at(folder, store, output=OUTPUT, publish_seconds=publish_seconds)
     attempt.says(WORKING)
     attempt.draws(0, 1)
     return attempt
 
 
 @pytest.fixture
-def attempt(store: HookedStore, tmp_path: Path) -> Attempt:
+def attempt(store: HookedStore, tmp_path: Path) -> SimulatedAttempt:
     """Its output may wait for six hours."""
     return drawing(tmp_path / "pod", store, publish_seconds=6 * 3600)
 
 
-def finishes(attempt: Attempt) -> None:
+def finishes(attempt: SimulatedAttempt) -> None:
     """The runner has encoded its film."""
     attempt.says(COMPLETED, v=FILM)
 
 
-def is_held(attempt: Attempt, *, hours: int = 2) -> bool:
+def is_held(attempt: SimulatedAttempt, *, hours: int = 2) -> bool:
     """Whether the film is still kept after so many hours, a try in each."""
     for _ in range(hours):
         attempt.step(after=HOUR)
     return not attempt.publishing.over.is_set()
 
 
-def is_committed(attempt: Attempt, gateway: Gateway) -> bool:
+def is_committed(attempt: SimulatedAttempt, gateway: Gateway) -> bool:
     """Whether the runner may end, and everything lies there as it was made."""
     word = Acknowledgement.model_validate_json((attempt.io / ".videojob/published.json").read_bytes())
     lying = gateway.server.lying("art")
     prefix = place("http://unused").prefix
-    assert attempt.board.known.state is ProgressState.DONE
+    assert attempt.board.current.progress_state is ProgressState.DONE
     assert {lying[f"{prefix}frames/{number:05}.png"] for number in range(2)} == {frame(0), frame(1)}
     assert hashlib.sha256(lying[prefix + "v.mp4"]).digest() == hashlib.sha256(FILM).digest()
     return word.published and prefix + "manifest.json" in lying
 
 
-def message(attempt: Attempt) -> str:
-    return attempt.board.known.trouble
+def message(attempt: SimulatedAttempt) -> str:
+    return attempt.board.current.warning
 
 
-def test_a_store_that_is_away_for_hours_gets_the_film_when_it_is_back(attempt: Attempt, gateway: Gateway) -> None:
+def test_a_store_that_is_away_for_hours_gets_the_film_when_it_is_back(
+    attempt: SimulatedAttempt, gateway: Gateway
+) -> None:
     attempt.step()
     gateway.kill()
     finishes(attempt)
@@ -138,7 +140,7 @@ def test_a_store_that_is_away_for_hours_gets_the_film_when_it_is_back(attempt: A
 
 
 def test_a_store_that_goes_in_the_middle_of_the_film_gets_it_when_it_is_back(
-    attempt: Attempt, gateway: Gateway, store: HookedStore
+    attempt: SimulatedAttempt, gateway: Gateway, store: HookedStore
 ) -> None:
     store.hook = gateway.kill
     finishes(attempt)
@@ -151,7 +153,7 @@ def test_a_store_that_goes_in_the_middle_of_the_film_gets_it_when_it_is_back(
 
 
 def test_an_upload_goes_on_when_the_store_has_stood_still_for_a_moment(
-    attempt: Attempt, gateway: Gateway, store: HookedStore
+    attempt: SimulatedAttempt, gateway: Gateway, store: HookedStore
 ) -> None:
     later = threading.Timer(1, gateway.go_on)
 
@@ -167,7 +169,7 @@ def test_an_upload_goes_on_when_the_store_has_stood_still_for_a_moment(
     assert attempt.told("publishing failed") == []
 
 
-def test_a_bucket_that_is_made_hours_later_gets_the_film(attempt: Attempt, gateway: Gateway) -> None:
+def test_a_bucket_that_is_made_hours_later_gets_the_film(attempt: SimulatedAttempt, gateway: Gateway) -> None:
     gateway.server.client.delete_bucket(Bucket="art")
     attempt.step()
     finishes(attempt)
@@ -178,7 +180,7 @@ def test_a_bucket_that_is_made_hours_later_gets_the_film(attempt: Attempt, gatew
     assert is_committed(attempt, gateway)
 
 
-def test_keys_that_are_put_right_hours_later_are_used(attempt: Attempt, gateway: Gateway, keys: Path) -> None:
+def test_keys_that_are_put_right_hours_later_are_used(attempt: SimulatedAttempt, gateway: Gateway, keys: Path) -> None:
     attempt.step()
     gateway.kill()
     gateway.start(secret="rotated-secret-key")
@@ -195,7 +197,7 @@ def test_keys_that_are_put_right_hours_later_are_used(attempt: Attempt, gateway:
 
 
 def test_keys_that_were_changed_while_the_store_was_away_are_used_at_the_first_try(
-    attempt: Attempt, gateway: Gateway, keys: Path
+    attempt: SimulatedAttempt, gateway: Gateway, keys: Path
 ) -> None:
     attempt.step()
     gateway.kill()
@@ -207,7 +209,7 @@ def test_keys_that_were_changed_while_the_store_was_away_are_used_at_the_first_t
 
 
 def test_keys_that_are_missing_for_hours_are_used_when_they_are_there(
-    attempt: Attempt, gateway: Gateway, keys: Path
+    attempt: SimulatedAttempt, gateway: Gateway, keys: Path
 ) -> None:
     (keys / "art-s3").rename(keys / "elsewhere")
     finishes(attempt)
@@ -232,7 +234,7 @@ def test_the_same_outage_ends_a_job_that_may_wait_for_less(
 
 
 def test_a_checkpoint_that_waits_an_hour_for_its_store_is_there_for_the_next_attempt(
-    attempt: Attempt, gateway: Gateway, store: HookedStore, tmp_path: Path
+    attempt: SimulatedAttempt, gateway: Gateway, store: HookedStore, tmp_path: Path
 ) -> None:
     gateway.kill()
     for step in (10, 20, 30):
@@ -241,5 +243,5 @@ def test_a_checkpoint_that_waits_an_hour_for_its_store_is_there_for_the_next_att
     gateway.start()
     attempt.step(after=60)
     attempt.ends()
-    following = Attempt.at(tmp_path / "following", store, output=OUTPUT)
+    following = SimulatedAttempt.at(tmp_path / "following", store, output=OUTPUT)
     assert following.fetch().resumed_step == 30

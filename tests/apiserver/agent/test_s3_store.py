@@ -17,8 +17,8 @@ from videojob_agent.errors import (
     StorageRefused,
 )
 from videojob_agent.stores import S3Store, Store
-from videojob_agent.stores.s3_client import Patience
-from videojob_agent.stores.s3_store import SMALLEST_PART
+from videojob_agent.stores.s3_client import S3ClientOptions
+from videojob_agent.stores.s3_store import MIN_PART_BYTES
 
 from tests.apiserver.agent.s3_server import Reply, Request, Server, clone, place, write_keys
 from tests.unit.agent.store_contract import LARGE, StoreContract
@@ -26,7 +26,7 @@ from tests.unit.agent.store_contract import LARGE, StoreContract
 pytestmark = pytest.mark.apiserver
 
 PREFIX = "videos/waves/uid-1/"
-IMPATIENT = Patience(attempts=2, connect=1, read=0.3)
+IMPATIENT = S3ClientOptions(max_attempts=2, connect_timeout=1, read_timeout=0.3)
 
 
 class TestS3Store(StoreContract):
@@ -46,12 +46,12 @@ class TestS3Store(StoreContract):
     def test_a_large_file_goes_out_in_parts(self, store: Store) -> None:
         store.put(io.BytesIO(bytes(LARGE)), name="v.mp4", size=LARGE)
         tag = self.server.client.head_object(Bucket=self.bucket, Key=PREFIX + "v.mp4")["ETag"]
-        assert tag.strip('"').endswith(f"-{-(-LARGE // SMALLEST_PART)}")
+        assert tag.strip('"').endswith(f"-{-(-LARGE // MIN_PART_BYTES)}")
 
     def test_an_upload_that_fails_half_way_is_aborted(self, store: Store) -> None:
         class Breaks(io.BytesIO):
             def read(self, size: int | None = -1, /) -> bytes:
-                if self.tell() > SMALLEST_PART:
+                if self.tell() > MIN_PART_BYTES:
                     raise ZeroDivisionError
                 return super().read(size)
 
@@ -124,7 +124,7 @@ def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path
         store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
         with pytest.raises(EndpointUnreachable, match="SlowDown"):
             store.put(io.BytesIO(b"x"), name="a.png", size=1)
-    assert len(seen) == IMPATIENT.attempts
+    assert len(seen) == IMPATIENT.max_attempts
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,9 @@ def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path
 )
 def test_every_answer_has_its_word(tmp_path: Path, reply: Reply, error: type[AgentError]) -> None:
     with clone(lambda request: reply) as (endpoint, _):
-        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), patience=Patience(attempts=1))
+        store = S3Store(
+            place(endpoint), credentials_root=write_keys(tmp_path), patience=S3ClientOptions(max_attempts=1)
+        )
         with pytest.raises(AgentError) as refusal:
             store.probe()
     assert type(refusal.value) is error

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videojob_agent.checkpoints.uploader import Carrier
+from videojob_agent.checkpoints.uploader import CheckpointUploader
 from videojob_agent.inputs.fetch import fetch
-from videojob_agent.json_log import Events
-from videojob_agent.publish.publish_loop import Publishing
+from videojob_agent.json_log import JsonLog
+from videojob_agent.publish.publish_loop import PublishLoop
 from videojob_agent.publish.publisher import Publisher
-from videojob_agent.status.state import Board
+from videojob_agent.status.state import SharedState
 from videojob_agent.stores import Store
 from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import FetchResult
 
-from tests.unit.agent.fakes import JOB, NOON, ManualClock, plan, runner_writes, sight
+from tests.unit.agent.fakes import JOB, NOON, ManualClock, plan, runner_status, write_as_runner
 
-BELOW = "checkpoints/uid-1/"
-INDEX = BELOW + "index.json"
+PREFIX = "checkpoints/uid-1/"
+INDEX = PREFIX + "index.json"
 
 
 def frame(number: int) -> bytes:
@@ -41,28 +41,28 @@ def folder_of(step: int) -> str:
 
 
 @dataclass
-class Attempt:
+class SimulatedAttempt:
     """The pod's two containers, step by step and without waiting."""
 
     io: Path
     store: Store
     clock: ManualClock
-    board: Board
-    publishing: Publishing
+    board: SharedState
+    publishing: PublishLoop
     orders: JobPlan
-    events: Events
+    events: JsonLog
     stream: streams.StringIO
 
     @classmethod
-    def at(cls, folder: Path, store: Store, **changes: Any) -> Attempt:
+    def at(cls, folder: Path, store: Store, **changes: Any) -> SimulatedAttempt:
         """An attempt on a fresh disk, `folder`."""
-        io, clock, board, stream = folder / "io", ManualClock(), Board(), streams.StringIO()
+        io, clock, board, stream = folder / "io", ManualClock(), SharedState(), streams.StringIO()
         io.mkdir(parents=True)
         orders = plan(io, **{"publishes_checkpoints": True} | changes)
-        events = Events(JOB, part="agent", stream=stream)
-        carrier = Carrier(orders, store, events=events)
-        publisher = Publisher(orders, store, clock=clock, now=lambda: NOON, lying=carrier.frames)
-        publishing = Publishing(orders, publisher, board, carrier, events=events, clock=clock)
+        events = JsonLog(JOB, component="agent", stream=stream)
+        carrier = CheckpointUploader(orders, store, events=events)
+        publisher = Publisher(orders, store, clock=clock, now=lambda: NOON, already_stored=carrier.indexed_frames)
+        publishing = PublishLoop(orders, publisher, board, carrier, events=events, clock=clock)
         return cls(io, store, clock, board, publishing, orders, events, stream)
 
     def fetch(self, *, naps: list[float] | None = None) -> FetchResult:
@@ -94,17 +94,17 @@ class Attempt:
 
     def says(self, line: str, **files: bytes) -> None:
         """The runner writes STATUS, and perhaps files before it."""
-        runner_writes(self.io, line, **files)
-        self.board.saw(sight(line))
+        write_as_runner(self.io, line, **files)
+        self.board.set_runner_status(runner_status(line))
 
     def step(self, *, after: float = 0) -> None:
         """The agent looks once."""
         self.clock.now += after
-        self.publishing.step()
+        self.publishing.run_once()
 
     def ends(self) -> None:
         """The runner is gone, and the agent flushes."""
-        self.board.left()
+        self.board.set_runner_exited()
         self.step()
 
     @property
@@ -123,11 +123,11 @@ def index(store: Any) -> dict[str, Any]:
     return found
 
 
-def steps(store: Any) -> list[int]:
+def resumable_steps(store: Any) -> list[int]:
     """The steps that can be gone on from, newest first."""
     return [checkpoint["step"] for checkpoint in index(store)["checkpoints"]]
 
 
-def listed(path: str, content: bytes) -> dict[str, Any]:
+def manifest_entry(path: str, content: bytes) -> dict[str, Any]:
     """A file as indices and manifests list it."""
     return {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from videojob_agent.errors import AgentError, AlreadyCommitted, EndpointUnreachable, InputNotFound
-from videojob_agent.json_log import Events
-from videojob_agent.report.reporter import Answer
-from videojob_agent.status.status_file import Sight
+from videojob_agent.json_log import JsonLog
+from videojob_agent.report.reporter import ReportResponse
+from videojob_agent.status.status_file import RunnerStatus
 from videojob_api.contract.status import RunnerState, StatusDetails, parse_status_line
 from videojob_api.messages.plan import InputPlan, JobPlan, JobRef, OutputPlan
 from videojob_api.resource.storage import Input
@@ -30,25 +30,25 @@ def plan(io_path: Path, **changes: Any) -> JobPlan:
     return JobPlan(**basics | {"output": OutputPlan(folder=str(folder), url="pvc://videos/waves/")} | changes)
 
 
-def inline(path: str, text: str = "hello", **promises: Any) -> InputPlan:
+def inline_input(path: str, text: str = "hello", **promises: Any) -> InputPlan:
     """An input that stands in the spec."""
     return InputPlan(input=Input(path=path, inline=text, **promises))
 
 
-def quiet() -> tuple[Events, io.StringIO]:
+def string_log() -> tuple[JsonLog, io.StringIO]:
     """A log, and where it goes."""
     stream = io.StringIO()
-    return Events(JOB, part="agent", stream=stream), stream
+    return JsonLog(JOB, component="agent", stream=stream), stream
 
 
-def sight(line: str, **details: Any) -> Sight:
+def runner_status(line: str, **details: Any) -> RunnerStatus:
     """What a reader sees: STATUS, and STATUS.json when there are details."""
     parsed = parse_status_line(line)
     extra = StatusDetails(line=line, uid=parsed.uid, state=parsed.state, **details) if details else None
-    return Sight(parsed, extra)
+    return RunnerStatus(parsed, extra)
 
 
-def runner_writes(io_path: Path, status: str, **files: bytes) -> None:
+def write_as_runner(io_path: Path, status: str, **files: bytes) -> None:
     """What a runner would do: files below output/ (`frames__0` is frames/0.png, `v` is v.mp4), then STATUS."""
     for name, content in files.items():
         path = io_path / "output" / (name.replace("__", "/") + (".png" if "__" in name else ".mp4"))
@@ -120,11 +120,11 @@ class MemoryStore:
             raise InputNotFound(name)
         yield self.files[name]
 
-    def find(self, name: str) -> bytes | None:
+    def read_bytes(self, name: str) -> bytes | None:
         self._refuse()
         return self.files.get(name)
 
-    def names(self, prefix: str) -> list[str]:
+    def list_names(self, prefix: str) -> list[str]:
         self._refuse()
         return [name for name in self.files if name.startswith(prefix)]
 
@@ -152,10 +152,10 @@ class MemoryStore:
 class RecordingEndpoint:
     """An operator that answers from a list, the last answer again and again."""
 
-    answers: list[Answer | AgentError] = field(default_factory=lambda: [Answer(204)])
+    answers: list[ReportResponse | AgentError] = field(default_factory=lambda: [ReportResponse(204)])
     bodies: list[dict[str, Any]] = field(default_factory=list)
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> ReportResponse:
         self.bodies.append(json.loads(body))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AgentError):

@@ -88,17 +88,17 @@ class StoreContract:
     def test_a_file_that_is_not_there_is_told_apart(self, store: Store) -> None:
         with pytest.raises(InputNotFound):
             list(store.read("checkpoints/1/state"))
-        assert store.find("checkpoints/1/state") is None
+        assert store.read_bytes("checkpoints/1/state") is None
         store.put(io.BytesIO(b"x"), name="checkpoints/1/state", size=1)
         with pytest.raises(InputNotFound):
             list(store.read("checkpoints/1/other"))
-        assert store.find("checkpoints/1/state") == b"x"
+        assert store.read_bytes("checkpoints/1/state") == b"x"
 
     def test_names_are_those_below_a_prefix(self, store: Store) -> None:
-        assert store.names("checkpoints/1/") == []
+        assert store.list_names("checkpoints/1/") == []
         for name in ("checkpoints/1/index.json", "checkpoints/1/a/b/c", "checkpoints/10/a", "frames/0.png"):
             store.put(io.BytesIO(b"x"), name=name, size=1)
-        assert sorted(store.names("checkpoints/1/")) == ["checkpoints/1/a/b/c", "checkpoints/1/index.json"]
+        assert sorted(store.list_names("checkpoints/1/")) == ["checkpoints/1/a/b/c", "checkpoints/1/index.json"]
 
     def test_what_is_removed_is_gone_and_nothing_else(self, store: Store) -> None:
         for name in ("checkpoints/1/a", "checkpoints/1/b"):

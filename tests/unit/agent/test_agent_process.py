@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from videojob_api.messages.plan import JobPlan, OutputPlan
 
-from tests.unit.agent.fakes import inline, plan, runner_writes
+from tests.unit.agent.fakes import inline_input, plan, write_as_runner
 
 
 def environment(orders: JobPlan, log: Path) -> Mapping[str, str]:
@@ -40,14 +40,14 @@ def message(log: Path) -> dict[str, Any]:
 
 
 def test_a_good_fetch_ends_with_0_and_says_what_it_brought(tmp_path: Path) -> None:
-    done = fetch(plan(tmp_path / "io", inputs=[inline("a.txt")]), tmp_path / "log")
+    done = fetch(plan(tmp_path / "io", inputs=[inline_input("a.txt")]), tmp_path / "log")
     assert done.returncode == 0, done.stderr
     assert message(tmp_path / "log") == {"files": 1, "bytes": 5}
     assert (tmp_path / "io/input/a.txt").read_text() == "hello"
 
 
 def test_a_wrong_input_ends_with_65_and_the_reason(tmp_path: Path) -> None:
-    done = fetch(plan(tmp_path / "io", inputs=[inline("note.txt", sha256="0" * 64)]), tmp_path / "log")
+    done = fetch(plan(tmp_path / "io", inputs=[inline_input("note.txt", sha256="0" * 64)]), tmp_path / "log")
     assert done.returncode == 65
     failure = message(tmp_path / "log")["failure"]
     assert failure["reason"] == "DigestMismatch"
@@ -117,7 +117,7 @@ def watch(tmp_path: Path) -> Any:
 
 
 def test_sigterm_after_completed_publishes_and_ends_with_0(watch: subprocess.Popen[str], tmp_path: Path) -> None:
-    runner_writes(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
+    write_as_runner(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
     watch.send_signal(signal.SIGTERM)
     output, _ = watch.communicate(timeout=30)
     assert watch.returncode == 0
@@ -127,7 +127,7 @@ def test_sigterm_after_completed_publishes_and_ends_with_0(watch: subprocess.Pop
 
 
 def test_sigterm_in_the_middle_leaves_the_last_state(watch: subprocess.Popen[str], tmp_path: Path) -> None:
-    runner_writes(tmp_path / "io", "IN_PROGRESS uid-1 40% 7s", frames__0=b"frame")
+    write_as_runner(tmp_path / "io", "IN_PROGRESS uid-1 40% 7s", frames__0=b"frame")
     watch.send_signal(signal.SIGTERM)
     watch.communicate(timeout=30)
     assert watch.returncode == 0
@@ -137,7 +137,7 @@ def test_sigterm_in_the_middle_leaves_the_last_state(watch: subprocess.Popen[str
 
 
 def test_sigkill_leaves_the_words_of_the_moment_before(watch: subprocess.Popen[str], tmp_path: Path) -> None:
-    runner_writes(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
+    write_as_runner(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
     wait_until(lambda: message(tmp_path / "log")["state"] == "done", watch)
     watch.kill()
     watch.communicate(timeout=30)
@@ -147,6 +147,6 @@ def test_sigkill_leaves_the_words_of_the_moment_before(watch: subprocess.Popen[s
 def test_a_watch_that_has_published_stays_because_a_sidecar_that_ends_is_started_anew(
     watch: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    runner_writes(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
+    write_as_runner(tmp_path / "io", "COMPLETED uid-1 v.mp4", v=b"movie")
     wait_until(lambda: message(tmp_path / "log")["state"] == "done", watch)
     assert watch.poll() is None

@@ -29,12 +29,12 @@ def test_the_reasons_and_the_exit_codes_of_fetch_are_a_promise() -> None:
         "OutputNotReadable": 65,
         "OutputNotWritable": 65,
         "OutputOccupied": 65,
-        "Refused": 65,
+        "PermanentError": 65,
         "ScratchFailed": 70,
         "ScratchFull": 65,
         "SizeMismatch": 65,
         "StorageRefused": 65,
-        "Trouble": 70,
+        "TransientError": 70,
         "UnsafePath": 65,
     }
 
@@ -57,6 +57,6 @@ def test_an_error_travels_as_a_failure_of_bounded_length(length: int) -> None:
 
 
 def test_an_error_can_be_told_what_it_is_about() -> None:
-    told = EndpointUnreachable("away").about("input 'a'")
+    told = EndpointUnreachable("away").with_context("input 'a'")
     assert isinstance(told, EndpointUnreachable)
     assert str(told) == "input 'a': away"

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 import pytest
 from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.inputs.fetch_note import FetchNote
-from videojob_agent.report.reporter import Answer
-from videojob_agent.sidecar import Watch
+from videojob_agent.report.reporter import ReportResponse
+from videojob_agent.sidecar import Sidecar
 from videojob_api.messages.report import ProgressState, Report
 
-from tests.unit.agent.fakes import MemoryStore, RecordingEndpoint, details_of, plan, quiet, runner_writes
+from tests.unit.agent.fakes import MemoryStore, RecordingEndpoint, details_of, plan, string_log, write_as_runner
 
 WORKING = "IN_PROGRESS uid-1 40% 7s"
 COMPLETED = "COMPLETED uid-1 v.mp4"
@@ -61,12 +61,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def begin(store: MemoryStore | None = None, endpoint: RecordingEndpoint | None = None, **changes: Any) -> Job:
         said: list[Report] = []
         job = Job(io, store or MemoryStore(), endpoint or RecordingEndpoint(), threading.Event(), said, Future())
-        watch = Watch(
+        watch = Sidecar(
             plan=plan(io, **{"flush_seconds": 2} | changes),
             store=job.store,
-            gone=job.gone,
-            events=quiet()[0],
-            say=said.append,
+            runner_exited=job.gone,
+            log=string_log()[0],
+            on_report=said.append,
             endpoint=job.endpoint,
         )
         job.result = pool.submit(watch.run)
@@ -81,9 +81,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_a_job_from_its_first_word_to_its_manifest(start: Start) -> None:
     job = start()
-    runner_writes(job.io, WORKING, frames__0=b"frame")
+    write_as_runner(job.io, WORKING, frames__0=b"frame")
     job.until(lambda: any(report.percent == 40 for report in job.said))
-    runner_writes(job.io, COMPLETED, frames__0=b"frame", v=b"movie")
+    write_as_runner(job.io, COMPLETED, frames__0=b"frame", v=b"movie")
     job.until((job.io / ".videojob/published.json").exists)
     last = job.end()
     assert last.state is ProgressState.DONE
@@ -95,11 +95,11 @@ def test_a_job_from_its_first_word_to_its_manifest(start: Start) -> None:
 
 def test_why_fetch_waits_is_reported_until_it_goes_on(start: Start) -> None:
     job = start()
-    note = FetchNote(str(job.io), events=quiet()[0])
-    note.say("fetch waits for its bucket")
+    note = FetchNote(str(job.io), events=string_log()[0])
+    note.write("fetch waits for its bucket")
     job.until(lambda: any(body["message"] == "fetch waits for its bucket" for body in job.endpoint.bodies))
     assert job.endpoint.bodies[-1]["state"] == "starting"
-    note.say("")
+    note.write("")
     job.until(lambda: job.said[-1].message == "")
     job.end()
 
@@ -112,16 +112,16 @@ def test_last_words_are_left_before_anything_can_happen_to_the_pod(start: Start)
 
 def test_a_last_word_written_just_before_the_end_is_seen(start: Start) -> None:
     job = start()
-    runner_writes(job.io, WORKING)
+    write_as_runner(job.io, WORKING)
     job.until(lambda: any(report.percent == 40 for report in job.said))
-    runner_writes(job.io, COMPLETED, v=b"movie")
+    write_as_runner(job.io, COMPLETED, v=b"movie")
     assert job.end().state is ProgressState.DONE
 
 
 def test_an_interrupted_runner_leaves_its_last_state(start: Start) -> None:
     job = start()
     (job.io / "STATUS.json").write_text(details_of(WORKING, framesDone=3, framesTotal=9))
-    runner_writes(job.io, WORKING, frames__0=b"frame")
+    write_as_runner(job.io, WORKING, frames__0=b"frame")
     last = job.end()
     assert (last.state, last.percent, last.frames_done) == (ProgressState.RUNNING, 40, 3)
     assert last.failure is None
@@ -130,7 +130,7 @@ def test_an_interrupted_runner_leaves_its_last_state(start: Start) -> None:
 
 def test_an_operator_that_is_away_changes_nothing_for_the_video(start: Start) -> None:
     job = start(endpoint=RecordingEndpoint([EndpointUnreachable("nobody")]))
-    runner_writes(job.io, COMPLETED, v=b"movie")
+    write_as_runner(job.io, COMPLETED, v=b"movie")
     assert job.end().state is ProgressState.DONE
 
 
@@ -138,12 +138,12 @@ def test_an_operator_that_is_slow_does_not_hold_up_the_video(start: Start) -> No
     answer = threading.Event()
 
     class Slow(RecordingEndpoint):
-        def post(self, body: bytes) -> Answer:
+        def post(self, body: bytes) -> ReportResponse:
             answer.wait(10)
             return super().post(body)
 
     job = start(endpoint=Slow())
-    runner_writes(job.io, COMPLETED, v=b"movie")
+    write_as_runner(job.io, COMPLETED, v=b"movie")
     job.until(lambda: job.store.committed)
     job.until(lambda: job.said[-1].state is ProgressState.DONE)
     answer.set()
@@ -159,7 +159,7 @@ def test_a_store_that_is_slow_does_not_hide_progress(start: Start) -> None:
             super().put(source, name=name, size=size)
 
     job = start(store=Slow())
-    runner_writes(job.io, "FAILED uid-1", frames__0=b"frame")
+    write_as_runner(job.io, "FAILED uid-1", frames__0=b"frame")
     job.until(lambda: any(report.state is ProgressState.FAILED for report in job.said))
     assert job.store.files == {}
     go_on.set()
@@ -175,7 +175,7 @@ def test_publishing_that_takes_long_is_told_before_the_pod_may_be_killed_and_goe
             super().put(source, name=name, size=size)
 
     job = start(store=Slow(), flush_seconds=1)
-    runner_writes(job.io, COMPLETED, v=b"movie")
+    write_as_runner(job.io, COMPLETED, v=b"movie")
     job.gone.set()
     job.until(lambda: job.said and "terminationGracePeriodSeconds" in job.said[-1].message)
     assert job.said[-1].state is ProgressState.FINISHING
@@ -196,20 +196,20 @@ def test_an_error_nobody_expects_ends_the_watch(start: Start) -> None:
 def test_without_an_operator_nothing_is_reported_and_all_else_is_the_same(tmp_path: Path) -> None:
     gone, io, store = threading.Event(), tmp_path / "io", MemoryStore()
     io.mkdir()
-    runner_writes(io, COMPLETED, v=b"movie")
+    write_as_runner(io, COMPLETED, v=b"movie")
     gone.set()
-    watch = Watch(plan=plan(io), store=store, gone=gone, events=quiet()[0], say=lambda report: None)
+    watch = Sidecar(plan=plan(io), store=store, runner_exited=gone, log=string_log()[0], on_report=lambda report: None)
     assert watch.run().state is ProgressState.DONE
 
 
 def test_the_log_tells_the_job_and_what_happened_and_no_prompt(tmp_path: Path) -> None:
-    gone, io, (events, log) = threading.Event(), tmp_path / "io", quiet()
+    gone, io, (events, log) = threading.Event(), tmp_path / "io", string_log()
     io.mkdir()
     (io / "STATUS.json").write_text(details_of(COMPLETED, message="a red circle"))
-    runner_writes(io, COMPLETED, v=b"movie")
+    write_as_runner(io, COMPLETED, v=b"movie")
     gone.set()
     orders = plan(io, config='{"prompts": "a red circle"}')
-    Watch(plan=orders, store=MemoryStore(), gone=gone, events=events, say=lambda report: None).run()
+    Sidecar(plan=orders, store=MemoryStore(), runner_exited=gone, log=events, on_report=lambda report: None).run()
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["publishing ended"]
     assert {(line["namespace"], line["name"], line["uid"]) for line in lines} == {("night", "waves", "uid-1")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from videojob_agent.errors import AgentError, BucketNotFound, CredentialsRefused, EndpointUnreachable
-from videojob_agent.wait_message import Words, duration, so_far
+from videojob_agent.wait_message import WaitMessage, elapsed_text, format_duration
 
 from tests.unit.agent.fakes import ManualClock
 
@@ -22,7 +22,7 @@ from tests.unit.agent.fakes import ManualClock
     ],
 )
 def test_a_duration_has_its_unit(seconds: int, words: str) -> None:
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_a_duration_has_its_unit(seconds: int, words: str) -> None:
     ],
 )
 def test_what_has_passed_is_told_in_steps(seconds: float, words: str) -> None:
-    assert so_far(seconds) == words
+    assert elapsed_text(seconds) == words
 
 
 def told(*errors: AgentError, every: float) -> list[str]:
     """What is told of a wait of a day, a try at each interval, as far as it differs from what was told before."""
     clock, words = ManualClock(), []
-    tell = Words(now=clock.wall)
+    tell = WaitMessage(now=clock.wall)
     for number in range(int(86_400 / every)):
         error = errors[number % len(errors)]
         words.append(tell("fetch", error, began=1000, waited=clock.now - 1000, limit=86_400))
@@ -60,7 +60,7 @@ def test_a_day_of_tries_is_told_in_five_steps_whatever_the_store_says() -> None:
 
 def test_another_refusal_is_told_at_once() -> None:
     clock = ManualClock()
-    tell = Words(now=clock.wall)
+    tell = WaitMessage(now=clock.wall)
     errors = [CredentialsRefused("InvalidAccessKeyId"), CredentialsRefused("AccessDenied"), BucketNotFound("none")]
     words = [tell("fetch", error, began=1000, waited=5, limit=60) for error in errors]
     assert [line.rpartition(". ")[2] for line in words] == [
@@ -72,7 +72,7 @@ def test_another_refusal_is_told_at_once() -> None:
 
 def test_the_end_of_a_wait_is_told_by_the_wall_clock_and_does_not_move() -> None:
     clock = ManualClock()
-    tell = Words(now=clock.wall)
+    tell = WaitMessage(now=clock.wall)
     first = tell("fetch", BucketNotFound("none"), began=1000, waited=0, limit=21_600)
     clock.now += 50
     assert tell("fetch", BucketNotFound("none"), began=1000, waited=49.9, limit=21_600) == first
@@ -81,7 +81,7 @@ def test_the_end_of_a_wait_is_told_by_the_wall_clock_and_does_not_move() -> None
 
 def test_another_wait_has_another_end() -> None:
     clock = ManualClock()
-    tell = Words(now=clock.wall)
+    tell = WaitMessage(now=clock.wall)
     tell("fetch", EndpointUnreachable("one"), began=1000, waited=0, limit=3600)
     clock.now += 7200
     second = tell("fetch", EndpointUnreachable("two"), began=8200, waited=0, limit=3600)

@@ -19,23 +19,33 @@ from videojob_agent.errors import (
     ScratchFull,
     StorageRefused,
 )
-from videojob_agent.files.safe_directory import Folder
+from videojob_agent.files.safe_directory import SafeDirectory
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.messages.report import FetchResult
 
-from tests.unit.agent.attempt import BELOW, INDEX, Attempt, folder_of, frame, index, listed, state, steps
-from tests.unit.agent.fakes import MemoryStore, inline
+from tests.unit.agent.attempt import (
+    INDEX,
+    PREFIX,
+    SimulatedAttempt,
+    folder_of,
+    frame,
+    index,
+    manifest_entry,
+    resumable_steps,
+    state,
+)
+from tests.unit.agent.fakes import MemoryStore, inline_input
 
 WORKING = "IN_PROGRESS uid-1 40% 7s"
 COMPLETED = "COMPLETED uid-1 v.mp4"
-NEWEST, OLDER = f"{BELOW}{folder_of(40)}/state", f"{BELOW}{folder_of(20)}/state"
+NEWEST, OLDER = f"{PREFIX}{folder_of(40)}/state", f"{PREFIX}{folder_of(20)}/state"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> MemoryStore:
     """The output after an attempt that drew five frames, and saved after the second and the fourth."""
     store = MemoryStore()
-    first = Attempt.at(tmp_path / "first", store)
+    first = SimulatedAttempt.at(tmp_path / "first", store)
     first.says(WORKING)
     first.draws(0, 1)
     first.saves(20, frames=2, state=state(20))
@@ -48,11 +58,11 @@ def store(tmp_path: Path) -> MemoryStore:
 
 
 @pytest.fixture
-def second(tmp_path: Path, store: MemoryStore) -> Attempt:
-    return Attempt.at(tmp_path / "second", store)
+def second(tmp_path: Path, store: MemoryStore) -> SimulatedAttempt:
+    return SimulatedAttempt.at(tmp_path / "second", store)
 
 
-def lying(attempt: Attempt) -> dict[str, bytes]:
+def lying(attempt: SimulatedAttempt) -> dict[str, bytes]:
     """What the runner finds."""
     files = (path for path in attempt.io.rglob("*") if path.is_file())
     found = {str(path.relative_to(attempt.io)): path.read_bytes() for path in files}
@@ -68,26 +78,26 @@ def after(step: int, *, frames: int) -> dict[str, bytes]:
     return found | {f"{place}/state": state(step), f"{place}/complete": json.dumps(marker).encode()}
 
 
-def test_the_newest_checkpoint_comes_back_with_the_frames_that_it_counts_on(second: Attempt) -> None:
+def test_the_newest_checkpoint_comes_back_with_the_frames_that_it_counts_on(second: SimulatedAttempt) -> None:
     assert second.fetch().resumed_step == 40
     assert lying(second) == after(40, frames=4)
     assert second.told("going on")[0]["step"] == 40
 
 
-def test_what_comes_back_may_be_read_under_any_user(second: Attempt) -> None:
+def test_what_comes_back_may_be_read_under_any_user(second: SimulatedAttempt) -> None:
     second.fetch()
     assert (second.io / "output/frames/00000.png").stat().st_mode & 0o444 == 0o444
     assert (second.io / "checkpoints").stat().st_mode & 0o555 == 0o555
 
 
 def test_a_first_attempt_begins_anew_without_a_word(tmp_path: Path) -> None:
-    first = Attempt.at(tmp_path / "one", MemoryStore())
+    first = SimulatedAttempt.at(tmp_path / "one", MemoryStore())
     assert first.fetch() == FetchResult()
     assert (lying(first), first.log) == ({}, [])
 
 
-def test_checkpoints_do_not_count_as_inputs(second: Attempt) -> None:
-    second.orders = second.orders.model_copy(update={"inputs": [inline("a.txt")]})
+def test_checkpoints_do_not_count_as_inputs(second: SimulatedAttempt) -> None:
+    second.orders = second.orders.model_copy(update={"inputs": [inline_input("a.txt")]})
     result = second.fetch()
     assert (result.files, result.bytes, result.resumed_step) == (1, 5, 40)
 
@@ -115,7 +125,7 @@ DAMAGE: dict[str, tuple[Callable[[MemoryStore], object], int | None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_passed_over_and_said(second: Attempt, store: MemoryStore, damage: str) -> None:
+def test_what_is_damaged_is_passed_over_and_said(second: SimulatedAttempt, store: MemoryStore, damage: str) -> None:
     harm, step = DAMAGE[damage]
     store.files[INDEX] = store.files.pop(INDEX)  # last
     harm(store)
@@ -126,13 +136,15 @@ def test_what_is_damaged_is_passed_over_and_said(second: Attempt, store: MemoryS
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_leaves_the_index(second: Attempt, store: MemoryStore, damage: str) -> None:
+def test_what_is_damaged_leaves_the_index(second: SimulatedAttempt, store: MemoryStore, damage: str) -> None:
     harm, step = DAMAGE[damage]
     store.files[INDEX] = store.files.pop(INDEX)
     harm(store)
     second.fetch()
-    assert steps(store) == ([] if step is None else [step])
-    assert index(store)["frames"] == [listed(f"frames/{n:05}.png", frame(n)) for n in range(0 if step is None else 2)]
+    assert resumable_steps(store) == ([] if step is None else [step])
+    assert index(store)["frames"] == [
+        manifest_entry(f"frames/{n:05}.png", frame(n)) for n in range(0 if step is None else 2)
+    ]
 
 
 UNREADABLE = {
@@ -144,7 +156,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_index_that_cannot_be_read_means_anew(second: Attempt, store: MemoryStore, content: bytes) -> None:
+def test_an_index_that_cannot_be_read_means_anew(second: SimulatedAttempt, store: MemoryStore, content: bytes) -> None:
     store.files[INDEX] = content
     assert second.fetch().resumed_step is None
     assert lying(second) == {}
@@ -172,7 +184,7 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("trick", HOSTILE)
 def test_an_index_that_wants_too_much_gets_nothing(
-    second: Attempt, store: MemoryStore, tmp_path: Path, trick: str
+    second: SimulatedAttempt, store: MemoryStore, tmp_path: Path, trick: str
 ) -> None:
     for name in ("v.mp4", "/etc/passwd", "frames/../../../00000.png"):
         store.files[name] = frame(0)
@@ -184,19 +196,19 @@ def test_an_index_that_wants_too_much_gets_nothing(
 
 
 def test_where_nothing_could_go_on_from_it_nothing_is_looked_for(tmp_path: Path, store: MemoryStore) -> None:
-    second = Attempt.at(tmp_path / "second", store, publishes_checkpoints=False)
+    second = SimulatedAttempt.at(tmp_path / "second", store, publishes_checkpoints=False)
     assert second.fetch().resumed_step is None
     assert lying(second) == {}
 
 
 @pytest.mark.parametrize("error", [CredentialsRefused("no"), OutputNotWritable("a link")])
 def test_an_index_that_may_not_be_read_means_anew(
-    second: Attempt, monkeypatch: pytest.MonkeyPatch, error: AgentError
+    second: SimulatedAttempt, monkeypatch: pytest.MonkeyPatch, error: AgentError
 ) -> None:
     def refused(self: MemoryStore, name: str) -> bytes | None:
         raise error
 
-    monkeypatch.setattr(MemoryStore, "find", refused)
+    monkeypatch.setattr(MemoryStore, "read_bytes", refused)
     assert second.fetch().resumed_step is None
     assert str(error) in second.told("checkpoints passed over")[0]["message"]
 
@@ -214,7 +226,9 @@ class Flaky(MemoryStore):
 
 
 @pytest.mark.parametrize("name", [NEWEST, "frames/00002.png"])
-def test_a_store_that_is_away_for_a_moment_is_asked_again(second: Attempt, store: MemoryStore, name: str) -> None:
+def test_a_store_that_is_away_for_a_moment_is_asked_again(
+    second: SimulatedAttempt, store: MemoryStore, name: str
+) -> None:
     naps: list[float] = []
     store.__class__ = Flaky
     store.away = {name: 1}  # type: ignore[attr-defined]
@@ -240,11 +254,11 @@ class Counting(MemoryStore):
 
 def test_a_store_that_comes_and_goes_sends_nothing_twice(tmp_path: Path, store: MemoryStore) -> None:
     flaky = Counting(store)
-    second = Attempt.at(tmp_path / "second", flaky)
+    second = SimulatedAttempt.at(tmp_path / "second", flaky)
     assert second.fetch().resumed_step == 40
     assert lying(second) == after(40, frames=4)
     assert set(flaky.sent.values()) == {1}
-    assert f"{BELOW}{folder_of(40)}/state" in flaky.sent
+    assert f"{PREFIX}{folder_of(40)}/state" in flaky.sent
 
 
 class Expired(MemoryStore):
@@ -268,43 +282,49 @@ def expire(store: MemoryStore, refusal: AgentError, refused: range) -> None:
 
 
 @pytest.mark.parametrize("refusal", [CredentialsRefused("ExpiredToken"), BucketNotFound("b"), StorageRefused("r")])
-def test_a_refusal_is_no_damage_and_is_waited_for(second: Attempt, store: MemoryStore, refusal: AgentError) -> None:
+def test_a_refusal_is_no_damage_and_is_waited_for(
+    second: SimulatedAttempt, store: MemoryStore, refusal: AgentError
+) -> None:
     expire(store, refusal, range(3, 20))
     naps: list[float] = []
     assert second.fetch(naps=naps).resumed_step == 40
     assert lying(second) == after(40, frames=4)
-    assert (steps(store), bool(naps)) == ([40, 20], True)
+    assert (resumable_steps(store), bool(naps)) == ([40, 20], True)
 
 
-def test_a_refusal_that_stays_leaves_the_checkpoints_for_the_next_attempt(second: Attempt, store: MemoryStore) -> None:
+def test_a_refusal_that_stays_leaves_the_checkpoints_for_the_next_attempt(
+    second: SimulatedAttempt, store: MemoryStore
+) -> None:
     expire(store, CredentialsRefused("ExpiredToken"), range(3, 10_000))
     second.orders = second.orders.model_copy(update={"fetch_seconds": 60})
     with pytest.raises(CheckpointRefused, match="ExpiredToken") as refusal:
         second.fetch()
     assert refusal.value.exit_code is ExitCode.INTERNAL
     store.__class__ = MemoryStore
-    assert steps(store) == [40, 20]
+    assert resumable_steps(store) == [40, 20]
 
 
-def test_a_store_that_stays_away_ends_fetch_with_a_code_that_is_retried(second: Attempt, store: MemoryStore) -> None:
+def test_a_store_that_stays_away_ends_fetch_with_a_code_that_is_retried(
+    second: SimulatedAttempt, store: MemoryStore
+) -> None:
     store.__class__ = Flaky
     store.away = {NEWEST: 99}  # type: ignore[attr-defined]
     with pytest.raises(EndpointUnreachable) as refusal:
         second.fetch()
     assert refusal.value.exit_code is ExitCode.INTERNAL
-    assert steps(store) == [40, 20]
+    assert resumable_steps(store) == [40, 20]
 
 
-def test_a_full_disk_is_told_with_the_remedy(second: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Folder, name: str, to: str) -> None:
+def test_a_full_disk_is_told_with_the_remedy(second: SimulatedAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: SafeDirectory, name: str, to: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Folder, "move", full)
+    monkeypatch.setattr(SafeDirectory, "move", full)
     with pytest.raises(ScratchFull, match=r"pod\.scratch\.size"):
         second.fetch()
 
 
-def test_restored_frames_are_not_sent_again_and_new_ones_are(second: Attempt, store: MemoryStore) -> None:
+def test_restored_frames_are_not_sent_again_and_new_ones_are(second: SimulatedAttempt, store: MemoryStore) -> None:
     second.fetch()
     store.order.clear()
     second.says(WORKING)
@@ -312,11 +332,11 @@ def test_restored_frames_are_not_sent_again_and_new_ones_are(second: Attempt, st
     second.step()
     second.step(after=2)
     assert sorted(store.order) == ["frames/00004.png", "frames/00005.png"]
-    published = second.board.known.published
+    published = second.board.current.published
     assert (published.frames, published.bytes) == (6, 6 * len(frame(0)))
 
 
-def test_a_restored_frame_that_is_drawn_otherwise_is_sent_again(second: Attempt, store: MemoryStore) -> None:
+def test_a_restored_frame_that_is_drawn_otherwise_is_sent_again(second: SimulatedAttempt, store: MemoryStore) -> None:
     second.fetch()
     (second.io / "output/frames/00002.png").write_bytes(b"another")
     second.says(WORKING)
@@ -324,7 +344,7 @@ def test_a_restored_frame_that_is_drawn_otherwise_is_sent_again(second: Attempt,
     assert store.files["frames/00002.png"] == b"another"
 
 
-def test_a_frame_that_was_damaged_at_the_output_is_made_good(second: Attempt, store: MemoryStore) -> None:
+def test_a_frame_that_was_damaged_at_the_output_is_made_good(second: SimulatedAttempt, store: MemoryStore) -> None:
     store.files["frames/00000.png"] = b"damaged"
     second.fetch()
     second.says(WORKING)
@@ -334,7 +354,7 @@ def test_a_frame_that_was_damaged_at_the_output_is_made_good(second: Attempt, st
 
 
 def test_the_restored_checkpoint_is_not_sent_again_and_the_next_one_makes_it_the_older(
-    second: Attempt, store: MemoryStore
+    second: SimulatedAttempt, store: MemoryStore
 ) -> None:
     second.fetch()
     store.order.clear()
@@ -344,23 +364,25 @@ def test_the_restored_checkpoint_is_not_sent_again_and_the_next_one_makes_it_the
     second.draws(4)
     second.saves(50, frames=5, state=state(50))
     second.step()
-    assert steps(store) == [50, 40]
+    assert resumable_steps(store) == [50, 40]
     assert OLDER not in store.files
 
 
-def test_three_attempts_leave_what_one_would_have_left(tmp_path: Path, second: Attempt, store: MemoryStore) -> None:
+def test_three_attempts_leave_what_one_would_have_left(
+    tmp_path: Path, second: SimulatedAttempt, store: MemoryStore
+) -> None:
     second.fetch()
     second.says(WORKING)
     second.draws(4, 5)
     second.saves(60, frames=6, state=state(60))
     second.ends()
-    third = Attempt.at(tmp_path / "third", store)
+    third = SimulatedAttempt.at(tmp_path / "third", store)
     assert third.fetch().resumed_step == 60
     third.draws(6, 7)
     third.says(COMPLETED, v=b"movie")
     third.step()
 
-    straight = Attempt.at(tmp_path / "straight", MemoryStore())
+    straight = SimulatedAttempt.at(tmp_path / "straight", MemoryStore())
     straight.fetch()
     straight.draws(*range(8))
     straight.says(COMPLETED, v=b"movie")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from videojob_agent.errors import UnsafePath
-from videojob_agent.files.safe_names import printable, safe_name
+from videojob_agent.files.safe_names import check_name, printable
 
 
 @pytest.mark.parametrize(
@@ -34,20 +34,20 @@ from videojob_agent.files.safe_names import printable, safe_name
 )
 def test_an_unsafe_name_is_refused(name: str) -> None:
     with pytest.raises(UnsafePath):
-        safe_name(name)
+        check_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["a", "a/b/c.png", "..a", "...", "with space", "x" * 255, "naïve", "می‌خواهم.png", "👩‍🎨.png", "-rf"]
 )
 def test_a_plain_name_is_safe_in_any_script(name: str) -> None:
-    assert safe_name(name) == name
+    assert check_name(name) == name
 
 
 @given(st.text(max_size=40))
 def test_a_safe_name_stays_below_any_root(name: str) -> None:
     try:
-        safe_name(name)
+        check_name(name)
     except UnsafePath:
         return
     parts = name.split("/")
@@ -58,7 +58,7 @@ def test_a_safe_name_stays_below_any_root(name: str) -> None:
 
 def test_a_refusal_says_the_name_without_what_was_hidden_in_it() -> None:
     with pytest.raises(UnsafePath, match=r"'gnp\.exe' holds a control or bidirectional character"):
-        safe_name("\u202egnp.exe")
+        check_name("\u202egnp.exe")
 
 
 def test_printable_text_loses_only_what_cannot_be_seen() -> None:

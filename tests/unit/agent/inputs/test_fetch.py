@@ -27,7 +27,7 @@ from videojob_api.messages.plan import InputPlan, JobPlan, OutputPlan
 from videojob_api.messages.report import FetchResult
 from videojob_api.resource.storage import Input, VolumeClaim
 
-from tests.unit.agent.fakes import JOB, ManualClock, MemoryStore, inline, names_in, plan, quiet
+from tests.unit.agent.fakes import JOB, ManualClock, MemoryStore, inline_input, names_in, plan, string_log
 
 SHA256_OF_HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 MANIFEST_OF_ANOTHER = json.dumps(
@@ -49,7 +49,7 @@ def io(tmp_path: Path) -> Path:
 def run(orders: JobPlan, store: MemoryStore | None = None) -> FetchResult:
     """Fetches, and does not wait for anything."""
     return fetch(
-        orders, store or MemoryStore(), events=quiet()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
+        orders, store or MemoryStore(), events=string_log()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
     )
 
 
@@ -58,7 +58,7 @@ def run_for(orders: JobPlan, store: MemoryStore, *, said: list[str] | None = Non
     clock = ManualClock()
     say = (said if said is not None else []).append
     try:
-        fetch(orders, store, events=quiet()[0], sleep=clock.sleep, clock=clock, say=say)
+        fetch(orders, store, events=string_log()[0], sleep=clock.sleep, clock=clock, say=say)
     finally:
         seconds = clock.now - 1000
     return seconds
@@ -79,21 +79,21 @@ def claim(tmp_path: Path) -> Path:
 
 
 def test_inline_text_and_the_configuration_arrive(io: Path) -> None:
-    result = run(plan(io, inputs=[inline("notes/a.txt", "héllo")]))
+    result = run(plan(io, inputs=[inline_input("notes/a.txt", "héllo")]))
     assert (io / "input/notes/a.txt").read_text() == "héllo"
     assert (io / "input/config.json").read_text() == '{"a": 1}'
     assert (result.files, result.bytes) == (1, 6)
 
 
 def test_the_runner_may_read_what_was_brought_under_any_user(io: Path) -> None:
-    run(plan(io, inputs=[inline("a/b.txt")]))
+    run(plan(io, inputs=[inline_input("a/b.txt")]))
     assert (io / "input/a/b.txt").stat().st_mode & 0o444 == 0o444
     assert (io / "input/a").stat().st_mode & 0o555 == 0o555
 
 
 @pytest.mark.parametrize("prefix", ["", "sha256:"])
 def test_a_right_digest_and_size_are_taken(io: Path, prefix: str) -> None:
-    run(plan(io, inputs=[inline("a", sha256=prefix + SHA256_OF_HELLO, size_bytes=5)]))
+    run(plan(io, inputs=[inline_input("a", sha256=prefix + SHA256_OF_HELLO, size_bytes=5)]))
     assert (io / "input/a").read_text() == "hello"
 
 
@@ -109,7 +109,7 @@ def test_a_broken_promise_is_told_with_the_input_and_leaves_nothing(
     io: Path, promise: dict[str, Any], error: type[AgentError], says: str
 ) -> None:
     with pytest.raises(error, match=says) as refusal:
-        run(plan(io, inputs=[inline("note.txt", **promise)]))
+        run(plan(io, inputs=[inline_input("note.txt", **promise)]))
     assert "input 'note.txt'" in str(refusal.value)
     assert refusal.value.exit_code is ExitCode.BAD_INPUT
     assert names_in(io / "input") == []
@@ -135,7 +135,7 @@ def test_an_unsafe_name_is_refused_even_when_nobody_checked_it_before(io: Path, 
 
 def test_the_configuration_comes_last(io: Path) -> None:
     with pytest.raises(DigestMismatch):
-        run(plan(io, inputs=[inline("a"), inline("b", sha256="0" * 64)]))
+        run(plan(io, inputs=[inline_input("a"), inline_input("b", sha256="0" * 64)]))
     assert (io / "input/a").exists()
     assert not (io / "input/config.json").exists()
 
@@ -207,14 +207,14 @@ def test_a_linked_input_folder_is_not_written_through(io: Path, tmp_path: Path) 
     io.mkdir()
     (io / "input").symlink_to(tmp_path / "outside")
     with pytest.raises(UnsafePath):
-        run(plan(io, inputs=[inline("a")]))
+        run(plan(io, inputs=[inline_input("a")]))
     assert names_in(tmp_path / "outside") == []
 
 
 @pytest.mark.parametrize("refusal", [CredentialsRefused("no"), BucketNotFound("none")])
 def test_a_destination_that_refuses_ends_it_before_anything_is_brought(io: Path, refusal: AgentError) -> None:
     with pytest.raises(type(refusal)):
-        run(plan(io, inputs=[inline("a")]), MemoryStore(refusals=[refusal]))
+        run(plan(io, inputs=[inline_input("a")]), MemoryStore(refusals=[refusal]))
     assert not io.exists()
 
 
@@ -237,7 +237,7 @@ def test_an_input_that_is_away_is_waited_for_like_the_destination(io: Path, monk
 
     monkeypatch.setattr("videojob_agent.inputs.fetch.streams", away)
     said: list[str] = []
-    run_for(plan(io, inputs=[inline("a")]), MemoryStore(), said=said)
+    run_for(plan(io, inputs=[inline_input("a")]), MemoryStore(), said=said)
     assert (io / "input/a").read_text() == "hello"
     assert "input 'a': away" in said[1]
 
@@ -273,8 +273,8 @@ def test_a_flat_output_with_this_very_jobs_manifest_is_taken(io: Path) -> None:
 
 
 def test_a_second_run_in_the_same_pod_replaces_what_the_first_has_brought(io: Path) -> None:
-    run(plan(io, inputs=[inline("a", "old")]))
-    run(plan(io, inputs=[inline("a", "new")]))
+    run(plan(io, inputs=[inline_input("a", "old")]))
+    run(plan(io, inputs=[inline_input("a", "new")]))
     assert (io / "input/a").read_text() == "new"
 
 

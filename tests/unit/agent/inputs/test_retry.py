@@ -17,10 +17,10 @@ from videojob_agent.errors import (
     ScratchFailed,
     ScratchFull,
 )
-from videojob_agent.inputs.retry import Retrying
-from videojob_agent.wait_message import Words
+from videojob_agent.inputs.retry import Retrier
+from videojob_agent.wait_message import WaitMessage
 
-from tests.unit.agent.fakes import ManualClock, quiet
+from tests.unit.agent.fakes import ManualClock, string_log
 
 AWAY = EndpointUnreachable("away")
 
@@ -35,14 +35,14 @@ class Desk:
     naps: list[float] = field(default_factory=list)
 
     @property
-    def retrying(self) -> Retrying:
-        return Retrying(
+    def retrying(self) -> Retrier:
+        return Retrier(
             limit=self.limit,
-            events=quiet()[0],
+            events=string_log()[0],
             sleep=self.sleep,
             clock=self.clock,
             say=lambda words: self.said.append((self.clock.now - 1000, words)),
-            words=Words(now=self.clock.wall),
+            words=WaitMessage(now=self.clock.wall),
             backoff=Backoff(draw=lambda: 1.0),
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from videojob_agent import errors
 from videojob_agent.backoff import Backoff
-from videojob_agent.checkpoints.uploader import Carrier
+from videojob_agent.checkpoints.uploader import CheckpointUploader
 from videojob_agent.errors import (
     AgentError,
     BucketNotFound,
@@ -17,15 +17,15 @@ from videojob_agent.errors import (
     OutputNotReadable,
     StorageRefused,
 )
-from videojob_agent.publish.publish_loop import Publishing
+from videojob_agent.publish.publish_loop import PublishLoop
 from videojob_agent.publish.publisher import Publisher
-from videojob_agent.status.state import Board
-from videojob_agent.status.status_file import Sight
-from videojob_agent.wait_message import Words
+from videojob_agent.status.state import SharedState
+from videojob_agent.status.status_file import RunnerStatus
+from videojob_agent.wait_message import WaitMessage
 from videojob_api.messages.report import Acknowledgement, ProgressState, Report
 
-from tests.unit.agent.attempt import Attempt
-from tests.unit.agent.fakes import NOON, ManualClock, MemoryStore, plan, quiet, runner_writes, sight
+from tests.unit.agent.attempt import SimulatedAttempt
+from tests.unit.agent.fakes import NOON, ManualClock, MemoryStore, plan, runner_status, string_log, write_as_runner
 from tests.unit.agent.test_errors import below
 
 WORKING = "IN_PROGRESS uid-1 40% 7s"
@@ -41,19 +41,19 @@ class Stage:
     io: Path
     clock: ManualClock
     store: MemoryStore
-    board: Board
-    publishing: Publishing
+    board: SharedState
+    publishing: PublishLoop
 
     def runner_says(self, status: str, **files: bytes) -> None:
-        runner_writes(self.io, status, **files)
-        self.board.saw(sight(status))
+        write_as_runner(self.io, status, **files)
+        self.board.set_runner_status(runner_status(status))
 
-    def saw(self, seen: Sight) -> None:
-        self.board.saw(seen)
+    def saw(self, seen: RunnerStatus) -> None:
+        self.board.set_runner_status(seen)
 
     def step(self, *, after: float = 0) -> float:
         self.clock.now += after
-        return self.publishing.step()
+        return self.publishing.run_once()
 
     @property
     def over(self) -> bool:
@@ -61,7 +61,7 @@ class Stage:
 
     @property
     def report(self) -> Report:
-        return self.board.known.report("uid-1", sequence=1, time=NOON)
+        return self.board.current.to_report("uid-1", sequence=1, time=NOON)
 
     @property
     def reason(self) -> str | None:
@@ -74,14 +74,16 @@ class Stage:
 
 
 def stage(tmp_path: Path, *, foreign: bool = False) -> Stage:
-    io, clock, board = tmp_path / "io", ManualClock(), Board()
+    io, clock, board = tmp_path / "io", ManualClock(), SharedState()
     store = MemoryStore(clock=clock)
     io.mkdir()
     orders = plan(io, custom_runner=foreign, flush_seconds=FLUSH, publish_seconds=PUBLISH)
     publisher = Publisher(orders, store, clock=clock, now=lambda: NOON)
-    carrier, events = Carrier(orders, store, events=quiet()[0]), quiet()[0]
-    words, backoff = Words(now=clock.wall), Backoff(draw=lambda: 1.0)
-    publishing = Publishing(orders, publisher, board, carrier, events=events, clock=clock, words=words, backoff=backoff)
+    carrier, events = CheckpointUploader(orders, store, events=string_log()[0]), string_log()[0]
+    words, backoff = WaitMessage(now=clock.wall), Backoff(draw=lambda: 1.0)
+    publishing = PublishLoop(
+        orders, publisher, board, carrier, events=events, clock=clock, words=words, backoff=backoff
+    )
     return Stage(io, clock, store, board, publishing)
 
 
@@ -140,7 +142,7 @@ def test_a_foreign_runner_may_write_its_video_after_its_last_word(foreign: Stage
 
 def test_when_a_foreign_runner_is_gone_its_files_count_as_they_are(foreign: Stage) -> None:
     foreign.runner_says(COMPLETED, v=b"movie")
-    foreign.board.left()
+    foreign.board.set_runner_exited()
     foreign.step()
     assert foreign.report.state is ProgressState.DONE
 
@@ -160,7 +162,7 @@ def test_completed_without_a_video_is_not_published(ours: Stage, video: dict[str
 def test_a_foreign_runner_that_leaves_without_a_video_has_failed(foreign: Stage) -> None:
     foreign.runner_says(COMPLETED)
     foreign.step()
-    foreign.board.left()
+    foreign.board.set_runner_exited()
     foreign.step()
     assert foreign.reason == "NoVideo"
 
@@ -177,7 +179,7 @@ def test_a_failed_runners_frames_and_logs_are_published_without_a_manifest(ours:
 
 def test_a_runner_that_leaves_without_a_last_word_has_its_frames_saved(ours: Stage) -> None:
     ours.runner_says(WORKING, frames__0=b"frame")
-    ours.board.left()
+    ours.board.set_runner_exited()
     ours.step()
     assert ours.over
     assert ours.store.files == {"frames/0.png": b"frame"}
@@ -185,7 +187,7 @@ def test_a_runner_that_leaves_without_a_last_word_has_its_frames_saved(ours: Sta
 
 
 def test_a_runner_that_never_spoke_leaves_nothing(ours: Stage) -> None:
-    ours.board.left()
+    ours.board.set_runner_exited()
     ours.step()
     assert ours.over
     assert ours.report.state is ProgressState.STARTING
@@ -251,7 +253,13 @@ HELD: dict[type[AgentError], int] = {
     errors.UnsafePath: 0,
 }
 """How long a finished output of our runner is held, by what stands in its way."""
-ONLY_FETCH = {errors.CheckpointRefused, errors.DigestMismatch, errors.SizeMismatch, errors.Refused, errors.Trouble}
+ONLY_FETCH = {
+    errors.CheckpointRefused,
+    errors.DigestMismatch,
+    errors.SizeMismatch,
+    errors.PermanentError,
+    errors.TransientError,
+}
 """What publishing never meets, or never as it stands here."""
 
 
@@ -360,7 +368,7 @@ def test_nothing_is_given_up_before_a_foreign_runner_is_gone(foreign: Stage, err
         foreign.store.refusals = [error]
         foreign.step(after=3600)
     assert not foreign.over
-    foreign.board.left()
+    foreign.board.set_runner_exited()
     foreign.step()
     assert foreign.report.state is ProgressState.DONE
 
@@ -368,14 +376,14 @@ def test_nothing_is_given_up_before_a_foreign_runner_is_gone(foreign: Stage, err
 @pytest.mark.parametrize("error", [CredentialsRefused("no"), EndpointUnreachable("away"), StorageRefused("quota")])
 def test_once_the_runner_is_gone_only_half_of_the_grace_period_counts(foreign: Stage, error: AgentError) -> None:
     foreign.runner_says(COMPLETED, v=b"movie")
-    foreign.board.left()
+    foreign.board.set_runner_exited()
     assert give_up_after(foreign, error) == FLUSH
     assert foreign.reason == type(error).__name__
 
 
 def test_an_interrupted_runners_last_checkpoint_may_wait_for_its_store_as_long_as_the_pod_stays(ours: Stage) -> None:
     ours.runner_says(WORKING, frames__0=b"frame")
-    ours.board.left()
+    ours.board.set_runner_exited()
     ours.store.refusals = [EndpointUnreachable("away")] * 3
     for _ in range(3):
         ours.step(after=15)
@@ -390,7 +398,7 @@ def test_an_interrupted_runners_pod_goes_after_half_of_the_grace_period(
     ours: Stage, error: AgentError, seconds: int
 ) -> None:
     ours.runner_says(WORKING, frames__0=b"frame")
-    ours.board.left()
+    ours.board.set_runner_exited()
     assert give_up_after(ours, error) == seconds
     assert ours.reason is None
 
@@ -402,7 +410,7 @@ def test_the_runner_is_acknowledged_before_checkpoints_are_removed(tmp_path: Pat
             super().remove(name)
 
     seen: list[bool] = []
-    attempt = Attempt.at(tmp_path, Looking())
+    attempt = SimulatedAttempt.at(tmp_path, Looking())
     attempt.saves(20, frames=0)
     attempt.step()
     attempt.says(COMPLETED, v=b"movie")
@@ -415,7 +423,7 @@ def test_a_failed_runners_reason_is_not_hidden_by_trouble_with_publishing(ours: 
     ours.runner_says(FAILED, frames__0=b"frame")
     ours.store.refusals = [BucketNotFound("none")] * 9
     ours.step()
-    ours.board.left()
+    ours.board.set_runner_exited()
     ours.step()
     assert (ours.over, ours.reason) == (True, "RunnerFailed")
 
@@ -436,5 +444,7 @@ def test_listing_many_files_slows_the_steps_down(tmp_path: Path) -> None:
     (tmp_path / "io").mkdir()
     clock, orders = ManualClock(), plan(tmp_path / "io")
     publisher = Publisher(orders, Slow(), clock=clock, now=lambda: NOON)
-    carrier, events = Carrier(orders, Slow(), events=quiet()[0]), quiet()[0]
-    assert Publishing(orders, publisher, Board(), carrier, events=events, clock=clock).step() == pytest.approx(30)
+    carrier, events = CheckpointUploader(orders, Slow(), events=string_log()[0]), string_log()[0]
+    assert PublishLoop(
+        orders, publisher, SharedState(), carrier, events=events, clock=clock
+    ).run_once() == pytest.approx(30)

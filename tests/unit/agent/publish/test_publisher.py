@@ -55,12 +55,12 @@ def test_a_fresh_frame_waits_two_seconds(
     io: Path, publisher: Publisher, store: MemoryStore, clock: ManualClock
 ) -> None:
     write(io, "frames/0.png")
-    assert not publisher.sync_frames(settled=True)
+    assert not publisher.sync_frames(only_stable=True)
     clock.now += 1.9
-    assert not publisher.sync_frames(settled=True)
+    assert not publisher.sync_frames(only_stable=True)
     assert store.files == {}
     clock.now += 0.1
-    assert publisher.sync_frames(settled=True)
+    assert publisher.sync_frames(only_stable=True)
     assert store.files == {"frames/0.png": b"x"}
 
 
@@ -69,38 +69,38 @@ def test_a_frame_that_is_still_written_begins_its_wait_anew(
 ) -> None:
     for content in (b"h", b"ha", b"hal", b"half"):
         write(io, "frames/0.png", content)
-        publisher.sync_frames(settled=True)
+        publisher.sync_frames(only_stable=True)
         clock.now += 1.5
     assert store.files == {}
 
 
 def test_a_stored_frame_is_not_stored_again(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     write(io, "frames/0.png")
-    publisher.sync_frames(settled=False)
-    publisher.sync_all(settled=False)
+    publisher.sync_frames(only_stable=False)
+    publisher.sync_all(only_stable=False)
     assert store.order == ["frames/0.png"]
 
 
 def test_a_rewritten_frame_is_stored_again(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     write(io, "frames/0.png", b"one")
-    publisher.sync_frames(settled=False)
+    publisher.sync_frames(only_stable=False)
     write(io, "frames/0.png", b"two")
     os.utime(io / "output/frames/0.png", ns=(1, 1))
-    publisher.sync_frames(settled=False)
+    publisher.sync_frames(only_stable=False)
     assert store.files["frames/0.png"] == b"two"
 
 
 def test_only_frames_go_out_while_the_runner_works(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     write(io, "v.mp4")
     write(io, "frames/0.png")
-    publisher.sync_frames(settled=False)
+    publisher.sync_frames(only_stable=False)
     assert list(store.files) == ["frames/0.png"]
 
 
 def test_frames_are_all_stored_before_a_video(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     for name in ("a.mp4", "sheet.png", *(f"frames/{n:05}.png" for n in range(12))):
         write(io, name)
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     assert sorted(store.order[:12]) == [f"frames/{n:05}.png" for n in range(12)]
     assert set(store.order[12:]) == {"a.mp4", "sheet.png"}
 
@@ -108,7 +108,7 @@ def test_frames_are_all_stored_before_a_video(io: Path, publisher: Publisher, st
 def test_what_is_published_is_counted(io: Path, publisher: Publisher) -> None:
     write(io, "v.mp4", b"12345")
     write(io, "frames/0.png", b"123")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     published = publisher.published
     assert (published.frames, published.bytes, published.videos) == (1, 8, ["v.mp4"])
     assert published.manifest_digest is None
@@ -118,14 +118,14 @@ def test_what_is_published_is_counted(io: Path, publisher: Publisher) -> None:
 def test_at_most_eight_videos_are_named(io: Path, publisher: Publisher) -> None:
     for number in range(10):
         write(io, f"{number}.mp4")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     assert publisher.published.videos == [f"{number}.mp4" for number in range(8)]
 
 
 def test_the_manifest_lists_every_file_with_its_digest(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     write(io, "v.mp4", b"movie")
     write(io, "frames/0.png", b"frame")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     publisher.commit({"torch": "2.13.0"})
     assert store.committed is not None
     body = json.loads(store.committed)
@@ -149,9 +149,9 @@ def test_a_file_that_vanished_before_the_end_is_not_in_the_manifest(
 ) -> None:
     write(io, "frames/0.png")
     write(io, "v.mp4")
-    publisher.sync_frames(settled=False)
+    publisher.sync_frames(only_stable=False)
     (io / "output/frames/0.png").unlink()
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     publisher.commit({})
     assert store.committed is not None
     assert [file.path for file in Manifest.model_validate_json(store.committed).files] == ["v.mp4"]
@@ -167,21 +167,21 @@ def test_a_file_that_changes_while_it_is_stored_is_not_taken_for_stored(io: Path
     store = Slow()
     publisher = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
     write(io, "frames/0.png", b"first")
-    assert not publisher.sync_frames(settled=False)
+    assert not publisher.sync_frames(only_stable=False)
     assert publisher.published.frames == 0
-    assert publisher.sync_frames(settled=False)
+    assert publisher.sync_frames(only_stable=False)
     assert store.files["frames/0.png"] == b"changed"
 
 
 def test_what_was_stored_before_trouble_stays_stored(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     for number in range(3):
         write(io, f"frames/{number}.png")
-    publisher.sync_frames(settled=False)
+    publisher.sync_frames(only_stable=False)
     write(io, "frames/3.png")
     store.refusals = [EndpointUnreachable("away")]
     with pytest.raises(EndpointUnreachable):
-        publisher.sync_frames(settled=False)
-    publisher.sync_frames(settled=False)
+        publisher.sync_frames(only_stable=False)
+    publisher.sync_frames(only_stable=False)
     assert len(store.order) == 4
 
 
@@ -200,10 +200,10 @@ def test_a_manifest_that_lies_there_and_may_not_be_read_waits_for_the_right_to_r
     store = Hidden()
     publisher = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
     write(io, "v.mp4")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     publisher.commit({})  # and its answer is lost
     again = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
-    again.sync_all(settled=False)
+    again.sync_all(only_stable=False)
     with pytest.raises(CredentialsRefused, match="allow s3:GetObject"):
         again.commit({})
     store.readable = True
@@ -214,8 +214,8 @@ def test_a_manifest_that_lies_there_and_may_not_be_read_waits_for_the_right_to_r
 def test_a_runner_that_has_made_no_folder_yet_has_no_output(tmp_path: Path, store: MemoryStore) -> None:
     (tmp_path / "io").mkdir()
     publisher = Publisher(plan(tmp_path / "io"), store, clock=ManualClock(), now=lambda: NOW)
-    assert publisher.sync_frames(settled=True)
-    assert publisher.sync_all(settled=False)
+    assert publisher.sync_frames(only_stable=True)
+    assert publisher.sync_all(only_stable=False)
     assert not publisher.has_video
     assert not (tmp_path / "io/output").exists()
 
@@ -224,22 +224,22 @@ def test_an_output_folder_that_is_a_link_is_refused(tmp_path: Path, store: Memor
     (tmp_path / "io").mkdir()
     (tmp_path / "io/output").symlink_to("/etc")
     with pytest.raises(UnsafePath):
-        Publisher(plan(tmp_path / "io"), store, clock=ManualClock(), now=lambda: NOW).sync_all(settled=False)
+        Publisher(plan(tmp_path / "io"), store, clock=ManualClock(), now=lambda: NOW).sync_all(only_stable=False)
 
 
 def test_an_io_folder_that_is_no_folder_is_trouble(io: Path, store: MemoryStore) -> None:
     (io.parent / "link").symlink_to(io)
     publisher = Publisher(plan(io.parent / "link"), store, clock=ManualClock(), now=lambda: NOW)
     with pytest.raises(ScratchFailed):
-        publisher.sync_all(settled=False)
+        publisher.sync_all(only_stable=False)
 
 
 def test_a_manifest_of_this_job_is_taken_over(io: Path, publisher: Publisher, store: MemoryStore) -> None:
     write(io, "v.mp4", b"movie")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     publisher.commit({})
     again = Publisher(plan(io), store, clock=ManualClock(), now=lambda: NOW)
-    assert again.adopt()
+    assert again.adopt_manifest()
     assert again.published == publisher.published
 
 
@@ -252,7 +252,7 @@ def test_a_commit_whose_answer_was_lost_counts(io: Path, store: MemoryStore, clo
     store = Forgetful()
     publisher = Publisher(plan(io), store, clock=clock, now=lambda: NOW)
     write(io, "v.mp4")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     publisher.commit({})
     assert store.committed is not None
     assert publisher.published.manifest_digest == "sha256:" + hashlib.sha256(store.committed).hexdigest()
@@ -264,14 +264,14 @@ def test_another_manifest_at_the_destination_is_never_replaced(
 ) -> None:
     store.committed = content
     write(io, "v.mp4")
-    publisher.sync_all(settled=False)
+    publisher.sync_all(only_stable=False)
     with pytest.raises(OutputOccupied):
         publisher.commit({})
     assert store.committed == content
 
 
 def test_no_manifest_is_nothing_to_take_over(publisher: Publisher) -> None:
-    assert not publisher.adopt()
+    assert not publisher.adopt_manifest()
 
 
 def test_the_job_of_these_tests_is_the_plans_job(io: Path) -> None:

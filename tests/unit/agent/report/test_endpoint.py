@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from videojob_agent.errors import EndpointUnreachable
 from videojob_agent.report.endpoint import HttpsEndpoint
-from videojob_agent.report.reporter import Answer
+from videojob_agent.report.reporter import ReportResponse
 from videojob_api.messages.plan import ReportPlan
 
 TOKEN = "eyJ-secret-token"
@@ -92,12 +92,12 @@ def token(tmp_path: Path) -> Path:
 
 
 def endpoint(url: str, token: Path, *, authority: str | None) -> HttpsEndpoint:
-    return HttpsEndpoint(ReportPlan(url=url, token_path=str(token)), authority=authority)
+    return HttpsEndpoint(ReportPlan(url=url, token_path=str(token)), ca_pem=authority)
 
 
 def test_a_report_arrives_with_the_token(operator: Operator, token: Path) -> None:
     answer = endpoint(operator.url, token, authority=operator.certificate).post(b'{"uid": "u"}')
-    assert answer == Answer(204)
+    assert answer == ReportResponse(204)
     assert operator.seen == [("/v1/progress", f"Bearer {TOKEN}", b'{"uid": "u"}')]
 
 
@@ -117,7 +117,7 @@ def test_retry_after_is_understood_in_seconds(
     operator: Operator, token: Path, header: str, seconds: float | None
 ) -> None:
     operator.answer = (503, {"Retry-After": header})
-    assert endpoint(operator.url, token, authority=operator.certificate).post(b"{}") == Answer(503, seconds)
+    assert endpoint(operator.url, token, authority=operator.certificate).post(b"{}") == ReportResponse(503, seconds)
 
 
 def test_a_redirect_is_not_followed_with_the_token(operator: Operator, token: Path) -> None:
@@ -141,7 +141,7 @@ def test_an_operator_that_takes_the_call_and_says_nothing_is_given_up(token: Pat
     with socket.create_server(("127.0.0.1", 0)) as silent:
         plan = ReportPlan(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", token_path=str(token))
         with pytest.raises(EndpointUnreachable, match="timed out"):
-            HttpsEndpoint(plan, authority=None, timeout=urllib3.Timeout(connect=5, read=0.05)).post(b"{}")
+            HttpsEndpoint(plan, ca_pem=None, timeout=urllib3.Timeout(connect=5, read=0.05)).post(b"{}")
 
 
 def test_a_missing_token_is_waited_for(operator: Operator, tmp_path: Path) -> None:

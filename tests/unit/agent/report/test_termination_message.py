@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from videojob_agent.report.termination_message import LIMIT, LastWords, fitted
+from videojob_agent.report.termination_message import MAX_BYTES, TerminationMessage, fit
 from videojob_api.messages.report import Failure, FetchResult, ProgressState, Published, Report
 
 from tests.unit.agent.fakes import NOON
@@ -18,37 +18,37 @@ def report(**changes: object) -> Report:
 
 
 def test_the_message_is_a_report(tmp_path: Path) -> None:
-    LastWords(tmp_path / "log").say(report(percent=40))
+    TerminationMessage(tmp_path / "log").write(report(percent=40))
     assert Report.model_validate_json((tmp_path / "log").read_bytes()) == report(percent=40)
 
 
 def test_a_shorter_message_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
-    words = LastWords(tmp_path / "log")
-    words.say(report(message="x" * 200))
-    words.say(report(message="y"))
+    words = TerminationMessage(tmp_path / "log")
+    words.write(report(message="x" * 200))
+    words.write(report(message="y"))
     assert json.loads((tmp_path / "log").read_text())["message"] == "y"
 
 
 def test_a_message_is_written_in_place_because_the_file_is_a_mount(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     before = (tmp_path / "log").stat().st_ino
-    LastWords(tmp_path / "log").say(report())
+    TerminationMessage(tmp_path / "log").write(report())
     assert (tmp_path / "log").stat().st_ino == before
 
 
 def test_the_file_never_gets_shorter_so_that_no_moment_shows_half_a_message(tmp_path: Path) -> None:
-    words = LastWords(tmp_path / "log")
-    words.say(report(message="x" * 200))
+    words = TerminationMessage(tmp_path / "log")
+    words.write(report(message="x" * 200))
     size = (tmp_path / "log").stat().st_size
-    words.say(report())
+    words.write(report())
     assert (tmp_path / "log").stat().st_size == size
 
 
 def test_the_same_words_are_not_written_twice(tmp_path: Path) -> None:
-    words = LastWords(tmp_path / "log")
-    words.say(report())
+    words = TerminationMessage(tmp_path / "log")
+    words.write(report())
     (tmp_path / "log").write_text("untouched")
-    words.say(report())
+    words.write(report())
     assert (tmp_path / "log").read_text() == "untouched"
 
 
@@ -62,9 +62,9 @@ def test_the_longest_report_fits_and_keeps_what_decides(letter: str) -> None:
         videos=[letter * 255] * 8,
     )
     failure = Failure(reason="EndpointUnreachable", message=letter * 1024)
-    text = fitted(report(message=letter * 256, published=published, failure=failure, state=ProgressState.FAILED))
+    text = fit(report(message=letter * 256, published=published, failure=failure, state=ProgressState.FAILED))
     kept = Report.model_validate_json(text)
-    assert len(text.encode()) <= LIMIT
+    assert len(text.encode()) <= MAX_BYTES
     assert kept.published is not None
     assert kept.failure is not None
     assert kept.published.manifest_digest == published.manifest_digest
@@ -74,11 +74,11 @@ def test_the_longest_report_fits_and_keeps_what_decides(letter: str) -> None:
 
 @pytest.mark.parametrize("letter", ["x", "\U0001f3a8"])
 def test_the_longest_fetch_result_fits(letter: str) -> None:
-    text = fitted(FetchResult(failure=Failure(reason="DigestMismatch", message=letter * 1024), files=1, bytes=2))
-    assert len(text.encode()) <= LIMIT
+    text = fit(FetchResult(failure=Failure(reason="DigestMismatch", message=letter * 1024), files=1, bytes=2))
+    assert len(text.encode()) <= MAX_BYTES
     assert FetchResult.model_validate_json(text).files == 1
 
 
 def test_a_report_that_fits_is_not_cut() -> None:
     failure = Failure(reason="CredentialsRefused", message="x" * 1024)
-    assert Report.model_validate_json(fitted(report(failure=failure))).failure == failure
+    assert Report.model_validate_json(fit(report(failure=failure))).failure == failure

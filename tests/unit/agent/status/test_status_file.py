@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from videojob_agent.files.safe_directory import Folder
-from videojob_agent.status.status_file import Sight, StatusReader
+from videojob_agent.files.safe_directory import SafeDirectory
+from videojob_agent.status.status_file import RunnerStatus, StatusReader
 from videojob_api.contract.status import RunnerState
 
 from tests.unit.agent.fakes import details_of
@@ -27,18 +27,18 @@ def io(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reader(io: Path) -> Iterator[StatusReader]:
-    with Folder.open(io) as folder:
+    with SafeDirectory.open(io) as folder:
         yield StatusReader(folder)
 
 
-def seen(reader: StatusReader) -> Sight:
-    sight = reader.look()
+def seen(reader: StatusReader) -> RunnerStatus:
+    sight = reader.read()
     assert sight is not None
     return sight
 
 
 def test_nothing_is_seen_before_there_is_a_status(reader: StatusReader) -> None:
-    assert reader.look() is None
+    assert reader.read() is None
 
 
 def test_a_good_line_is_read(io: Path, reader: StatusReader) -> None:
@@ -67,31 +67,31 @@ def test_a_torn_or_wild_status_keeps_the_last_good_value(io: Path, reader: Statu
     (io / "STATUS").write_text(GOOD)
     before = seen(reader)
     (io / "STATUS").write_bytes(content)
-    assert reader.look() == before
+    assert reader.read() == before
 
 
 def test_a_status_that_vanishes_keeps_the_last_good_value(io: Path, reader: StatusReader) -> None:
     (io / "STATUS").write_text(GOOD)
     before = seen(reader)
     (io / "STATUS").unlink()
-    assert reader.look() == before
+    assert reader.read() == before
 
 
 def test_a_linked_status_is_not_followed(io: Path, reader: StatusReader, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text(GOOD)
     (io / "STATUS").symlink_to(tmp_path / "elsewhere")
-    assert reader.look() is None
+    assert reader.read() is None
 
 
 def test_a_fifo_in_the_place_of_status_does_not_block(io: Path, reader: StatusReader) -> None:
     os.mkfifo(io / "STATUS")
     os.mkfifo(io / "STATUS.json")
-    assert reader.look() is None
+    assert reader.read() is None
 
 
 def test_a_folder_in_the_place_of_status_is_not_read(io: Path, reader: StatusReader) -> None:
     (io / "STATUS").mkdir()
-    assert reader.look() is None
+    assert reader.read() is None
 
 
 def test_percent_is_clamped_and_a_negative_time_is_zero(io: Path, reader: StatusReader) -> None:
@@ -153,8 +153,8 @@ def test_no_bytes_at_all_raise(tmp_path_factory: pytest.TempPathFactory, status:
     io = tmp_path_factory.mktemp("io")
     (io / "STATUS").write_bytes(status)
     (io / "STATUS.json").write_bytes(details)
-    with Folder.open(io) as folder:
-        StatusReader(folder).look()
+    with SafeDirectory.open(io) as folder:
+        StatusReader(folder).read()
 
 
 JSON = st.recursive(
@@ -170,5 +170,5 @@ def test_no_json_at_all_raises(tmp_path_factory: pytest.TempPathFactory, body: d
     io = tmp_path_factory.mktemp("io")
     (io / "STATUS").write_text(GOOD)
     (io / "STATUS.json").write_text(json.dumps(body))
-    with Folder.open(io) as folder:
-        assert StatusReader(folder).look() is not None
+    with SafeDirectory.open(io) as folder:
+        assert StatusReader(folder).read() is not None

@@ -28,7 +28,7 @@ class TestFolderStore(StoreContract):
 
     def test_nothing_is_made_by_looking_for_a_manifest(self, store: Store) -> None:
         store.manifest()
-        store.names("checkpoints/")
+        store.list_names("checkpoints/")
         assert not self.folder.exists()
 
     def test_folders_that_removing_has_emptied_go_too(self, store: Store) -> None:
@@ -42,7 +42,7 @@ class TestFolderStore(StoreContract):
         store.probe()
         (self.folder / "index.json").symlink_to(tmp_path / "secret")
         with pytest.raises(OutputNotWritable, match="link"):
-            store.find("index.json")
+            store.read_bytes("index.json")
 
     def test_half_a_file_is_never_visible(self, store: Store) -> None:
         watched = self

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from videojob_agent.errors import CredentialsRefused
-from videojob_agent.stores.s3_client import s3_client
+from videojob_agent.stores.s3_client import create_s3_client
 from videojob_api.resource.storage import S3Location
 
 
@@ -24,9 +24,9 @@ def keys(root: Path, *, access: bytes = b"id", secret: bytes = b"secret") -> S3L
 def test_a_key_that_is_not_one_line_of_text_is_refused(tmp_path: Path, name: str, bad: bytes) -> None:
     location = keys(tmp_path, **{name: bad})
     with pytest.raises(CredentialsRefused, match=r"secret 'art-s3': AWS_.* must be one line of text") as refusal:
-        s3_client(location, credentials_root=tmp_path)
+        create_s3_client(location, credentials_root=tmp_path)
     assert "KEY\n" not in str(refusal.value)
 
 
 def test_the_newline_at_the_end_of_a_file_is_no_part_of_a_key(tmp_path: Path) -> None:
-    s3_client(keys(tmp_path, access=b"id\n", secret=b"secret\r\n"), credentials_root=tmp_path)
+    create_s3_client(keys(tmp_path, access=b"id\n", secret=b"secret\r\n"), credentials_root=tmp_path)
