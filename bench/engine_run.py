@@ -6,21 +6,21 @@ import torch
 from torch import Tensor
 from videojob_api.pipelines.vqgan_clip import Precision
 from videojob_runner.engines.vqgan_clip import (
-    Anchor,
     Clip,
     CutoutOptions,
     Cutouts,
-    Descent,
     Guidance,
-    Latent,
+    InitWeight,
+    LatentOptimizer,
+    OptimizerOptions,
     Pack,
-    Randomness,
+    RandomStreams,
     Vqgan,
     parse,
     random_codes,
 )
-from videojob_runner.engines.vqgan_clip.guidance.memory import within_memory
-from videojob_runner.torch_utils.precision import precision_of
+from videojob_runner.engines.vqgan_clip.guidance.memory import fit_to_memory
+from videojob_runner.torch_utils.precision import resolve_dtype
 
 from bench.config import Setting
 
@@ -29,7 +29,7 @@ class Ours:
     """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
     def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
-        kind = precision_of(precision, device=setting.device, field="precision")
+        kind = resolve_dtype(precision, device=setting.device, field="precision")
         generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device, precision=kind)
         perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device, precision=kind)
         if setting.compiled:
@@ -39,15 +39,17 @@ class Ours:
         guidance = Guidance(
             generator=generator,
             perceptor=perceptor,
-            cutouts=Cutouts(options, target=perceptor.side),
+            cutouts=Cutouts(options, target=perceptor.input_size),
             precision=kind,
         )
-        self.guidance = within_memory(guidance, size=setting.size, wanted=setting.memory, before=None)
-        streams = Randomness.as_upstream if upstream else Randomness.of
+        self.guidance = fit_to_memory(guidance, size=setting.size, wanted=setting.memory, before=None)
+        streams = RandomStreams.from_seed_upstream if upstream else RandomStreams.from_seed
         self.rate, self.randomness = setting.rate, streams(setting.seed, device=setting.device)
         start = random_codes(generator, size=setting.size, draws=self.randomness.noise)
-        self.latent = Latent(start, generator.codebook, Descent(anchor=Anchor(weight=setting.init_weight)))
-        self.targets = self.guidance.targets(parse(setting.prompt)[0])
+        self.latent = LatentOptimizer(
+            start, generator.codebook, OptimizerOptions(init_weight=InitWeight(weight=setting.init_weight))
+        )
+        self.targets = self.guidance.text_targets(parse(setting.prompt)[0])
 
     @property
     def precision(self) -> torch.dtype:
@@ -61,7 +63,7 @@ class Ours:
 
     def picture(self, z: Tensor) -> Tensor:
         """Quantiser, decoder and clamp."""
-        return self.guidance.picture(z)
+        return self.guidance.decode(z)
 
     def views(self, picture: Tensor) -> Tensor:
         """What CLIP is shown."""
@@ -69,7 +71,7 @@ class Ours:
 
     def embeddings(self, views: Tensor) -> Tensor:
         """What CLIP sees."""
-        return self.guidance.seen(views)
+        return self.guidance.encode_views(views)
 
     def step(self) -> Tensor:
         """One iteration; the loss before it."""

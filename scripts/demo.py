@@ -20,7 +20,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from videojob_runner.media.contact_sheet import contact_sheet
+from videojob_runner.media.contact_sheet import write_contact_sheet
 
 from devcluster.build.go_build import build
 from devcluster.cluster.node import Node, require_node_level, the_node
@@ -83,7 +83,7 @@ def without_a_node(reason: str) -> None:
     with step("videojob run examples/quickstart.yaml"):
         subprocess.run(command, cwd=ROOT, check=True)
     frames = next(OUTPUT.rglob("manifest.json")).parent / "frames"
-    contact_sheet(sorted(frames.glob("*.png")), OUTPUT / "quickstart.png")
+    write_contact_sheet(sorted(frames.glob("*.png")), OUTPUT / "quickstart.png")
 
 
 def on_this_machine() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from videojob_runner.media.contact_sheet import contact_sheet
+from videojob_runner.media.contact_sheet import write_contact_sheet
 
 from devcluster.cluster.kubectl import Kubectl
 
@@ -96,5 +96,5 @@ def bring_home(job: Resource, folder: Path) -> None:
     (OUTPUT / f"{name}.yaml").write_text(yaml.safe_dump(job, sort_keys=False))
     for video in folder.glob("*.mp4"):
         shutil.copy(video, OUTPUT / f"{name}.mp4")
-    contact_sheet(sorted((folder / "frames").glob("*.png")), OUTPUT / f"{name}.png")
+    write_contact_sheet(sorted((folder / "frames").glob("*.png")), OUTPUT / f"{name}.png")
     console.print(f"[bold]demo-output/{name}.mp4, demo-output/{name}.png, demo-output/{name}.yaml")

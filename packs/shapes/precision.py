@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from videojob_runner.torch_utils.precision import computes_bfloat16
+from videojob_runner.torch_utils.precision import has_native_bfloat16
 
-NATIVE: Final = computes_bfloat16("cpu")
+NATIVE: Final = has_native_bfloat16("cpu")
 """A CPU that imitates the type takes some hundred times as long as in float32."""
 
 

@@ -10,7 +10,7 @@ from typing import Final
 VERSION_VARIABLE = "VIDEOJOB_VERSION"
 """Set in images, where our code lies beside the libraries without being installed as a distribution."""
 
-ROUNDING: Final = ("torch", "threads", "device", "cpuCapability")
+REPRODUCIBILITY_KEYS: Final = ("torch", "threads", "device", "cpuCapability")
 """Where one of these differs, so do the last bits of an engine's numbers, and later its frames."""
 
 
@@ -24,9 +24,9 @@ def program_versions(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What of `ROUNDING` has changed since, in words; what was not recorded then is not judged."""
-    changed = [name for name in ROUNDING if name in before and before[name] != now.get(name)]
+def describe_differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What of `REPRODUCIBILITY_KEYS` has changed since, in words; what was not recorded then is not judged."""
+    changed = [name for name in REPRODUCIBILITY_KEYS if name in before and before[name] != now.get(name)]
     return [f"{name} was {before[name]} and is {now.get(name, 'unknown')}" for name in changed]
 
 

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.latent.optimizer import Latent
-from videojob_runner.engines.vqgan_clip.losses.prompts import Targets, prompt_loss
-from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, defaults
+from videojob_runner.engines.vqgan_clip.latent.optimizer import LatentOptimizer
+from videojob_runner.engines.vqgan_clip.losses.prompts import PromptTargets, prompt_loss
+from videojob_runner.engines.vqgan_clip.pack_defaults import GeneratorDefaults, PerceptorDefaults, read_defaults
 from videojob_runner.engines.vqgan_clip.prompts.grammar import parse
 from videojob_runner.models.clip.model import Clip
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
-from videojob_runner.models.vqgan.quantize import quantise
-from videojob_runner.torch_utils.precision import computes_bfloat16
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.models.vqgan.quantize import quantize
+from videojob_runner.torch_utils.precision import has_native_bfloat16
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
 BUILTIN = Path(__file__).resolve().parents[2] / "runner" / "videojob_runner" / "models" / "builtin"
 Pictures = NDArray[np.uint8]
@@ -36,14 +36,16 @@ Pictures = NDArray[np.uint8]
 class Batch(Guidance):
     """Guidance of a batch: `[B, 3, H, W]` pictures against B targets."""
 
-    goals: Sequence[Targets]
+    goals: Sequence[PromptTargets]
 
-    def losses(self, picture: Tensor, targets: Targets, randomness: Randomness) -> tuple[Tensor, Tensor]:
-        """The sum of the losses of all pictures, and each one's; `targets` is not looked at, all have their own."""
-        views = torch.cat([self.cutouts.crops(one[None], randomness.host) for one in picture])
+    def losses(self, picture: Tensor, targets: PromptTargets, randomness: RandomStreams) -> tuple[Tensor, Tensor]:
+        """
+        The sum of the losses of all pictures, and each one's; `text_targets` is not looked at, all have their own.
+        """
+        views = torch.cat([self.cutouts.crop(one[None], randomness.host) for one in picture])
         if self.cutouts.augmenter is not None:  # one call for all pictures
             views = self.cutouts.augmenter(views, randomness)
-        embeddings = self.seen(views).view(len(picture), self.cutouts.options.count, -1)
+        embeddings = self.encode_views(views).view(len(picture), self.cutouts.options.count, -1)
         each = torch.stack([prompt_loss(e, goal) for e, goal in zip(embeddings, self.goals, strict=True)])
         return each.sum(), each.detach()
 
@@ -64,12 +66,12 @@ class Packs:
         The packs `shapes-vqgan` and `shapes-clip` of a folder; absent, `precision` is bfloat16 on a CPU that computes
         it, for which it takes two thirds of float32's time.
         """
-        precision = precision or (torch.bfloat16 if computes_bfloat16("cpu") else torch.float32)
+        precision = precision or (torch.bfloat16 if has_native_bfloat16("cpu") else torch.float32)
         drawing, seeing = (
             Pack.open(folder / "shapes-vqgan", kind="vqgan"),
             Pack.open(folder / "shapes-clip", kind="clip"),
         )
-        rates, views = defaults(drawing, GeneratorDefaults), defaults(seeing, PerceptorDefaults)
+        rates, views = read_defaults(drawing, GeneratorDefaults), read_defaults(seeing, PerceptorDefaults)
         generator, perceptor = Vqgan.load(drawing, precision=precision), Clip.load(seeing, precision=precision)
         return cls(generator, perceptor, rates, views, precision)
 
@@ -85,29 +87,32 @@ class Packs:
         """The start that shows nothing, `count` times."""
         with torch.no_grad():
             latent = self.generator.encode(torch.zeros(1, 3, side, side))
-            return quantise(latent, self.generator.codebook).repeat(count, 1, 1, 1)
+            return quantize(latent, self.generator.codebook).repeat(count, 1, 1, 1)
 
     @torch.no_grad()
     def again(self, pictures: Pictures) -> Pictures:
         """Pictures ``[n, H, W, 3]`` once through the generator and back: all that it can show of them."""
         batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-        codes = quantise(self.generator.encode(batch), self.generator.codebook)
+        codes = quantize(self.generator.encode(batch), self.generator.codebook)
         return as_bytes((self.generator.decode(codes) + 1) / 2)
 
     def guided(self, prompts: Sequence[str], *, iterations: int, seed: int) -> Pictures:
         """One 64×64 picture uint8 ``[n, 64, 64, 3]`` per prompt, from a gray start; no iterations show the start."""
         options = CutoutOptions(count=self.views.cuts, augmentation=self.views.augmentation)
-        cutouts = Cutouts(options, target=self.perceptor.side)
+        cutouts = Cutouts(options, target=self.perceptor.input_size)
         plain = Guidance(generator=self.generator, perceptor=self.perceptor, cutouts=cutouts, precision=self.precision)
-        goals = [plain.targets(parse(prompt)[0]) for prompt in prompts]
+        goals = [plain.text_targets(parse(prompt)[0]) for prompt in prompts]
         batch = Batch(**{each.name: getattr(plain, each.name) for each in fields(Guidance)}, goals=goals)
-        latent, randomness = Latent(self.gray(len(prompts)), self.generator.codebook), Randomness.of(seed)
+        latent, randomness = (
+            LatentOptimizer(self.gray(len(prompts)), self.generator.codebook),
+            RandomStreams.from_seed(seed),
+        )
         first = self.rates.learning_rate
         last = self.rates.learning_rate_final or first
         for i in range(iterations):
             rate = first + (last - first) * i / max(iterations - 1, 1)
             latent.step(batch, goals[0], rate=rate, randomness=randomness)
-        return as_bytes(batch.show(latent.z))
+        return as_bytes(batch.render(latent.z))
 
 
 def as_bytes(pictures: Tensor) -> Pictures:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from videojob_runner.torch_utils.precision import computes_bfloat16
+from videojob_runner.torch_utils.precision import has_native_bfloat16
 
 from tests.fidelity import independent_renderer as drawn
 
@@ -84,7 +84,7 @@ def trained() -> Judge:
         pick = torch.from_numpy(rng.integers(len(images), size=BATCH))
         batch = images[pick].float() / 255
         batch = batch.flip(-1) if rng.random() < 0.5 else batch
-        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16("cpu")):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_native_bfloat16("cpu")):
             logits = judge(torch.roll(batch, tuple(rng.integers(-4, 5, size=2).tolist()), (2, 3)))
         optimiser.zero_grad()
         torch.autograd.backward(loss_of([made.float() for made in logits], classes[pick]))

@@ -20,7 +20,7 @@ from videojob_runner.errors import NotPublished
 POLL_SECONDS = 0.2
 
 
-def await_published(root: Path, uid: str, *, sleep: Callable[[float], object]) -> None:
+def wait_until_published(root: Path, uid: str, *, sleep: Callable[[float], object]) -> None:
     """Returns when the agent says that it has published the job `uid`; raises NotPublished when it has given up."""
     while (word := read_acknowledgement(root, uid)) is None:
         sleep(POLL_SECONDS)

@@ -18,46 +18,46 @@ from pathlib import Path
 from pydantic import ValidationError
 from videojob_api.contract.checkpoint import GENERATIONS_KEPT, MARKER_FILE, CheckpointMarker
 
-from videojob_runner.engine.api import Stop
+from videojob_runner.engine.api import StopSignal
 from videojob_runner.errors import Interrupted
 
-INTERVAL_SECONDS = 300.0
+DEFAULT_INTERVAL_SECONDS = 300.0
 
 _PREFIX = "step-"
 
 
 @dataclass(kw_only=True, slots=True)
-class CheckpointSlot:
-    """The checkpoints of one job in `folder` (`engine.Checkpoints`)."""
+class CheckpointStore:
+    """The checkpoints of one job in `folder` (`engine.api.Checkpointer`)."""
 
     folder: Path
     uid: str
     digest: str
-    stop: Stop
+    stop: StopSignal
     clock: Callable[[], float]
-    before: Callable[[], None] = lambda: None
+    before_save: Callable[[], None] = lambda: None
     """Called before each save: frames that the checkpoint counts on must be on disk."""
-    frames: Callable[[], int] = lambda: 0
+    count_frames: Callable[[], int] = lambda: 0
     """Asked after that: how many frames there are."""
-    company: Callable[[Path], None] = lambda folder: None
+    add_files: Callable[[Path], None] = lambda folder: None
     """Called with the folder of each checkpoint once its engine has written it: adds what else the next run needs."""
     versions: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     """Recorded in each marker, so that a resumed run goes on with a seed that was drawn."""
-    interval: float = INTERVAL_SECONDS
+    interval: float = DEFAULT_INTERVAL_SECONDS
     _last: float | None = None
 
-    def newest(self) -> Path | None:
+    def latest(self) -> Path | None:
         """The newest complete checkpoint of this uid and configuration."""
         found = self._complete()
         return found[-1][0] if found else None
 
-    def newest_marker(self) -> CheckpointMarker | None:
+    def latest_marker(self) -> CheckpointMarker | None:
         """What its `complete` says."""
         found = self._complete()
         return found[-1][1] if found else None
 
-    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
         """Saves when the interval is over or the run shall stop, and then raises Interrupted; see `engine`."""
         stopping = self.stop.is_set()
         if self._last is None:
@@ -70,12 +70,12 @@ class CheckpointSlot:
 
     def save(self, step: int, write: Callable[[Path], None]) -> Path:
         """Keeps what `write` puts into an empty folder as the checkpoint of `step`; drops the third oldest."""
-        self.before()
+        self.before_save()
         part = self.folder / f".{_PREFIX}{step:012}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         write(part)
-        self.company(part)
+        self.add_files(part)
         (part / MARKER_FILE).write_text(self._marker(step).model_dump_json(), encoding="utf-8")
         _sync(part)
         place = self.folder / f"{_PREFIX}{step:012}"
@@ -85,7 +85,7 @@ class CheckpointSlot:
             shutil.rmtree(old)
         return place
 
-    def drop_foreign(self) -> None:
+    def remove_stale(self) -> None:
         """Removes whatever is not a complete checkpoint of this uid and configuration."""
         ours = {path for path, _ in self._complete()}
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
@@ -98,7 +98,7 @@ class CheckpointSlot:
             digest=self.digest,
             step=step,
             seed=self.seed,
-            frames=self.frames(),
+            frames=self.count_frames(),
             versions=self.versions,
         )
 

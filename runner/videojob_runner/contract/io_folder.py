@@ -20,7 +20,7 @@ class IoFolder:
     root: Path
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> IoFolder:
+    def from_environment(cls, environment: Mapping[str, str]) -> IoFolder:
         """The folder that the environment names, `/video_io` by default."""
         return cls(Path(environment.get(layout.IO_PATH_VARIABLE) or layout.IO_PATH).absolute())
 
@@ -55,7 +55,7 @@ class IoFolder:
         return self.root / layout.OUTPUT / "contact-sheet.png"
 
     @property
-    def losses(self) -> Path:
+    def loss_plot(self) -> Path:
         """The plot of what the engine has reported."""
         return self.root / layout.OUTPUT / "losses.png"
 
@@ -68,7 +68,7 @@ class IoFolder:
         """Where the mp4 called `name` goes."""
         return self.root / layout.OUTPUT / name
 
-    def clear(self) -> None:
+    def clear_frames(self) -> None:
         """Removes the frames of an earlier run, the engine's and those of the steps after it."""
         clear_frames(self.frames)
         shutil.rmtree(self.post, ignore_errors=True)

@@ -27,25 +27,25 @@ from videojob_runner.errors import BadConfig
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-LONGEST_UID = 253
-LONGEST_NAME = 200
+MAX_UID_CHARS = 253
+MAX_NAME_BYTES = 200
 """Bytes of the video's base name; file systems take 255 with the ending and our temporary prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RunnerJob:
     """One piece of work, as config.json says it."""
 
     uid: str
     video: str
     """File name of the mp4."""
-    arm: str
+    pipeline: str
     """Which pipeline, and so which engine."""
     options: Mapping[str, Any]
     """The arm as a document, for the engine's own model to check."""
     frames: int | None
     """How many frames there will be; None when only the engine knows."""
-    test_frames: int | None
+    simulated_frames: int | None
     """How many TEST makes; None: as many as its duration takes."""
     size: tuple[int, int]
     """Width and height in pixels."""
@@ -57,12 +57,12 @@ class Job:
     models: tuple[ModelSource, ...] = ()
     post: tuple[PostStep, ...] = ()
     checkpoint_seconds: float = CheckpointPolicy().interval_seconds
-    is_flat: bool = False
+    is_legacy: bool = False
     digest: str
     """sha256 of what was asked for: a checkpoint of another question is of no use."""
 
 
-def load_text(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """config.json as it lies there. Raises BadConfig when there is none."""
     try:
         return path.read_bytes()
@@ -80,29 +80,29 @@ def peek_uid(text: bytes) -> str | None:
     return next((str(uid) for uid in claimed if isinstance(uid, str | int) and _fits_into_status(str(uid))), None)
 
 
-def read_job(text: bytes) -> Job:
+def read_job(text: bytes) -> RunnerJob:
     """The job that config.json describes. Raises BadConfig with the field, the value and what would be right."""
     try:
         config = read_config(text)
-        question = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
-        digest = hashlib.sha256(question.encode()).hexdigest()
+        fingerprinted = config.model_dump_json(exclude={"checkpoint"})  # how often to save is no part of it
+        digest = hashlib.sha256(fingerprinted.encode()).hexdigest()
         return _ours(config, digest) if isinstance(config, RunnerConfig) else _flat(config, digest)
     except documents.InvalidConfig as error:
         raise BadConfig(str(error)) from None
 
 
 def _fits_into_status(uid: str) -> bool:
-    return bool(uid.strip()) and uid.isprintable() and len(uid) <= LONGEST_UID
+    return bool(uid.strip()) and uid.isprintable() and len(uid) <= MAX_UID_CHARS
 
 
 def video_name(name: str) -> str:
     """The mp4's file name: spaces and separators become `_`, and it is neither an option, nor hidden, nor a way up."""
     plain = re.sub(r"[\s/\\\x00-\x1f\x7f]", "_", name).replace("..", "__")
     plain = re.sub(r"^[-.]", "_", plain)
-    return plain.encode()[:LONGEST_NAME].decode(errors="ignore") + ".mp4"
+    return plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore") + ".mp4"
 
 
-def checked(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
+def validate_config(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
     """What `validate` returns; a ValidationError becomes a BadConfig that names each field, after `prefix`."""
     try:
         return validate()
@@ -110,16 +110,16 @@ def checked(validate: Callable[[], ModelT], *, prefix: str = "") -> ModelT:
         raise BadConfig("; ".join(f"{prefix}{problem}" for problem in field_problems(error))) from None
 
 
-def _ours(config: RunnerConfig, digest: str) -> Job:
+def _ours(config: RunnerConfig, digest: str) -> RunnerJob:
     arm, pipeline = config.pipeline.member()
     options = pipeline.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return Job(
+    return RunnerJob(
         uid=config.uid,
         video=video_name(config.name or config.uid),
-        arm=arm,
+        pipeline=arm,
         options=options,
         frames=pipeline.frame_count(),
-        test_frames=pipeline.frame_count(),
+        simulated_frames=pipeline.frame_count(),
         size=pipeline.frame_size(),
         fps=config.encoding.fps,
         crf=config.encoding.crf,
@@ -132,19 +132,19 @@ def _ours(config: RunnerConfig, digest: str) -> Job:
     )
 
 
-def _flat(config: LegacyConfig, digest: str) -> Job:
+def _flat(config: LegacyConfig, digest: str) -> RunnerJob:
     options = legacy.pipeline_from_legacy(config)
-    return Job(
+    return RunnerJob(
         uid=config.unique_id,
         video=video_name(config.unique_id),
-        arm=legacy.LEGACY_PIPELINE,
+        pipeline=legacy.LEGACY_PIPELINE,
         options=options,
         frames=legacy.frame_count(config),
-        test_frames=config.num_frames,
+        simulated_frames=config.num_frames,
         size=(config.width, config.height),
         fps=config.fps,
         seed=options.get("seed"),
         title=legacy.title(config),
-        is_flat=True,
+        is_legacy=True,
         digest=digest,
     )

@@ -22,12 +22,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videojob_runner.engine.api import PHRASE, Progress
-from videojob_runner.media.plot import plot
+from videojob_runner.engine.api import SEGMENT_METRIC, ProgressCallback
+from videojob_runner.media.plot import plot_metrics
 
-NAME = "metrics.csv"
+METRICS_FILE = "metrics.csv"
 HEADER = ("step", "metric", "value")
-ROWS_AT_ONCE = 50
+FLUSH_ROWS = 50
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,25 +41,25 @@ class MetricsLog:
     @property
     def path(self) -> Path:
         """Where it lies."""
-        return self.folder / NAME
+        return self.folder / METRICS_FILE
 
     def start(self, checkpoint: Path | None) -> None:
         """Begins anew, or with what a checkpoint has kept."""
-        if checkpoint is not None and (checkpoint / NAME).is_file():
-            shutil.copyfile(checkpoint / NAME, self.path)
+        if checkpoint is not None and (checkpoint / METRICS_FILE).is_file():
+            shutil.copyfile(checkpoint / METRICS_FILE, self.path)
         else:
             self.path.write_text(",".join(HEADER) + "\n", encoding="utf-8")
 
-    def add(self, step: int, metrics: Mapping[str, float]) -> None:
+    def log_if_changed(self, step: int, metrics: Mapping[str, float]) -> None:
         """Takes the metrics of a step (1-based)."""
         if metrics != self._last:
             self._last = dict(metrics)
-            self.record(step, metrics)
+            self.log(step, metrics)
 
-    def record(self, step: int, values: Mapping[str, float]) -> None:
+    def log(self, step: int, values: Mapping[str, float]) -> None:
         """Writes values down, whatever was written before."""
         self._rows.extend((step, name, f"{value:.9g}") for name, value in values.items())
-        if len(self._rows) >= ROWS_AT_ONCE:
+        if len(self._rows) >= FLUSH_ROWS:
             self.flush()
 
     def flush(self) -> None:
@@ -68,12 +68,12 @@ class MetricsLog:
             csv.writer(file, lineterminator="\n").writerows(self._rows)
         self._rows.clear()
 
-    def keep(self, checkpoint: Path) -> None:
+    def copy_to(self, checkpoint: Path) -> None:
         """Puts a copy into a checkpoint's folder."""
         self.flush()
-        shutil.copyfile(self.path, checkpoint / NAME)
+        shutil.copyfile(self.path, checkpoint / METRICS_FILE)
 
-    def series(self) -> dict[str, list[tuple[float, float]]]:
+    def read_series(self) -> dict[str, list[tuple[float, float]]]:
         """Steps and values by metric."""
         self.flush()
         found: dict[str, list[tuple[float, float]]] = {}
@@ -84,18 +84,18 @@ class MetricsLog:
 
     def plot(self, target: Path, *, title: str) -> None:
         """Draws everything; an engine without metrics gets no picture."""
-        series = self.series()
-        parts = {step: f"{PHRASE} {number:g}" for step, number in series.pop(PHRASE, [])}
+        series = self.read_series()
+        parts = {step: f"{SEGMENT_METRIC} {number:g}" for step, number in series.pop(SEGMENT_METRIC, [])}
         if series:
-            plot(target, series, title=title, marks=parts)
+            plot_metrics(target, series, title=title, marks=parts)
 
 
-def recorded(progress: Progress, log: MetricsLog) -> Progress:
+def with_metrics_log(progress: ProgressCallback, log: MetricsLog) -> ProgressCallback:
     """`progress` that also writes its metrics down."""
 
     def report(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
         progress(done, total, message, metrics=metrics)
         if metrics:
-            log.add(done, metrics)
+            log.log_if_changed(done, metrics)
 
     return report

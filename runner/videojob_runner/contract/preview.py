@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videojob_runner.media.frames import Pixels, save_png
+from videojob_runner.media.frames import RgbImage, save_png
 
-NAME = "preview.png"
-SECONDS = 5.0
+PREVIEW_FILE = "preview.png"
+INTERVAL_SECONDS = 5.0
 """Between two previews."""
 
 
@@ -27,15 +27,15 @@ class PreviewFile:
     clock: Callable[[], float]
     _shown: float = -math.inf
 
-    def is_wanted(self) -> bool:
+    def is_due(self) -> bool:
         """Whether the last one is old enough."""
-        return self.clock() - self._shown >= SECONDS
+        return self.clock() - self._shown >= INTERVAL_SECONDS
 
     def clear(self) -> None:
         """Removes that of an earlier run."""
-        (self.folder / NAME).unlink(missing_ok=True)
+        (self.folder / PREVIEW_FILE).unlink(missing_ok=True)
 
-    def show(self, pixels: Pixels) -> None:
+    def show(self, pixels: RgbImage) -> None:
         """Replaces it."""
         self._shown = self.clock()
-        save_png(self.folder / NAME, pixels, {})
+        save_png(self.folder / PREVIEW_FILE, pixels, {})

@@ -22,26 +22,26 @@ from videojob_api.contract.layout import STATUS, STATUS_JSON
 from videojob_api.contract.status import RunnerState, StatusDetails, StatusLine
 from videojob_api.messages.report import Failure
 
-from videojob_runner.atomic import replace_text
+from videojob_runner.atomic import write_atomically
 from videojob_runner.errors import RunnerError
 
-UNCHANGED_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 """A line that says the same as the last one is written at most this often."""
 
-NO_UID = "unknown"
+UNKNOWN_UID = "unknown"
 """Stands where the uid belongs when config.json holds none."""
 
 Clock = Callable[[], float]
 
 
 @dataclass(slots=True)
-class Pace:
+class EtaEstimator:
     """Seconds for each unit of work, from the latest reports."""
 
     clock: Clock
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
 
-    def remaining(self, *, done: int, total: int) -> int | None:
+    def seconds_left(self, *, done: int, total: int) -> int | None:
         """Whole seconds until `total` units are done, now that `done` are; None for the first report."""
         self._seen.append((self.clock(), done))
         (began, first), (now, last) = self._seen[0], self._seen[-1]
@@ -52,14 +52,14 @@ class StatusWriter:
     """Writes the two files of one run below `root`. `versions` may grow until the end; each write repeats it."""
 
     def __init__(self, root: Path, *, clock: Clock = time.monotonic) -> None:
-        self.uid = NO_UID
+        self.uid = UNKNOWN_UID
         self.versions: dict[str, str] = {}
         self.frames_done: Callable[[], int] | None = None
         """Asked at each write, when set; so is `frames_total`."""
         self.frames_total: int | None = None
         self._root = root
         self._clock = clock
-        self._pace = Pace(clock)
+        self._pace = EtaEstimator(clock)
         self._line = StatusLine(state=RunnerState.STARTING, uid=self.uid)
         self._message = ""
         self._metrics: dict[str, float] = {}
@@ -71,18 +71,18 @@ class StatusWriter:
         self._write(StatusLine(state=RunnerState.STARTING, uid=uid), phase="starting")
 
     def progress(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
-        """`done` of `total` equal units of work are finished, 1 ≤ done ≤ total (`engine.Progress`)."""
+        """`done` of `total` equal units of work are finished, 1 ≤ done ≤ total (`engine.api.ProgressCallback`)."""
         if not 1 <= done <= total:
             raise RunnerError(f"progress must be within 1…total, not {done} of {total}")
         line = StatusLine(
             state=RunnerState.IN_PROGRESS,
             uid=self.uid,
             percent=100 * (done - 1) // total,
-            eta_seconds=self._pace.remaining(done=done, total=total),
+            eta_seconds=self._pace.seconds_left(done=done, total=total),
         )
         self._message = message
         self._metrics.update({name: value for name, value in (metrics or {}).items() if math.isfinite(value)})
-        if line != self._line or self._clock() - self._written >= UNCHANGED_SECONDS:
+        if line != self._line or self._clock() - self._written >= HEARTBEAT_SECONDS:
             self._write(line, phase="running")
 
     def phase(self, phase: str) -> None:
@@ -111,6 +111,6 @@ class StatusWriter:
             versions=self.versions,
             failure=failure,
         )
-        replace_text(self._root / STATUS_JSON, details.model_dump_json(by_alias=True, exclude_none=True))
-        replace_text(self._root / STATUS, str(line))
+        write_atomically(self._root / STATUS_JSON, details.model_dump_json(by_alias=True, exclude_none=True))
+        write_atomically(self._root / STATUS, str(line))
         self._line, self._written = line, self._clock()

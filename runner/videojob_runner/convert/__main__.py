@@ -9,7 +9,7 @@ from pathlib import Path
 
 from videojob_api.contract.exit_codes import ExitCode
 
-from videojob_runner.convert.request import UNSTATED, Request
+from videojob_runner.convert.request import LICENCE_UNKNOWN, ConversionRequest
 from videojob_runner.convert.vqgan import convert_vqgan
 from videojob_runner.errors import RunnerError
 from videojob_runner.models.packs.reader import Pack
@@ -32,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def convert(options: argparse.Namespace) -> Pack:
     """The pack that the options ask for. Raises RunnerError."""
-    request = Request(
+    request = ConversionRequest(
         checkpoint=options.checkpoint,
         output=options.output,
         licence=options.licence,
         sha256=options.sha256,
-        inert=tuple(options.inert),
+        placeholder_classes=tuple(options.inert),
     )
     if options.config is not None:
         return convert_vqgan(request, config=options.config)
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("checkpoint", type=Path)
     made.add_argument("output", type=Path)
     made.add_argument("--config", type=Path)
-    made.add_argument("--licence", default=UNSTATED)
+    made.add_argument("--licence", default=LICENCE_UNKNOWN)
     made.add_argument("--sha256")
     made.add_argument("--inert", action="append", default=[])
     return made

@@ -20,7 +20,7 @@ STORAGES: Final = frozenset(
     f"torch.{name}Storage"
     for name in ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
 )
-REBUILT: Final = STORAGES | {
+ALLOWED_IMPORTS: Final = STORAGES | {
     "_codecs.encode",  # how protocol 2 spells bytes
     "builtins.set",
     "collections.Counter",
@@ -30,13 +30,13 @@ REBUILT: Final = STORAGES | {
     "torch._utils._rebuild_tensor_v2",
 }
 """All that is really called: constructors of tensors and of plain containers."""
-TRAINING: Final = ("lightning", "lightning_fabric", "numpy", "omegaconf", "pytorch_lightning")
+TRAINING_PACKAGES: Final = ("lightning", "lightning_fabric", "numpy", "omegaconf", "pytorch_lightning")
 """Packages whose classes stand in checkpoints as a by-product of training; read as placeholders."""
-SCRIPTED: Final = "__torch__"
+TORCHSCRIPT_PACKAGE: Final = "__torch__"
 """Where TorchScript puts the classes of an archive."""
-RENAMED: Final = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+RENAMED_MODULES: Final = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 """Protocol 2 uses the module names of Python 2."""
-HIDING: Final = frozenset({"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"})
+OPAQUE_OPCODES: Final = frozenset({"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"})
 """Instructions that import in another way than the plain one; torch writes none of them."""
 
 
@@ -70,10 +70,10 @@ def placeholders(pickle: bytes, *, inert: Collection[str] = ()) -> dict[str, typ
 
     `inert` names further classes that the user knows as harmless. Raises UnsafeCheckpoint for any other name.
     """
-    return {name: stand_in(name) for name in sorted(imports(pickle)) if not passes(name, inert)}
+    return {name: placeholder_class(name) for name in sorted(list_imports(pickle)) if not is_allowed(name, inert)}
 
 
-def imports(pickle: bytes) -> frozenset[str]:
+def list_imports(pickle: bytes) -> frozenset[str]:
     """Full names of all that `pickle` imports, in today's spelling. Raises UnsafeCheckpoint when some are hidden."""
     return frozenset(_imports(pickle))
 
@@ -81,25 +81,25 @@ def imports(pickle: bytes) -> frozenset[str]:
 def _imports(pickle: bytes) -> Iterator[str]:
     try:
         for opcode, argument, _ in pickletools.genops(pickle):
-            if opcode.name in HIDING:
+            if opcode.name in OPAQUE_OPCODES:
                 raise UnsafeCheckpoint(
                     f"the checkpoint imports by {opcode.name}, which no weights need; nothing was run"
                 )
             if opcode.name == "GLOBAL":
                 module, _, name = str(argument).partition(" ")
-                yield f"{RENAMED.get(module, module)}.{name}"
+                yield f"{RENAMED_MODULES.get(module, module)}.{name}"
     except ValueError as error:
         raise UnsafeCheckpoint(f"the checkpoint's pickle is damaged or made up: {error}; nothing was run") from error
 
 
-def passes(name: str, inert: Collection[str]) -> bool:
+def is_allowed(name: str, inert: Collection[str]) -> bool:
     """Whether `name` is really imported; False: a placeholder stands for it. Raises UnsafeCheckpoint."""
     package = name.partition(".")[0]
-    if name in REBUILT:
+    if name in ALLOWED_IMPORTS:
         return True
-    if package == SCRIPTED or package in TRAINING or (name in inert and not is_dangerous(package)):
+    if package == TORCHSCRIPT_PACKAGE or package in TRAINING_PACKAGES or (name in inert and not is_dangerous(package)):
         return False
-    raise refusal(name, package)
+    raise forbidden_import(name, package)
 
 
 def is_dangerous(package: str) -> bool:
@@ -107,12 +107,12 @@ def is_dangerous(package: str) -> bool:
     return package in sys.stdlib_module_names or package == "torch"
 
 
-def stand_in(name: str) -> type:
+def placeholder_class(name: str) -> type:
     """What stands for the class `name`."""
     return PlainDict if name.endswith(".AttributeDict") else Placeholder
 
 
-def refusal(name: str, package: str) -> UnsafeCheckpoint:
+def forbidden_import(name: str, package: str) -> UnsafeCheckpoint:
     """The error for a name that is not let through, with the remedy, if there is one."""
     if is_dangerous(package):
         return UnsafeCheckpoint(f"the checkpoint wants to call {name}, which no weights need; nothing was run")

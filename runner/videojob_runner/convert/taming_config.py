@@ -22,13 +22,13 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 VQGANS: Final = {"taming.models.vqgan.VQModel": "nearest", "taming.models.vqgan.GumbelVQ": "gumbel"}
 """The classes of first stages, and how each chooses codes."""
-TRANSFORMER: Final = "taming.models.cond_transformer.Net2NetTransformer"
-FIRST_STAGE: Final = "first_stage_model."
+TRANSFORMER_TARGET: Final = "taming.models.cond_transformer.Net2NetTransformer"
+FIRST_STAGE_PREFIX: Final = "first_stage_model."
 """Prefix of the VQGAN's tensors in a transformer's checkpoint."""
-LARGEST_CONFIG: Final = 1 << 20
+MAX_CONFIG_BYTES: Final = 1 << 20
 
 
-class Part(BaseModel):
+class TargetConfig(BaseModel):
     """A class and what it is built with."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,7 +36,7 @@ class Part(BaseModel):
     params: dict[str, Any]
 
 
-class DdConfig(BaseModel):
+class DecoderConfig(BaseModel):
     """`ddconfig`: encoder and decoder. Values that our networks do not have are refused by their type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,59 +59,61 @@ class VqganParams(BaseModel):
     """`params` of a VQGAN; what is not named here concerns training."""
 
     model_config = ConfigDict(frozen=True)
-    ddconfig: DdConfig
+    ddconfig: DecoderConfig
     embed_dim: int
     n_embed: int
     remap: None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstStage:
+class FirstStageSpec:
     """What to build, and the prefix of its tensors in the checkpoint (empty: they are the checkpoint)."""
 
     architecture: VqganArchitecture
     prefix: str
 
 
-def read_config(path: Path) -> FirstStage:
+def read_taming_config(path: Path) -> FirstStageSpec:
     """The first stage that the yaml file describes. Raises BadConfig."""
     try:
-        if path.stat().st_size > LARGEST_CONFIG:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
             raise BadConfig(
-                f"{path.name!r} is larger than {LARGEST_CONFIG} bytes; is it the yaml file?", field="config"
+                f"{path.name!r} is larger than {MAX_CONFIG_BYTES} bytes; is it the yaml file?", field="config"
             )
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadConfig(f"{str(path)!r} cannot be read as yaml: {error}", field="config") from error
     if not isinstance(content, dict):
         raise BadConfig(f"{path.name!r} has no `model`; it must be the yaml file beside the checkpoint", field="config")
-    return first_stage(content)
+    return parse_first_stage(content)
 
 
-def first_stage(config: Mapping[str, Any]) -> FirstStage:
+def parse_first_stage(config: Mapping[str, Any]) -> FirstStageSpec:
     """The first stage that a configuration describes. Raises BadConfig."""
     field, prefix = "model", ""
-    part = checked(Part, config.get("model"), field)
-    if part.target == TRANSFORMER:
-        field, prefix = "model.params.first_stage_config", FIRST_STAGE
-        part = checked(Part, part.params.get("first_stage_config"), field)
+    part = parse_model(TargetConfig, config.get("model"), field)
+    if part.target == TRANSFORMER_TARGET:
+        field, prefix = "model.params.first_stage_config", FIRST_STAGE_PREFIX
+        part = parse_model(TargetConfig, part.params.get("first_stage_config"), field)
     if part.target not in VQGANS:
-        known = ", ".join([*VQGANS, *([] if prefix else [TRANSFORMER])])
+        known = ", ".join([*VQGANS, *([] if prefix else [TRANSFORMER_TARGET])])
         raise BadConfig(f"{part.target!r} is none of {known}", field=f"{field}.target")
-    params = checked(VqganParams, part.params, f"{field}.params")
-    return FirstStage(architecture=architecture(params, field, quantiser=VQGANS[part.target]), prefix=prefix)
+    params = parse_model(VqganParams, part.params, f"{field}.params")
+    return FirstStageSpec(
+        architecture=to_pack_architecture(params, field, quantiser=VQGANS[part.target]), prefix=prefix
+    )
 
 
-def architecture(params: VqganParams, field: str, *, quantiser: str) -> VqganArchitecture:
+def to_pack_architecture(params: VqganParams, field: str, *, quantiser: str) -> VqganArchitecture:
     """The same in a pack's words. Raises BadConfig."""
     own = params.ddconfig.model_dump(
         include={"ch", "ch_mult", "num_res_blocks", "attn_resolutions", "resolution", "z_channels"}
     )
     rest = {"embed_dim": params.embed_dim, "codebook_size": params.n_embed, "quantiser": quantiser}
-    return checked(VqganArchitecture, {**own, **rest}, f"{field}.params")
+    return parse_model(VqganArchitecture, {**own, **rest}, f"{field}.params")
 
 
-def checked(model: type[ModelT], value: object, field: str) -> ModelT:
+def parse_model(model: type[ModelT], value: object, field: str) -> ModelT:
     """`value` as a model. Raises BadConfig naming the field, what is wrong, and the value."""
     try:
         return model.model_validate(value)

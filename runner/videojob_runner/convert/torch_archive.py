@@ -26,16 +26,16 @@ from torch import Tensor
 from videojob_runner.convert.pickle_imports import Placeholder, placeholders
 from videojob_runner.errors import BadInput, UnsafeCheckpoint
 
-PICKLE, CONSTANTS = "data.pkl", "constants.pkl"
-LARGEST_PICKLE: Final = 64 << 20
+PICKLE_NAME, CONSTANTS_NAME = "data.pkl", "constants.pkl"
+MAX_PICKLE_BYTES: Final = 64 << 20
 """Bytes of `data.pkl`, which names tensors and does not hold them, beyond which nobody means it."""
-OLD_FORMAT: Final = b"\x80\x02"
+LEGACY_MAGIC: Final = b"\x80\x02"
 """How a file begins that torch before 1.6 wrote: a pickle without an archive around it."""
-ENCRYPTED: Final = 0x1
+ENCRYPTED_FLAG: Final = 0x1
 """The zip format's flag."""
-DEEPEST: Final = 32
+MAX_MODULE_DEPTH: Final = 32
 """Levels of modules within modules."""
-DAMAGED: Final = (
+CORRUPTION_ERRORS: Final = (
     AssertionError,
     AttributeError,
     EOFError,
@@ -52,27 +52,27 @@ DAMAGED: Final = (
 """All that torch raises when a pickle or its tensors make no sense."""
 
 
-def read_checkpoint(path: Path, *, inert: Collection[str] = ()) -> dict[str, Tensor]:
+def load_state_dict(path: Path, *, placeholder_classes: Collection[str] = ()) -> dict[str, Tensor]:
     """
     The state dict in a file of torch.save or TorchScript: a Lightning checkpoint's, or the object itself.
 
     Tensors are on the CPU and mapped from the file where possible, so that a checkpoint may be larger than memory.
-    `inert` names further classes to be read as placeholders. Raises BadInput for what is no such file and
+    `placeholder_classes` names further classes to be read as placeholders. Raises BadInput for what is no such file and
     UnsafeCheckpoint for what could run code.
     """
-    with opened(path) as archive:
-        root = root_of(archive, path)
-        content = archive.read(f"{root}{PICKLE}")
-        stand_ins = placeholders(content, inert=inert)
-        if f"{root}{CONSTANTS}" not in archive.namelist():
-            return state_dict(load(path, stand_ins, mmap=True), path)
+    with open_archive(path) as archive:
+        root = archive_root(archive, path)
+        content = archive.read(f"{root}{PICKLE_NAME}")
+        stand_ins = placeholders(content, inert=placeholder_classes)
+        if f"{root}{CONSTANTS_NAME}" not in archive.namelist():
+            return extract_state_dict(unpickle_restricted(path, stand_ins, mmap=True), path)
         with tempfile.TemporaryFile() as plain:
-            strip(archive, root, plain)
-            return state_dict(load(plain, stand_ins, mmap=False), path)
+            copy_without_code(archive, root, plain)
+            return extract_state_dict(unpickle_restricted(plain, stand_ins, mmap=False), path)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive. Raises BadInput when it is none."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -80,7 +80,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except zipfile.BadZipFile as error:
         with path.open("rb") as file:
             head = file.read(24)
-        if head.startswith(OLD_FORMAT):
+        if head.startswith(LEGACY_MAGIC):
             raise BadInput(
                 f"{path.name!r} is in torch's format before 1.6; torch.save it anew with a later one"
             ) from error
@@ -91,54 +91,58 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise BadInput(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
 
 
-def root_of(archive: zipfile.ZipFile, path: Path) -> str:
+def archive_root(archive: zipfile.ZipFile, path: Path) -> str:
     """The folder of the pickle within a plain archive, with its slash. Raises BadInput or UnsafeCheckpoint."""
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    roots = [name.removesuffix(PICKLE) for name in names if name.count("/") <= 1 and name.endswith(f"/{PICKLE}")]
+    roots = [
+        name.removesuffix(PICKLE_NAME) for name in names if name.count("/") <= 1 and name.endswith(f"/{PICKLE_NAME}")
+    ]
     if len(roots) != 1:
-        raise BadInput(f"{path.name!r} is a zip archive, but not torch's: {len(roots)} {PICKLE} in it instead of one")
-    ours = [entry for entry in entries if read_by_us(entry.filename.removeprefix(roots[0]))]
-    plain = all(entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED for entry in ours)
+        raise BadInput(
+            f"{path.name!r} is a zip archive, but not torch's: {len(roots)} {PICKLE_NAME} in it instead of one"
+        )
+    ours = [entry for entry in entries if is_plain_member(entry.filename.removeprefix(roots[0]))]
+    plain = all(entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED_FLAG for entry in ours)
     if len(set(names)) != len(names) or not plain:
         raise UnsafeCheckpoint(
             f"{path.name!r} holds compressed, encrypted or doubled tensors, which torch never writes"
         )
-    if archive.getinfo(f"{roots[0]}{PICKLE}").file_size > LARGEST_PICKLE:
-        raise UnsafeCheckpoint(f"{PICKLE} of {path.name!r} is larger than {LARGEST_PICKLE} bytes")
+    if archive.getinfo(f"{roots[0]}{PICKLE_NAME}").file_size > MAX_PICKLE_BYTES:
+        raise UnsafeCheckpoint(f"{PICKLE_NAME} of {path.name!r} is larger than {MAX_PICKLE_BYTES} bytes")
     return roots[0]
 
 
-def read_by_us(name: str) -> bool:
+def is_plain_member(name: str) -> bool:
     """Whether a file of the archive is part of a plain checkpoint; code and constants of TorchScript are not."""
-    return name in (PICKLE, "version", "byteorder") or name.startswith("data/")
+    return name in (PICKLE_NAME, "version", "byteorder") or name.startswith("data/")
 
 
-def strip(archive: zipfile.ZipFile, root: str, plain: IO[bytes]) -> None:
+def copy_without_code(archive: zipfile.ZipFile, root: str, plain: IO[bytes]) -> None:
     """Writes the TorchScript archive without its code, so that it is a plain checkpoint."""
     with zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as target:
         for name in archive.namelist():
-            if read_by_us(name.removeprefix(root)):
+            if is_plain_member(name.removeprefix(root)):
                 with archive.open(name) as source, target.open(name, "w", force_zip64=True) as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
     plain.seek(0)
 
 
-def load(source: Path | IO[bytes], stand_ins: Mapping[str, type], *, mmap: bool) -> Any:
+def unpickle_restricted(source: Path | IO[bytes], stand_ins: Mapping[str, type], *, mmap: bool) -> Any:
     """What the restricted unpickler makes of the checkpoint. Raises BadInput."""
     allowed: list[Any] = [(stand_in, name) for name, stand_in in stand_ins.items()]
     try:
         with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
-    except DAMAGED as error:
+    except CORRUPTION_ERRORS as error:
         raise BadInput(f"the checkpoint cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def state_dict(loaded: object, path: Path) -> dict[str, Tensor]:
+def extract_state_dict(loaded: object, path: Path) -> dict[str, Tensor]:
     """The tensors by name. Raises BadInput when there are none."""
     if isinstance(loaded, Placeholder):
-        return dict(scripted(loaded, path, seen=set()))
+        return dict(iter_scripted_tensors(loaded, path, seen=set()))
     entries = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(entries, dict) or not entries:
         raise BadInput(f"{path.name!r} holds no state dict but a {type(entries).__name__}")
@@ -148,15 +152,15 @@ def state_dict(loaded: object, path: Path) -> dict[str, Tensor]:
     return dict(entries)
 
 
-def scripted(
+def iter_scripted_tensors(
     module: Placeholder, path: Path, *, seen: set[int], prefix: str = "", depth: int = 0
 ) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a TorchScript module and those in it. Raises BadInput for one that holds itself."""
-    if id(module) in seen or depth > DEEPEST or not isinstance(module.state, dict):
+    if id(module) in seen or depth > MAX_MODULE_DEPTH or not isinstance(module.state, dict):
         raise BadInput(f"{path.name!r} holds no tree of modules: {prefix.removesuffix('.') or 'its root'!r} is odd")
     seen.add(id(module))
     for name, value in module.state.items():
         if isinstance(value, Tensor):
             yield f"{prefix}{name}", value
         elif isinstance(value, Placeholder):
-            yield from scripted(value, path, seen=seen, prefix=f"{prefix}{name}.", depth=depth + 1)
+            yield from iter_scripted_tensors(value, path, seen=seen, prefix=f"{prefix}{name}.", depth=depth + 1)

@@ -2,13 +2,13 @@
 The seam between the contract layer and whatever makes pictures or weights.
 
 The contract layer reads config.json, picks the device and the seed, owns STATUS, signals, checkpoints, frames and
-encoding, and then calls `Engine.run` once. An engine sees only its own configuration and a `RunContext`. Its loop:
+encoding, and then calls `Engine.run` once. An engine sees only its own configuration and a `TaskContext`. Its loop:
 
-    folder = context.checkpoint.newest()            # None, or a folder this engine wrote into
+    folder = context.checkpoints.latest()           # None, or a folder this engine wrote into
     for step in range(first, steps):
         ...                                         # one step; perhaps context.frames.write(index, pixels)
         context.progress(step + 1, steps, "frame 3 of 10", metrics={"loss": loss})
-        context.checkpoint.visit(step + 1, write)   # the one place where a run can be interrupted
+        context.checkpoints.maybe_save(step + 1, write)  # the one place where a run can be interrupted
 
 Importing this module imports no torch: TEST mode and foreign engines live without it.
 """
@@ -22,29 +22,29 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from videojob_runner.engine.null import NoPreview, nobody_counts, nobody_records
+from videojob_runner.engine.null import NullPreview, ignore_frame_count, ignore_metrics
 from videojob_runner.errors import BadInput
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
-PHRASE = "phrase"
+SEGMENT_METRIC = "phrase"
 """The metric that is no curve: it tells which part of the run has begun, from 1 on."""
 
-Record = Callable[[int, Mapping[str, float]], None]
+MetricRecorder = Callable[[int, Mapping[str, float]], None]
 """Takes numbers of a step (1-based) by their names."""
-Film = Callable[[int, Callable[[int], Pixels]], Iterable[Pixels]]
+FrameComposer = Callable[[int, Callable[[int], RgbImage]], Iterable[RgbImage]]
 """What a video shows, made while it is encoded from how many frames there are and a function that reads one."""
 
 
 class FrameSink(Protocol):
     """Where frames go: `output/frames/00000.png` and so on."""
 
-    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
         """Takes frame `index` (0-based); returns before it is on disk. `text` becomes PNG text chunks."""
 
 
-class Progress(Protocol):
+class ProgressCallback(Protocol):
     """How an engine tells how far it is."""
 
     def __call__(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
@@ -54,37 +54,37 @@ class Progress(Protocol):
 class Preview(Protocol):
     """A picture of how far it is, for people who watch."""
 
-    def is_wanted(self) -> bool:
+    def is_due(self) -> bool:
         """Whether the last one is some seconds old; cheap enough for every step."""
 
-    def show(self, pixels: Pixels) -> None:
+    def show(self, pixels: RgbImage) -> None:
         """Takes the newest picture."""
 
 
-class Stop(Protocol):
+class StopSignal(Protocol):
     """Whether somebody asked the run to end early."""
 
     def is_set(self) -> bool:
-        """True from the first SIGTERM on. `Checkpoints.visit` looks at it by itself."""
+        """True from the first SIGTERM on. `Checkpointer.maybe_save` looks at it by itself."""
 
     def wait(self, seconds: float) -> None:
         """Sleeps for `seconds`, or until the run shall end."""
 
 
-class Checkpoints(Protocol):
+class Checkpointer(Protocol):
     """Two generations of complete checkpoints of this very job."""
 
-    def newest(self) -> Path | None:
+    def latest(self) -> Path | None:
         """The folder of the newest complete checkpoint of the same uid and configuration; read it, never write it."""
 
-    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
         """
         Call after each step. When a checkpoint is due, calls `write` with an empty folder and keeps it as `step`;
         all frames written so far are on disk before. Raises Interrupted, after saving, when the run shall stop.
         """
 
 
-class Models(Protocol):
+class ModelResolver(Protocol):
     """The packs behind the pipeline's roles."""
 
     def folder(self, role: str, *, default: str) -> Path:
@@ -92,7 +92,7 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunContext:
+class TaskContext:
     """All that an engine may know of the world outside its configuration."""
 
     inputs: Path
@@ -100,18 +100,18 @@ class RunContext:
     scratch: Path
     """A folder of the run's own for what it may need again and nobody else wants; gone after the run."""
     frames: FrameSink
-    checkpoint: Checkpoints
-    progress: Progress
-    stop: Stop
-    models: Models
+    checkpoints: Checkpointer
+    progress: ProgressCallback
+    stop: StopSignal
+    models: ModelResolver
     device: str
     """A torch device: `cpu` or `cuda`."""
     seed: int
     """The configuration's seed, or one drawn and recorded; ≥ 0. Seed generators with it, never the global state."""
-    preview: Preview = field(default_factory=NoPreview)
-    expect_frames: Callable[[int], None] = nobody_counts
+    preview: Preview = field(default_factory=NullPreview)
+    set_frame_count: Callable[[int], None] = ignore_frame_count
     """Takes how many frames there will be; call it before the first step, as a job's form does not always tell."""
-    record: Record = nobody_records
+    log_metrics: MetricRecorder = ignore_metrics
     """Takes numbers for the table and its plot alone, which may have long names; what everybody shall see goes with
     `progress`."""
     fps: float = 24.0
@@ -121,12 +121,12 @@ class RunContext:
 
     def input_file(self, name: str, *, field: str) -> Path:
         """The file `name` below `inputs`, named by the configuration's `field`. Raises BadInput unless it is a file."""
-        path = self.input_place(name, field=field)
+        path = self.input_path(name, field=field)
         if not path.is_file():
             raise BadInput(f"{field}: there is no file {name!r} in the input folder; add it to spec.inputs")
         return path
 
-    def input_place(self, name: str, *, field: str) -> Path:
+    def input_path(self, name: str, *, field: str) -> Path:
         """The file or folder `name` below `inputs`. Raises BadInput unless it is there."""
         root = self.inputs.resolve()
         path = (root / name).resolve()
@@ -138,14 +138,14 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TaskResult:
     """What an engine has to say at the end; the pictures lie in `frames`."""
 
     frames: int
     """How many frames there are: indices 0…frames−1 have all been written, by this run or the one it resumed."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Last values worth keeping, such as the final loss."""
-    film: Film | None = None
+    composer: FrameComposer | None = None
     """What the video shows; absent: the frames, one after the other."""
 
 
@@ -155,13 +155,13 @@ class Engine(Protocol[ConfigT]):
     Config: type[ConfigT]
     """The model of its arm in `videojob_api.pipelines`, or a subclass that adds options no user can set."""
 
-    def run(self, config: ConfigT, context: RunContext) -> Outcome:
+    def run(self, config: ConfigT, context: TaskContext) -> TaskResult:
         """Does the whole work. Raises the errors of `videojob_runner.errors`; anything else counts as our own fault."""
 
 
 @runtime_checkable
-class WarmsUp(Protocol):
+class SupportsWarmUp(Protocol):
     """What an engine may offer besides: loading its models once, for SETUP."""
 
-    def warm_up(self, models: Models, *, device: str) -> None:
+    def warm_up(self, models: ModelResolver, *, device: str) -> None:
         """Loads the default models so that every cache is warm and every digest was looked at."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class TorchDevice:
     """A torch device by name, and what to write down about it."""
 
     name: str

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
 
-class NoPreview:
+class NullPreview:
     """Nobody watches."""
 
-    def is_wanted(self) -> bool:
+    def is_due(self) -> bool:
         """Never."""
         return False
 
-    def show(self, pixels: Pixels) -> None:
+    def show(self, pixels: RgbImage) -> None:
         """Drops it."""
 
 
-def nobody_records(step: int, values: Mapping[str, float]) -> None:
+def ignore_metrics(step: int, values: Mapping[str, float]) -> None:
     """Nobody keeps a table."""
 
 
-def nobody_counts(frames: int) -> None:
+def ignore_frame_count(frames: int) -> None:
     """Nobody asked how many frames there will be."""

@@ -15,7 +15,7 @@ from videojob_api.validation.core import camel_case
 from videojob_runner.engine.api import Engine
 from videojob_runner.errors import BadConfig
 
-GROUP = "videojob.engines"
+ENTRY_POINT_GROUP = "videojob.engines"
 
 ENGINES = "videojob_runner.engines"
 
@@ -28,13 +28,15 @@ def built_in_engines() -> dict[str, str]:
 
 def engine_names() -> list[str]:
     """Every engine that can be named."""
-    return sorted({*built_in_engines(), *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*built_in_engines(), *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))})
 
 
 def load_engine(name: str) -> Engine[Any]:
     """The engine called `name`, imported and made. Raises BadConfig when there is none or it lacks its libraries."""
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    built_in = {name: EntryPoint(name=name, value=value, group=GROUP) for name, value in built_in_engines().items()}
+    installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    built_in = {
+        name: EntryPoint(name=name, value=value, group=ENTRY_POINT_GROUP) for name, value in built_in_engines().items()
+    }
     point = (built_in | installed).get(name)
     if point is None:
         raise BadConfig(

@@ -8,30 +8,34 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-GAP = 4
+GAP_PIXELS = 4
 """Pixels between two cells and around the sheet."""
 
 
-def contact_sheet(frames: Sequence[Path], target: Path, *, cells: int = 20, columns: int = 5, side: int = 192) -> None:
+def write_contact_sheet(
+    frames: Sequence[Path], target: Path, *, cells: int = 20, columns: int = 5, side: int = 192
+) -> None:
     """
     Writes a grid of at most `cells` of the frames, first and last included, each within a square of `side` pixels.
 
     The ending of `target` says the format (.png, .jpg). Raises ValueError when there is no frame.
     """
-    chosen = evenly(len(frames), cells)
+    chosen = evenly_spaced(len(frames), cells)
     if not chosen:
         raise ValueError("a contact sheet needs at least one frame")
     columns = min(columns, len(chosen))
-    step = side + GAP
-    sheet = Image.new("RGB", (columns * step + GAP, math.ceil(len(chosen) / columns) * step + GAP), (20, 20, 20))
+    step = side + GAP_PIXELS
+    sheet = Image.new(
+        "RGB", (columns * step + GAP_PIXELS, math.ceil(len(chosen) / columns) * step + GAP_PIXELS), (20, 20, 20)
+    )
     for place, index in enumerate(chosen):
         row, column = divmod(place, columns)
-        sheet.paste(_cell(frames[index], index, side=side), (GAP + column * step, GAP + row * step))
+        sheet.paste(_cell(frames[index], index, side=side), (GAP_PIXELS + column * step, GAP_PIXELS + row * step))
     target.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(target)
 
 
-def evenly(total: int, wanted: int) -> list[int]:
+def evenly_spaced(total: int, wanted: int) -> list[int]:
     """At most `wanted` of the indices 0…total−1, evenly spread, with both ends."""
     if total <= wanted:
         return list(range(total))

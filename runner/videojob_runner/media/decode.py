@@ -22,17 +22,17 @@ from typing import IO, cast
 import numpy as np
 
 from videojob_runner.errors import BadInput
-from videojob_runner.media.ffmpeg import QUIET, end_of, ffmpeg, file_input, last_words
-from videojob_runner.media.frames import FrameWriter, Pixels, clear_frames, frame_files
+from videojob_runner.media.ffmpeg import QUIET, ffmpeg_path, input_arguments, stderr_tail, tail
+from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, list_frames
 
-FASTEST = 240.0
+MAX_FPS = 240.0
 """Frames per second beyond which nobody means it."""
 _RGB = "scale=flags=bicubic+accurate_rnd+full_chroma_int"
 _PROBE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFacts:
+class VideoInfo:
     """What a video file holds, as it will be shown: pixels after rotation, frames per second, length."""
 
     width: int
@@ -44,14 +44,14 @@ class VideoFacts:
     """Codec of the first sound track, in ffmpeg's words; None: it is silent."""
 
 
-def probe(video: Path) -> VideoFacts:
+def probe_video(video: Path) -> VideoInfo:
     """Looks at a video and decodes its first frame. Raises BadInput when it is missing or no video."""
     said = _describe(video)
     first = re.search(r"\bn:\s*0\b.* s:(\d+)x(\d+) ", said)
     rate = re.search(r"frame_rate: (\d+)/(\d+)", said)
     if first is None or rate is None:
-        raise BadInput(f"{video.name!r} is no video that ffmpeg can read: {end_of(said)}")
-    return VideoFacts(
+        raise BadInput(f"{video.name!r} is no video that ffmpeg can read: {tail(said)}")
+    return VideoInfo(
         width=int(first[1]),
         height=int(first[2]),
         fps=Fraction(int(rate[1]), max(int(rate[2]), 1)),
@@ -60,15 +60,15 @@ def probe(video: Path) -> VideoFacts:
     )
 
 
-def audio_codec(source: Path) -> str | None:
+def probe_audio_codec(source: Path) -> str | None:
     """The codec of a file's first sound track, video or not; None: there is none. Raises BadInput."""
     said = _describe(source)
     if "Input #0" not in said:
-        raise BadInput(f"{source.name!r} is no file that ffmpeg can read: {end_of(said)}")
+        raise BadInput(f"{source.name!r} is no file that ffmpeg can read: {tail(said)}")
     return _audio(said)
 
 
-def video_pictures(video: Path, *, fps: float | None = None) -> Generator[Pixels, None, None]:
+def iter_frames(video: Path, *, fps: float | None = None) -> Generator[RgbImage, None, None]:
     """
     The frames of a video in order, at `fps` frames per second (> 0, ≤ 240), or each of its own frames once.
 
@@ -78,7 +78,14 @@ def video_pictures(video: Path, *, fps: float | None = None) -> Generator[Pixels
     _check_file(video)
     rate = [] if fps is None else [f"fps={Fraction(fps).limit_denominator(100_000)}"]
     command = [
-        *(ffmpeg(), *QUIET, "-xerror", *file_input(video), "-map", "0:V:0"),  # or a broken file would just be shorter
+        *(
+            ffmpeg_path(),
+            *QUIET,
+            "-xerror",
+            *input_arguments(video),
+            "-map",
+            "0:V:0",
+        ),  # or a broken file would just be shorter
         *("-vf", ",".join([*rate, _RGB]), "-fps_mode", "passthrough"),
         *("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"),
     ]
@@ -88,7 +95,7 @@ def video_pictures(video: Path, *, fps: float | None = None) -> Generator[Pixels
         try:
             yield from _pixmaps(pipe)
             if process.wait() != 0:
-                raise BadInput(f"{video.name!r} cannot be read to its end, encode it anew: {last_words(said)}")
+                raise BadInput(f"{video.name!r} cannot be read to its end, encode it anew: {stderr_tail(said)}")
         finally:
             pipe.close()  # whoever wants no more frames: ffmpeg ends on the broken pipe
             process.wait()
@@ -98,27 +105,27 @@ def extract_frames(video: Path, folder: Path, *, fps: float | None = None) -> li
     """
     Writes the frames of a video into `folder`, which it makes, as `00000.png` and so on; the paths in order.
 
-    `fps` as in `video_pictures`. Frames that lie there already go, other files stay. Raises BadInput when there is no
+    `fps` as in `iter_frames`. Frames that lie there already go, other files stay. Raises BadInput when there is no
     frame, ValueError for a rate out of range, and then leaves no frame behind.
     """
     _check_rate(fps)
-    facts = probe(video)
+    facts = probe_video(video)
     most = math.ceil(facts.seconds * float(facts.fps if fps is None else fps)) + 1
     clear_frames(folder)
     with ExitStack() as undo:
         undo.callback(clear_frames, folder)
-        with FrameWriter(folder, total=most) as writer, closing(video_pictures(video, fps=fps)) as pictures:
+        with FrameWriter(folder, total=most) as writer, closing(iter_frames(video, fps=fps)) as pictures:
             for index, picture in enumerate(pictures):
                 writer.write(index, picture)
         undo.pop_all()
-    if not (files := frame_files(folder)):
+    if not (files := list_frames(folder)):
         raise BadInput(f"{video.name!r} has no frame at {fps} frames per second; ask for more of them")
     return files
 
 
 def _check_rate(fps: float | None) -> None:
-    if fps is not None and not 0 < fps <= FASTEST:
-        raise ValueError(f"fps must be above 0 and at most {FASTEST:g} frames per second, not {fps}")
+    if fps is not None and not 0 < fps <= MAX_FPS:
+        raise ValueError(f"fps must be above 0 and at most {MAX_FPS:g} frames per second, not {fps}")
 
 
 def _check_file(path: Path) -> None:
@@ -129,7 +136,7 @@ def _check_file(path: Path) -> None:
 def _describe(path: Path) -> str:
     """What ffmpeg says about a file's streams, and about its first picture when it has any."""
     _check_file(path)
-    command = [ffmpeg(), "-hide_banner", "-nostats", *file_input(path), "-map", "0:V:0", "-frames:v", "1"]
+    command = [ffmpeg_path(), "-hide_banner", "-nostats", *input_arguments(path), "-map", "0:V:0", "-frames:v", "1"]
     answer = subprocess.run(
         [*command, "-vf", "showinfo=checksum=0", "-f", "null", "-"],
         stdin=subprocess.DEVNULL,
@@ -151,7 +158,7 @@ def _audio(said: str) -> str | None:
     return found[1] if found else None
 
 
-def _pixmaps(pipe: IO[bytes]) -> Iterator[Pixels]:
+def _pixmaps(pipe: IO[bytes]) -> Iterator[RgbImage]:
     """The pictures in a stream of binary portable pixmaps; ends at the first that is not whole."""
     while pipe.readline() == b"P6\n":
         width, height = map(int, pipe.readline().split())

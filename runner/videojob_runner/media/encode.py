@@ -24,12 +24,12 @@ from typing import IO, cast
 import numpy as np
 
 from videojob_runner.errors import EncodingFailed
-from videojob_runner.media.audio import carry_audio
-from videojob_runner.media.ffmpeg import QUIET, ffmpeg, last_words
-from videojob_runner.media.frames import Pixels
-from videojob_runner.media.interpolate import interpolated
+from videojob_runner.media.audio import copy_audio
+from videojob_runner.media.ffmpeg import QUIET, ffmpeg_path, stderr_tail
+from videojob_runner.media.frames import RgbImage
+from videojob_runner.media.interpolate import interpolate_frames
 
-THREADS = 4
+X264_THREADS = 4
 """Of x264; a constant rather than the machine's cores, so that the bytes are the same everywhere."""
 
 # RGB has no matrix of its own; we say which one we used, or players guess by the height of the picture.
@@ -38,7 +38,7 @@ _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
+class VideoEncoding:
     """How an mp4 is made."""
 
     fps: float = 24
@@ -53,7 +53,7 @@ class Encoding:
     """A file whose first sound track the video gets, if it has any; see `audio`."""
 
 
-def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int:
+def write_mp4(target: Path, frames: Iterable[RgbImage], encoding: VideoEncoding) -> int:
     """
     Encodes `frames` (H×W×3 of uint8, all of one size) to `target` and returns how many frames the video has.
 
@@ -62,7 +62,7 @@ def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int
     sound file; ValueError for a `motion_fps` that is no higher than `fps`.
     """
     if encoding.motion_fps is not None:
-        frames = interpolated(frames, fps=encoding.fps, to=encoding.motion_fps)
+        frames = interpolate_frames(frames, fps=encoding.fps, to=encoding.motion_fps)
         encoding = replace(encoding, fps=encoding.motion_fps, motion_fps=None)
     queue = iter(frames)
     first = next(queue, None)
@@ -73,27 +73,27 @@ def write_mp4(target: Path, frames: Iterable[Pixels], encoding: Encoding) -> int
     try:
         count = _run_ffmpeg(part, first, itertools.chain([first], queue), encoding)
         if encoding.audio is not None:
-            carry_audio(part, encoding.audio, part)
+            copy_audio(part, encoding.audio, part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     return count
 
 
-def _command(part: Path, *, width: int, height: int, encoding: Encoding) -> list[str]:
+def _command(part: Path, *, width: int, height: int, encoding: VideoEncoding) -> list[str]:
     rate = Fraction(encoding.fps).limit_denominator(100_000)
     metadata = [word for key, value in encoding.metadata.items() for word in ("-metadata", f"{key}={value}")]
     return [
-        *(ffmpeg(), *QUIET, "-y"),
+        *(ffmpeg_path(), *QUIET, "-y"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}", "-framerate", str(rate)),
         *("-i", "pipe:0", "-an", "-map_metadata", "-1", *metadata),
         *("-vf", _COLOURS, "-c:v", "libx264", "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", *_TAGS),
-        *("-threads", str(THREADS), "-flags:v", "+bitexact", "-fflags", "+bitexact"),
+        *("-threads", str(X264_THREADS), "-flags:v", "+bitexact", "-fflags", "+bitexact"),
         *("-movflags", "+faststart", "-f", "mp4", "-progress", "pipe:1", f"file:{part}"),
     ]
 
 
-def _run_ffmpeg(part: Path, first: Pixels, frames: Iterable[Pixels], encoding: Encoding) -> int:
+def _run_ffmpeg(part: Path, first: RgbImage, frames: Iterable[RgbImage], encoding: VideoEncoding) -> int:
     height, width = _even(first).shape[:2]
     # Files rather than pipes for what ffmpeg says: nobody reads while we write, and a full pipe would stop both.
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as progress:
@@ -110,11 +110,11 @@ def _run_ffmpeg(part: Path, first: Pixels, frames: Iterable[Pixels], encoding: E
             process.wait()
         encoded = _last_frame_number(progress)
         if process.returncode != 0 or encoded != count:
-            raise EncodingFailed(f"ffmpeg ended with {process.returncode} after {encoded} frames: {last_words(said)}")
+            raise EncodingFailed(f"ffmpeg ended with {process.returncode} after {encoded} frames: {stderr_tail(said)}")
     return count
 
 
-def _feed(pipe: IO[bytes], frames: Iterable[Pixels], *, shape: tuple[int, ...]) -> int:
+def _feed(pipe: IO[bytes], frames: Iterable[RgbImage], *, shape: tuple[int, ...]) -> int:
     """Writes all frames into ffmpeg and closes its input; what a broken pipe means is for ffmpeg to say."""
     count = 0
     with contextlib.suppress(BrokenPipeError), pipe:
@@ -126,7 +126,7 @@ def _feed(pipe: IO[bytes], frames: Iterable[Pixels], *, shape: tuple[int, ...]) 
     return count
 
 
-def _even(frame: Pixels) -> Pixels:
+def _even(frame: RgbImage) -> RgbImage:
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 

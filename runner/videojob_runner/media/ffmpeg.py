@@ -20,30 +20,30 @@ LOCAL_ONLY: Final = ("-protocol_whitelist", "file,pipe")
 _LAST_WORDS: Final = 5
 
 
-def ffmpeg() -> str:
+def ffmpeg_path() -> str:
     """The program. IMAGEIO_FFMPEG_EXE in the environment names a system ffmpeg instead of the bundled one."""
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def ffmpeg_version() -> str:
     """The ffmpeg in use, as it names itself."""
-    answer = subprocess.run([ffmpeg(), "-version"], capture_output=True, text=True, check=False, timeout=60)
+    answer = subprocess.run([ffmpeg_path(), "-version"], capture_output=True, text=True, check=False, timeout=60)
     found = re.match(r"ffmpeg version (\S+)", answer.stdout)
     return found[1] if found else "unknown"
 
 
-def file_input(path: Path) -> tuple[str, ...]:
+def input_arguments(path: Path) -> tuple[str, ...]:
     """The arguments that open a local file."""
     return (*LOCAL_ONLY, "-i", f"file:{path}")
 
 
-def last_words(said: IO[str]) -> str:
+def stderr_tail(said: IO[str]) -> str:
     """The end of what ffmpeg wrote to a file of ours."""
     said.seek(0)
-    return end_of(said.read())
+    return tail(said.read())
 
 
-def end_of(text: str) -> str:
+def tail(text: str) -> str:
     """The last lines of what ffmpeg said, as one line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-_LAST_WORDS:]) or "it said nothing"

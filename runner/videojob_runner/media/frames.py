@@ -20,17 +20,17 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-Pixels = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 """One picture: height × width × 3, RGB, 0…255."""
 
-DIGITS = 5
+MIN_DIGITS = 5
 """Width of a frame's number, unless there are more than 100 000: then all of them are wider."""
 
 _FRAME = re.compile(r"\d{5,}\.png")
 _LEFTOVER = re.compile(r"\.\d{5,}\.png\.part")
 
 
-Save = Callable[[Path, Pixels, Mapping[str, str]], None]
+FrameEncoder = Callable[[Path, RgbImage, Mapping[str, str]], None]
 
 
 class FrameWriter:
@@ -40,9 +40,9 @@ class FrameWriter:
     `total` is the highest number of frames to come, `depth` how many may wait, `save` what the thread does with each.
     """
 
-    def __init__(self, folder: Path, *, total: int, depth: int = 8, save: Save | None = None) -> None:
+    def __init__(self, folder: Path, *, total: int, depth: int = 8, save: FrameEncoder | None = None) -> None:
         self._folder = folder
-        self._digits = max(DIGITS, len(str(total - 1)))
+        self._digits = max(MIN_DIGITS, len(str(total - 1)))
         self._depth = depth
         self._save = save or save_png
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames")
@@ -59,7 +59,7 @@ class FrameWriter:
         """Where frame `index` (0-based) lies or will lie."""
         return self._folder / f"{index:0{self._digits}}.png"
 
-    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
         """
         Takes a copy of one picture (H×W×3, uint8) as frame `index`; `text` becomes tEXt chunks.
 
@@ -96,7 +96,7 @@ class FrameWriter:
             self._thread.shutdown()
 
 
-def save_png(path: Path, pixels: Pixels, text: Mapping[str, str]) -> None:
+def save_png(path: Path, pixels: RgbImage, text: Mapping[str, str]) -> None:
     """Writes one PNG beside `path` and renames it, so that nobody ever reads half a file."""
     chunks = PngInfo()
     for key, value in text.items():
@@ -106,7 +106,7 @@ def save_png(path: Path, pixels: Pixels, text: Mapping[str, str]) -> None:
     part.replace(path)
 
 
-def frame_files(folder: Path) -> list[Path]:
+def list_frames(folder: Path) -> list[Path]:
     """The frames in `folder`, in order; the first is number 0 and there is no gap. Raises ValueError otherwise."""
     files = sorted(_frames(folder), key=lambda path: int(path.stem))
     for index, path in enumerate(files):
@@ -115,7 +115,7 @@ def frame_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_frame(path: Path) -> Pixels:
+def read_frame(path: Path) -> RgbImage:
     """One frame as H×W×3 of uint8."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

@@ -22,11 +22,11 @@ from typing import IO, Final, cast
 import numpy as np
 
 from videojob_runner.errors import BadInput, EncodingFailed
-from videojob_runner.media.ffmpeg import QUIET, ffmpeg, last_words
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.ffmpeg import QUIET, ffmpeg_path, stderr_tail
+from videojob_runner.media.frames import RgbImage
 
-FASTEST: Final = 240.0
-SMALLEST: Final = 16
+MAX_FPS: Final = 240.0
+MIN_SIDE: Final = 16
 """Pixels each way: two blocks of the motion search."""
 _PADDING: Final = 3
 """Times that the last frame is fed again: the filter looks that far ahead."""
@@ -40,21 +40,21 @@ _FILTERS = (
 )
 
 
-def interpolated(frames: Iterable[Pixels], *, fps: float, to: float) -> Generator[Pixels, None, None]:
+def interpolate_frames(frames: Iterable[RgbImage], *, fps: float, to: float) -> Generator[RgbImage, None, None]:
     """
     `frames` (H×W×3 of uint8, all of one size, at `fps` in a second) at `to` in a second; 0 < fps < to ≤ 240.
 
     Raises ValueError for other rates, BadInput for frames below 16×16, EncodingFailed with ffmpeg's last words; an
     error of whoever makes the frames passes through.
     """
-    if not 0 < fps < to <= FASTEST:
-        raise ValueError(f"interpolation goes from fps to a higher rate of at most {FASTEST:g}, not from {fps} to {to}")
+    if not 0 < fps < to <= MAX_FPS:
+        raise ValueError(f"interpolation goes from fps to a higher rate of at most {MAX_FPS:g}, not from {fps} to {to}")
     queue = iter(frames)
     first = next(queue, None)
     if first is None:
         return
     height, width = first.shape[:2]
-    if min(width, height) < SMALLEST:
+    if min(width, height) < MIN_SIDE:
         raise BadInput(f"motion is searched for in frames of at least 16×16 pixels, not {width}×{height}; upscale them")
     feed = _Feed(itertools.chain([first], queue), ratio=_rate(to) / _rate(fps), shape=first.shape)
     with tempfile.TemporaryFile("w+") as said:
@@ -72,7 +72,7 @@ def interpolated(frames: Iterable[Pixels], *, fps: float, to: float) -> Generato
 class _Feed:
     """The frames on their way into ffmpeg, in a thread of their own: it answers while it is being fed."""
 
-    frames: Iterable[Pixels]
+    frames: Iterable[RgbImage]
     ratio: Fraction
     """Frames that come out for each that goes in."""
     shape: tuple[int, ...]
@@ -97,7 +97,7 @@ class _Feed:
                 pipe.write(last)
 
 
-def _through(process: subprocess.Popen[bytes], feed: _Feed, said: IO[str]) -> Iterator[Pixels]:
+def _through(process: subprocess.Popen[bytes], feed: _Feed, said: IO[str]) -> Iterator[RgbImage]:
     """What ffmpeg makes of the feed, without the padding."""
     answers, size, made = cast(IO[bytes], process.stdout), math.prod(feed.shape), 0
     with ThreadPoolExecutor(1, thread_name_prefix="feed") as threads:
@@ -109,7 +109,7 @@ def _through(process: subprocess.Popen[bytes], feed: _Feed, said: IO[str]) -> It
                     yield np.frombuffer(data, dtype=np.uint8).reshape(feed.shape)
             feeding.result()
             if process.wait() != 0 or made != feed.wanted:
-                raise EncodingFailed(f"ffmpeg made {made} frames instead of {feed.wanted}: {last_words(said)}")
+                raise EncodingFailed(f"ffmpeg made {made} frames instead of {feed.wanted}: {stderr_tail(said)}")
         finally:
             answers.close()  # whoever wants no more frames: ffmpeg ends on the broken pipe, and then the feed does
             process.wait()
@@ -117,7 +117,7 @@ def _through(process: subprocess.Popen[bytes], feed: _Feed, said: IO[str]) -> It
 
 def _command(*, width: int, height: int, fps: float, to: float) -> list[str]:
     return [
-        *(ffmpeg(), *QUIET, "-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"),
+        *(ffmpeg_path(), *QUIET, "-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"),
         *("-framerate", str(_rate(fps)), "-i", "pipe:0", "-vf", _FILTERS.format(to=_rate(to))),
         *("-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
     ]

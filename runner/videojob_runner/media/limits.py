@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-LARGEST_SCALE: Final = 16.0
-LONGEST_SIDE: Final = 16_384
+MAX_SCALE: Final = 16.0
+MAX_SIDE: Final = 16_384
 """Pixels; H.264 ends there."""
 
 
-def enlarged_size(width: int, height: int, scale: float) -> tuple[int, int]:
+def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
     """Width and height after enlargement. Raises ValueError for a scale or a result out of range."""
-    if not 1 < scale <= LARGEST_SCALE:
-        raise ValueError(f"scale must be above 1 and at most {LARGEST_SCALE:g}, not {scale}")
+    if not 1 < scale <= MAX_SCALE:
+        raise ValueError(f"scale must be above 1 and at most {MAX_SCALE:g}, not {scale}")
     size = round(width * scale), round(height * scale)
-    if max(size) > LONGEST_SIDE:
-        raise ValueError(f"{width}×{height} times {scale:g} has a side above {LONGEST_SIDE} pixels; choose less")
+    if max(size) > MAX_SIDE:
+        raise ValueError(f"{width}×{height} times {scale:g} has a side above {MAX_SIDE} pixels; choose less")
     return size

@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from videojob_runner.errors import BadInput
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
 SOFTWARE: Final = "VideoJob"
 TITLE: Final = "text_prompts"
@@ -36,12 +36,12 @@ _EXIF, _COMMENT = b"\xff\xe1", b"\xff\xfe"
 Items = Mapping[str, object]
 
 
-def as_texts(items: Items) -> dict[str, str]:
+def stringify(items: Items) -> dict[str, str]:
     """Every value as text; None and empty lists as the empty one."""
     return {name: "" if value is None or value == [] else str(value) for name, value in items.items()}
 
 
-def save_picture(path: Path, pixels: Pixels, items: Items | None = None) -> None:
+def save_image(path: Path, pixels: RgbImage, items: Items | None = None) -> None:
     """
     Writes H×W×3 of uint8 in the format that the ending of `path` says, with its items if there are any.
 
@@ -65,7 +65,7 @@ def save_picture(path: Path, pixels: Pixels, items: Items | None = None) -> None
 
 def write_metadata(path: Path, items: Items) -> None:
     """Gives an existing PNG or JPEG these items instead of its own; no pixel changes. Raises ValueError, BadInput."""
-    content = _kind(path)[1](path, as_texts(items))
+    content = _kind(path)[1](path, stringify(items))
     part = path.with_name(f".{path.name}.meta")
     part.write_bytes(content)
     part.replace(path)
@@ -95,7 +95,7 @@ def copy_metadata(source: Path, target: Path) -> None:
 
 def mp4_metadata(items: Items) -> dict[str, str]:
     """The items as `Encoding.metadata`: a title for people, everything for programs, and who made it."""
-    texts = as_texts(items)
+    texts = stringify(items)
     title = {"title": texts[TITLE]} if texts.get(TITLE) else {}
     return title | {"comment": _as_json(texts), "description": f"made by {SOFTWARE}"}
 

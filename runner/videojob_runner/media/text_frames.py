@@ -9,13 +9,13 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
-COLUMNS = 30
+MAX_LINE_CHARS = 30
 """Where the text wraps, in characters."""
 
 
-def simulated_frame(uid: str, *, index: int, total: int, size: tuple[int, int]) -> Pixels:
+def simulated_frame(uid: str, *, index: int, total: int, size: tuple[int, int]) -> RgbImage:
     """
     Frame `index` (0-based) of `total` of TEST mode, as H×W×3; `size` is width × height.
 
@@ -28,12 +28,12 @@ def simulated_frame(uid: str, *, index: int, total: int, size: tuple[int, int]) 
     return np.asarray(picture)
 
 
-def title_card(text: str, *, size: tuple[int, int]) -> Pixels:
+def title_card(text: str, *, size: tuple[int, int]) -> RgbImage:
     """A black H×W×3 with the text in white in its middle; `size` is width × height. Much text gets a smaller font."""
     width, height = size
     picture = Image.new("RGB", size)
     draw = ImageDraw.Draw(picture)
-    lines = wrapped(text)
+    lines = wrap_text(text)
     for letters in range(max(6, width // 18), 4, -1):
         left, top, right, bottom = draw.multiline_textbbox((0, 0), lines, font=_font(letters))
         if right - left <= 0.94 * width and bottom - top <= 0.94 * height:
@@ -44,12 +44,12 @@ def title_card(text: str, *, size: tuple[int, int]) -> Pixels:
     return np.asarray(picture)
 
 
-def wrapped(text: str) -> str:
+def wrap_text(text: str) -> str:
     """The text in lines of at most 30 characters; longer words are cut."""
-    return "\n".join(textwrap.wrap(text, COLUMNS))
+    return "\n".join(textwrap.wrap(text, MAX_LINE_CHARS))
 
 
-def _field(turn: float, *, size: tuple[int, int]) -> Pixels:
+def _field(turn: float, *, size: tuple[int, int]) -> RgbImage:
     """A dark diagonal blend of two hues; `turn` 0…1 goes once round the colour circle."""
     width, height = size
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
@@ -71,7 +71,7 @@ def _draw_text(draw: ImageDraw.ImageDraw, text: str, *, size: tuple[int, int]) -
     middle = (width / 2, height / 2)
     font = _font(max(6, width // 18))
     draw.multiline_text(
-        middle, wrapped(text), font=font, anchor="mm", align="center", fill=(255, 255, 255), stroke_width=1,
+        middle, wrap_text(text), font=font, anchor="mm", align="center", fill=(255, 255, 255), stroke_width=1,
         stroke_fill=(16, 16, 16),
     )  # fmt: skip
 

@@ -14,17 +14,17 @@ from taming.modules.diffusionmodules.model import AttnBlock, Decoder, Upsample
 from torch import nn
 
 from videojob_runner.models.clip.openai import VisionTransformer
-from videojob_runner.models.vqgan.decoder import parts
+from videojob_runner.models.vqgan.decoder import iter_modules
 
-PER_TOKEN: Final = 10
+VALUES_PER_TOKEN: Final = 10
 """What a block keeps of each token, in widths: two norms' inputs, query, key, value, their result, and the MLP's 4."""
 
 
-def kept_by_decoder(decoder: Decoder, positions: int, *, recompute: bool) -> int:
+def decoder_activations(decoder: Decoder, positions: int, *, recompute: bool) -> int:
     """Numbers kept for one picture whose latent has so many positions."""
     statistics = 2 * decoder.norm_out.num_groups  # of each norm
     total = statistics
-    for part in parts(decoder):
+    for part in iter_modules(decoder):
         if isinstance(part, Upsample):
             positions *= 4
         elif recompute:
@@ -36,17 +36,17 @@ def kept_by_decoder(decoder: Decoder, positions: int, *, recompute: bool) -> int
     return int(total + positions * decoder.norm_out.num_channels)
 
 
-def largest_tensor(decoder: Decoder, positions: int) -> int:
+def largest_activation(decoder: Decoder, positions: int) -> int:
     """Numbers of the largest tensor between two of its layers."""
     sizes = []
-    for part in parts(decoder):
+    for part in iter_modules(decoder):
         positions *= 4 if isinstance(part, Upsample) else 1
         channels = part.conv.out_channels if isinstance(part, Upsample) else part.in_channels
         sizes.append(positions * channels)
     return int(max(sizes))
 
 
-def kept_by_tower(tower: Any) -> int:
+def vision_activations(tower: Any) -> int:
     """Numbers that CLIP's picture tower keeps of one view."""
     return _of_transformer(tower) if isinstance(tower, VisionTransformer) else sum(_of_residual(tower))
 
@@ -55,9 +55,9 @@ def _of_transformer(tower: Any) -> int:
     tokens, width = tower.positional_embedding.shape
     blocks, heads = tower.transformer.layers, tower.transformer.resblocks[0].attn.num_heads
     # Besides, a logarithm of each head and two statistics of each norm.
-    full = (blocks - 1) * (PER_TOKEN * width + heads + 4)
+    full = (blocks - 1) * (VALUES_PER_TOKEN * width + heads + 4)
     last = 3 * width + 2  # of all its tokens the last block keeps the norm's input, key and value
-    return int(tokens * (width + 2 + full + last) + PER_TOKEN * width)
+    return int(tokens * (width + 2 + full + last) + VALUES_PER_TOKEN * width)
 
 
 def _of_residual(tower: Any) -> Iterator[int]:

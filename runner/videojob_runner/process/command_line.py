@@ -19,15 +19,15 @@ from videojob_api.contract.layout import MODE_VARIABLE
 
 from videojob_runner.errors import BadConfig
 
-TEST_SECONDS = 10
+DEFAULT_TEST_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CommandLine:
     """The parsed command line; `test_duration` in seconds, ≥ 0."""
 
     mode: RunMode = RunMode.TEST
-    test_duration: int = TEST_SECONDS
+    test_duration: int = DEFAULT_TEST_SECONDS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
         raise BadConfig(f"{message}; try --help")
 
 
-def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
+def parse_command_line(arguments: Sequence[str], environment: Mapping[str, str]) -> CommandLine:
     """The options, by default VIDEOJOB_MODE or TEST, and 10 s. Raises BadConfig, and SystemExit for --help."""
     parser = _Parser(prog="exec.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -46,11 +46,11 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> O
     parser.add_argument(
         *("-d", TEST_DURATION_OPTION, "--test-duration"),
         type=_seconds,
-        default=TEST_SECONDS,
+        default=DEFAULT_TEST_SECONDS,
         help="default %(default)s s",
     )
     parsed = parser.parse_args(arguments)
-    return Options(mode=parse_mode(parsed.mode), test_duration=parsed.test_duration)
+    return CommandLine(mode=parse_mode(parsed.mode), test_duration=parsed.test_duration)
 
 
 def parse_mode(word: str) -> RunMode:

@@ -15,18 +15,18 @@ from pathlib import Path
 import torch
 from videojob_api.contract.layout import ACCELERATOR_VARIABLE
 
-from videojob_runner.engine.device import Device
+from videojob_runner.engine.device import TorchDevice
 from videojob_runner.errors import NoDevice
 from videojob_runner.system.cpu import thread_count
 
 log = logging.getLogger(__name__)
 
-DRIVER = Path("/proc/driver/nvidia/version")
+DRIVER_VERSION_FILE = Path("/proc/driver/nvidia/version")
 
 
-def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | None] | None = None) -> Device:
+def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | None] | None = None) -> TorchDevice:
     """CUDA when it works, else the CPU; raises NoDevice when the environment requires an accelerator."""
-    complaint = (cuda or cuda_complaint)()
+    complaint = (cuda or cuda_problem)()
     if complaint is not None and environment.get(ACCELERATOR_VARIABLE) == "Required":
         raise NoDevice(
             f"runner.accelerator is Required, but CUDA cannot be used: {complaint} (CUDA {torch.version.cuda} in this "
@@ -38,11 +38,13 @@ def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | No
     if complaint is not None:
         log.info("working on the CPU with %d threads: %s", threads, complaint)
         # Another set of instructions rounds otherwise, which guidance turns into another picture.
-        return Device("cpu", {**versions, "device": "cpu", "cpuCapability": torch.backends.cpu.get_cpu_capability()})
-    return Device("cuda", {**versions, "device": torch.cuda.get_device_name(0), "cuda": str(torch.version.cuda)})
+        return TorchDevice(
+            "cpu", {**versions, "device": "cpu", "cpuCapability": torch.backends.cpu.get_cpu_capability()}
+        )
+    return TorchDevice("cuda", {**versions, "device": torch.cuda.get_device_name(0), "cuda": str(torch.version.cuda)})
 
 
-def cuda_complaint() -> str | None:
+def cuda_problem() -> str | None:
     """Why CUDA cannot be used, or None when a number has really been computed there."""
     if not torch.cuda.is_available():
         return "no usable CUDA device is visible"
@@ -53,7 +55,7 @@ def cuda_complaint() -> str | None:
     return None
 
 
-def driver_version(path: Path = DRIVER) -> str:
+def driver_version(path: Path = DRIVER_VERSION_FILE) -> str:
     """The NVIDIA driver's version as the kernel tells it."""
     try:
         found = re.search(r"Kernel Module.*?(\d+\.\d+(?:\.\d+)?)", path.read_text())

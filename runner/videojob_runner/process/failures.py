@@ -11,7 +11,7 @@ from videojob_runner.errors import RunnerError
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def explain(error: Exception) -> Failure:
+def to_failure(error: Exception) -> Failure:
     """The failure that STATUS.json tells; an error of our own speaks for itself."""
     if isinstance(error, RunnerError):
         return _failure(error.reason, str(error))

@@ -1,7 +1,7 @@
 """
 SIGTERM and SIGINT: the first asks, the second insists.
 
-The first sets a flag that the running work looks at between two steps (`Checkpoints.visit`); nothing is torn. The
+The first sets a flag that the running work looks at between two steps (`Checkpointer.maybe_save`); nothing is torn. The
 second ends the process at once with 75, for people who press Ctrl-C twice. Python installs no handler for SIGTERM, and
 the kernel drops it for process 1 of a container, so both are installed here.
 """
@@ -24,26 +24,26 @@ class StopFlag:
     """Set by the first signal; `exit_now` is what the second one does."""
 
     def __init__(self, exit_now: Callable[[int], object] = os._exit) -> None:
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._exit_now = exit_now
 
     def install(self) -> None:
         """Takes SIGTERM and SIGINT; only in the main thread of a process of our own."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.receive)
+            signal.signal(number, self.handle)
 
-    def receive(self, number: int, _frame: FrameType | None = None) -> None:
+    def handle(self, number: int, _frame: FrameType | None = None) -> None:
         """The handler."""
         name = signal.Signals(number).name
-        if self._asked.is_set():
+        if self._requested.is_set():
             self._exit_now(ExitCode.INTERRUPTED)
         log.warning("%s: ending after this step; once more to end at once", name)
-        self._asked.set()
+        self._requested.set()
 
     def is_set(self) -> bool:
         """Whether the run shall end."""
-        return self._asked.is_set()
+        return self._requested.is_set()
 
     def wait(self, seconds: float) -> None:
         """Sleeps, but wakes up when the first signal comes."""
-        self._asked.wait(seconds)
+        self._requested.wait(seconds)

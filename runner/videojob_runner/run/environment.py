@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from videojob_runner.engine.api import Engine, Stop
-from videojob_runner.engine.device import Device
+from videojob_runner.engine.api import Engine, StopSignal
+from videojob_runner.engine.device import TorchDevice
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class RuntimeEnvironment:
     """What a run takes from its process; `run.main` and the tests fill it in."""
 
     environment: Mapping[str, str]
-    stop: Stop
+    stop: StopSignal
     clock: Callable[[], float]
     """Seconds that never go back."""
     sleep: Callable[[float], object]
-    engine: Callable[[str], Engine[Any]]
+    load_engine: Callable[[str], Engine[Any]]
     """The engine by its pipeline's name. Raises BadConfig."""
-    device: Callable[[Mapping[str, str]], Device]
+    choose_device: Callable[[Mapping[str, str]], TorchDevice]
     """The device that the environment asks for. Raises NoDevice."""

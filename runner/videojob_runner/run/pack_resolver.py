@@ -14,14 +14,14 @@ PACKS_VARIABLE = "VIDEOJOB_PACKS"
 DESCRIPTION = "pack.json"
 
 
-def built_in_folder(environment: Mapping[str, str]) -> Path:
+def built_in_packs(environment: Mapping[str, str]) -> Path:
     """Where the built-in packs lie: as the environment says, or in the package itself."""
     named = environment.get(PACKS_VARIABLE)
     return Path(named) if named else Path(__file__).resolve().parents[1] / "models" / "builtin"
 
 
-class PackFolders:
-    """The folders of a job's packs by role (`engine.Models`)."""
+class PackResolver:
+    """The folders of a job's packs by role (`engine.api.ModelResolver`)."""
 
     def __init__(self, sources: Iterable[ModelSource], *, inputs: Path, built_in: Path) -> None:
         self._sources = {source.role: source for source in sources}
@@ -36,7 +36,7 @@ class PackFolders:
         if not description.is_file():
             raise BadInput(f"models.{role}: there is no pack in {folder}: {DESCRIPTION} is missing")
         if source is not None and source.digest is not None:
-            _check(description, source.digest, role=role)
+            _check_digest(description, source.digest, role=role)
         return folder
 
     def _place(self, source: ModelSource, *, default: str) -> Path:
@@ -49,7 +49,7 @@ class PackFolders:
         return folder
 
 
-def _check(description: Path, promised: str, *, role: str) -> None:
+def _check_digest(description: Path, promised: str, *, role: str) -> None:
     found = hashlib.sha256(description.read_bytes()).hexdigest()
     if found != promised.removeprefix("sha256:"):
         raise UnsafeCheckpoint(f"models.{role}: {description} has sha256:{found}, not {promised} as the job says")

@@ -15,17 +15,17 @@ from pathlib import Path
 from videojob_api.pipelines.base import UPSCALER
 from videojob_api.resource.post import Audio, Upscale
 
-from videojob_runner.contract.job import Job
-from videojob_runner.engine.api import Progress, RunContext, Stop
+from videojob_runner.contract.job import RunnerJob
+from videojob_runner.engine.api import ProgressCallback, StopSignal, TaskContext
 from videojob_runner.errors import BadConfig, Interrupted
-from videojob_runner.media.frame_stream import Footage, Frame, add_sound, interpolate, upscale
-from videojob_runner.media.limits import enlarged_size
+from videojob_runner.media.frame_stream import FrameStream, StreamFrame, add_audio, interpolate, upscale
+from videojob_runner.media.limits import scaled_size
 
-Step = Callable[[Footage], Footage]
+FrameTransform = Callable[[FrameStream], FrameStream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class PostOutput:
     """Where large frames are kept, and whether those that lie there are this job's own."""
 
     folder: Path
@@ -33,42 +33,48 @@ class Kept:
 
 
 @dataclass(slots=True)
-class SharedProgress:
+class CombinedProgress:
     """One scale for the engine's units of work and the frames that go through the steps after it (quirk Q-10)."""
 
-    tell: Progress
-    later: int
+    report: ProgressCallback
+    post_frames: int
     """Frames that will go through the steps; 0 where only the engine knows."""
-    told: int = 0
+    engine_total: int = 0
     """The engine's own total."""
 
     def __call__(self, done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
-        """The engine's word (`engine.Progress`)."""
-        self.told = total
-        self.tell(done, total + self.later, message, metrics=metrics)
+        """The engine's word (`engine.api.ProgressCallback`)."""
+        self.engine_total = total
+        self.report(done, total + self.post_frames, message, metrics=metrics)
 
-    def watched(self, footage: Footage, *, stop: Stop) -> Footage:
+    def track(self, footage: FrameStream, *, stop: StopSignal) -> FrameStream:
         """The footage, each frame of it told, and Interrupted raised between two of them when the run shall stop."""
         return replace(footage, frames=self._told_one_by_one(footage, stop))
 
-    def _told_one_by_one(self, footage: Footage, stop: Stop) -> Iterator[Frame]:
+    def _told_one_by_one(self, footage: FrameStream, stop: StopSignal) -> Iterator[StreamFrame]:
         for done, frame in enumerate(footage.frames, start=1):
             if stop.is_set():
                 raise Interrupted(f"stopped before frame {done} went through the steps after the engine")
             yield frame
-            if done <= self.later:
-                self.tell(self.told + done, self.told + self.later, f"after the engine: frame {done} of {self.later}")
+            if done <= self.post_frames:
+                self.report(
+                    self.engine_total + done,
+                    self.engine_total + self.post_frames,
+                    f"after the engine: frame {done} of {self.post_frames}",
+                )
 
 
-def prepared(job: Job, context: RunContext, kept: Kept, *, progress: SharedProgress) -> list[Step]:
+def build_post_steps(
+    job: RunnerJob, context: TaskContext, kept: PostOutput, *, progress: CombinedProgress
+) -> list[FrameTransform]:
     """The job's steps, watched, with all they need at hand. Raises BadConfig, BadInput, UnsafeCheckpoint."""
-    steps: list[Step] = [partial(progress.watched, stop=context.stop)] if job.post else []
+    steps: list[FrameTransform] = [partial(progress.track, stop=context.stop)] if job.post else []
     size = job.size
     for index, step in enumerate(job.post):
         field = f"post[{index}]"
         if step.upscale is not None:
             size = _larger(size, step.upscale, field=field)
-            place = Kept(folder=kept.folder / f"{index + 1}-upscale", resume=kept.resume)
+            place = PostOutput(folder=kept.folder / f"{index + 1}-upscale", resume=kept.resume)
             steps.append(_upscaling(step.upscale, context, place))
         elif step.interpolate is not None:
             steps.append(_interpolating(step.interpolate.fps))
@@ -79,12 +85,12 @@ def prepared(job: Job, context: RunContext, kept: Kept, *, progress: SharedProgr
 
 def _larger(size: tuple[int, int], step: Upscale, *, field: str) -> tuple[int, int]:
     try:
-        return enlarged_size(*size, step.scale)
+        return scaled_size(*size, step.scale)
     except ValueError as error:
         raise BadConfig(str(error), field=f"{field}.upscale.scale") from None
 
 
-def _upscaling(step: Upscale, context: RunContext, kept: Kept) -> Step:
+def _upscaling(step: Upscale, context: TaskContext, kept: PostOutput) -> FrameTransform:
     # Here rather than above: they import torch, which TEST must not.
     from videojob_runner.models.packs.reader import Pack  # noqa: PLC0415
     from videojob_runner.models.upscaler.model import Upscaler  # noqa: PLC0415
@@ -97,11 +103,11 @@ def _upscaling(step: Upscale, context: RunContext, kept: Kept) -> Step:
     )
 
 
-def _interpolating(fps: int) -> Step:
+def _interpolating(fps: int) -> FrameTransform:
     return lambda footage: interpolate(footage, fps=fps)
 
 
-def _with_sound(step: Audio, context: RunContext, *, field: str) -> Step:
+def _with_sound(step: Audio, context: TaskContext, *, field: str) -> FrameTransform:
     source = context.input_file(step.input, field=field)
-    add_sound(Footage(frames=(), fps=1), source)  # raises now rather than after the engine's hours
-    return lambda footage: add_sound(footage, source)
+    add_audio(FrameStream(frames=(), fps=1), source)  # raises now rather than after the engine's hours
+    return lambda footage: add_audio(footage, source)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from videojob_runner.contract.job import Job
-from videojob_runner.engine.api import Progress, Stop
+from videojob_runner.contract.job import RunnerJob
+from videojob_runner.engine.api import ProgressCallback, StopSignal
 from videojob_runner.errors import Interrupted
 from videojob_runner.media.frames import FrameWriter
 from videojob_runner.media.text_frames import simulated_frame
 
 
-def frames_to_simulate(job: Job, *, seconds: int) -> int:
+def simulated_frame_count(job: RunnerJob, *, seconds: int) -> int:
     """As many as the real work would make; where only the engine knows, as many as `seconds` of video take."""
-    return job.test_frames or max(1, round(job.fps * seconds))
+    return job.simulated_frames or max(1, round(job.fps * seconds))
 
 
 def simulate(
-    job: Job, frames: FrameWriter, progress: Progress, *, seconds: int, stop: Stop, clock: Callable[[], float]
+    job: RunnerJob,
+    frames: FrameWriter,
+    progress: ProgressCallback,
+    *,
+    seconds: int,
+    stop: StopSignal,
+    clock: Callable[[], float],
 ) -> int:
     """
     Makes the frames within `seconds` of wall time and returns how many; sleeps by `stop.wait`.
 
     Raises Interrupted when asked to stop.
     """
-    total, began = frames_to_simulate(job, seconds=seconds), clock()
+    total, began = simulated_frame_count(job, seconds=seconds), clock()
     for index in range(total):
         frames.write(index, simulated_frame(job.uid, index=index, total=total, size=job.size))
         frames.flush()

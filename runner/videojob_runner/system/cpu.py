@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+CGROUP2_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+CGROUP1_CPU_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 
 
 def thread_count(environment: Mapping[str, str]) -> int:
@@ -20,7 +20,7 @@ def thread_count(environment: Mapping[str, str]) -> int:
     return max(1, math.ceil(min(cores, cpu_limit() or cores)))
 
 
-def cpu_limit(version_2: Path = CPU_MAX, version_1: Path = CPU_QUOTA) -> float | None:
+def cpu_limit(version_2: Path = CGROUP2_CPU_MAX, version_1: Path = CGROUP1_CPU_QUOTA) -> float | None:
     """The container's CPU limit in cores, from its cgroup; None when it has none."""
     try:
         quota, period = version_2.read_text().split()

@@ -15,12 +15,12 @@ MMAP_MAX: Final = -4
 """mallopt(3)'s M_MMAP_MAX: how many blocks may be taken from the system one by one."""
 TRIM_THRESHOLD: Final = -1
 """M_TRIM_THRESHOLD: how many free bytes at the heap's end are given back."""
-LARGEST: Final = 2**31 - 1
+INT_MAX: Final = 2**31 - 1
 
 
-def keep_freed_memory() -> bool:
+def disable_heap_trimming() -> bool:
     """Lets this process keep what it frees, from now on; returns whether the C library knows how."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, LARGEST))
+    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, INT_MAX))

@@ -20,16 +20,16 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from videojob_runner.errors import BadInput
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
 
-def to_pixels(picture: Tensor) -> Pixels:
+def to_pixels(picture: Tensor) -> RgbImage:
     """The array of a tensor picture."""
     scaled = (picture.detach()[0].clamp(0, 1) * 255).to(torch.uint8)
     return scaled.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
-def to_tensor(pixels: Pixels, *, device: str = "cpu") -> Tensor:
+def to_tensor(pixels: RgbImage, *, device: str = "cpu") -> Tensor:
     """The tensor picture of an array."""
     return torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None].float() / 255
 
@@ -38,17 +38,17 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 
-def read_picture(path: Path, *, size: Size, field: str) -> Pixels:
+def read_image(path: Path, *, size: Size, field: str) -> RgbImage:
     """The picture in `path`, stretched to `size` by Lanczos. Raises BadInput naming `field`."""
     return read_resized(path, lambda _: size, field=field)
 
 
-def read_prompt_picture(path: Path, *, area: int, field: str) -> Pixels:
+def read_image_within(path: Path, *, area: int, field: str) -> RgbImage:
     """The picture in `path` in its own proportions, shrunk to at most `area` pixels. Raises BadInput naming `field`."""
-    return read_resized(path, lambda size: within_area(size, area), field=field)
+    return read_resized(path, lambda size: limit_area(size, area), field=field)
 
 
-def within_area(size: Size, area: int) -> Size:
+def limit_area(size: Size, area: int) -> Size:
     """`size` when it has no more pixels than `area`, else the like of it that has about as many (§2.10)."""
     width, height = size
     pixels = min(width * height, area)
@@ -56,20 +56,20 @@ def within_area(size: Size, area: int) -> Size:
     return max(round(sides[0]), 1), max(round(sides[1]), 1)
 
 
-def picture_size(path: Path, *, field: str) -> Size:
+def read_image_size(path: Path, *, field: str) -> Size:
     """Width and height of the picture in `path`. Raises BadInput naming `field`."""
-    with opened(path, field=field) as image:
+    with open_image(path, field=field) as image:
         return image.size
 
 
-def read_resized(path: Path, choose: Callable[[Size], Size], *, field: str) -> Pixels:
+def read_resized(path: Path, choose: Callable[[Size], Size], *, field: str) -> RgbImage:
     """The picture in `path`, brought by Lanczos to the size that `choose` makes of its own. Raises BadInput."""
-    with opened(path, field=field) as image:
+    with open_image(path, field=field) as image:
         return np.asarray(image.convert("RGB").resize(choose(image.size), Image.Resampling.LANCZOS))
 
 
 @contextmanager
-def opened(path: Path, *, field: str) -> Iterator[Image.Image]:
+def open_image(path: Path, *, field: str) -> Iterator[Image.Image]:
     """The picture in `path`, unpacked when it is used; whatever is wrong with it becomes a BadInput naming `field`."""
     try:
         with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from torch import nn
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
-def shortened(network: nn.Module, kind: torch.dtype) -> None:
+def cast_weights(network: nn.Module, kind: torch.dtype) -> None:
     """Keeps the weights of matrix products and convolutions in `kind`, as autocast would have them at every call."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -19,7 +19,7 @@ def shortened(network: nn.Module, kind: torch.dtype) -> None:
             module.in_proj_weight.data = module.in_proj_weight.to(kind)
 
 
-def frozen(network: NetworkT, device: str) -> NetworkT:
+def freeze(network: NetworkT, device: str) -> NetworkT:
     """The network on `device`, never to be trained; channels-last on CUDA (on CPUs that measured slower)."""
     network.requires_grad_(False).eval().to(device)
     if device.startswith("cuda"):

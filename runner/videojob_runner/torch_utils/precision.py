@@ -10,30 +10,30 @@ from videojob_api.pipelines.vqgan_clip import Precision
 
 from videojob_runner.errors import BadConfig
 
-PRECISIONS: Final[Mapping[Precision, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-CAPABILITIES: Final = ("avx512_bf16", "amx_bf16", "bf16")
+DTYPES: Final[Mapping[Precision, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BF16_CAPABILITIES: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """Any of which, on x86 or ARM, stands for arithmetic in bfloat16."""
 
 
-def computes_bfloat16(device: str) -> bool:
+def has_native_bfloat16(device: str) -> bool:
     """Whether the device does so natively. A CPU that imitates it takes some hundred times float32's time."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return any(torch.cpu.get_capabilities().get(name, False) for name in CAPABILITIES)
+    return any(torch.cpu.get_capabilities().get(name, False) for name in BF16_CAPABILITIES)
 
 
-def precision_of(wanted: Precision | None, *, device: str, field: str) -> torch.dtype:
+def resolve_dtype(wanted: Precision | None, *, device: str, field: str) -> torch.dtype:
     """
     What is wanted; or bfloat16 where CUDA computes it natively, and float32 elsewhere, as upstream does.
 
     Raises BadConfig naming `field` for bfloat16 on a device that only imitates it.
     """
-    native = computes_bfloat16(device)
+    native = has_native_bfloat16(device)
     if wanted == "bfloat16" and not native:
         message = (
             f"this node's {device} computes no bfloat16 and would take hours; ask for float32, or for another node"
         )
         raise BadConfig(message, field=field)
     if wanted is not None:
-        return PRECISIONS[wanted]
+        return DTYPES[wanted]
     return torch.bfloat16 if native and device.startswith("cuda") else torch.float32

@@ -31,20 +31,20 @@ def held_out() -> dataset.Pairs:
 
 
 def test_it_is_better_than_bicubic_on_pictures_it_has_not_seen(upscaler: Upscaler, held_out: dataset.Pairs) -> None:
-    bicubic, ours = (train.decibels(each, held_out) for each in (train.bicubic, upscaler.enlarge))
+    bicubic, ours = (train.decibels(each, held_out) for each in (train.bicubic, upscaler.upscale))
     assert ours - bicubic >= PROMISED_DECIBELS, (ours, bicubic)
 
 
 def test_the_card_says_what_is_measured(upscaler: Upscaler, held_out: dataset.Pairs) -> None:
     card = json.loads((SHIPPED / "pack.json").read_text())["card"]
     assert card["psnr"]["bicubic"] == pytest.approx(train.decibels(train.bicubic, held_out), abs=0.02)
-    assert card["psnr"][train.NAME] == pytest.approx(train.decibels(upscaler.enlarge, held_out), abs=0.02)
+    assert card["psnr"][train.NAME] == pytest.approx(train.decibels(upscaler.upscale, held_out), abs=0.02)
     assert (card["pairs"], card["seed"]) == (train.HELD_OUT, dataset.HELD_OUT_SEED)
 
 
 def test_it_is_better_on_most_single_pictures_too(upscaler: Upscaler, held_out: dataset.Pairs) -> None:
     singles = [dataset.Pairs(held_out.large[i : i + 1], held_out.small[i : i + 1]) for i in range(train.HELD_OUT)]
-    wins = [train.decibels(upscaler.enlarge, each) > train.decibels(train.bicubic, each) for each in singles]
+    wins = [train.decibels(upscaler.upscale, each) > train.decibels(train.bicubic, each) for each in singles]
     assert sum(wins) > 0.6 * len(wins)
 
 
@@ -57,7 +57,7 @@ def test_it_is_small_and_says_how_it_was_made() -> None:
 
 def test_flat_colour_stays_flat_and_itself(upscaler: Upscaler) -> None:
     flat = np.full((32, 32, 3), (40, 160, 60), dtype=np.uint8)
-    inside = upscaler.enlarge(flat)[16:-16, 16:-16].astype(int)
+    inside = upscaler.upscale(flat)[16:-16, 16:-16].astype(int)
     assert np.abs(inside - flat[0, 0]).max() <= 6
 
 

@@ -13,15 +13,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import StatusDetails
-from videojob_runner.engine.api import Engine, Film, Outcome, RunContext
-from videojob_runner.engine.device import Device
-from videojob_runner.process.command_line import Options
+from videojob_runner.engine.api import Engine, FrameComposer, TaskContext, TaskResult
+from videojob_runner.engine.device import TorchDevice
+from videojob_runner.process.command_line import CommandLine
 from videojob_runner.process.main import run
 from videojob_runner.process.signals import StopFlag
-from videojob_runner.run.environment import World
+from videojob_runner.run.environment import RuntimeEnvironment
 
-FLAT: dict[str, Any] = {"prompt": "a red circle", "unique_id": "a b", "num_frames": 3, "width": 32, "height": 32}
-OURS: dict[str, Any] = {
+LEGACY_CONFIG: dict[str, Any] = {
+    "prompt": "a red circle",
+    "unique_id": "a b",
+    "num_frames": 3,
+    "width": 32,
+    "height": 32,
+}
+RUNNER_CONFIG: dict[str, Any] = {
     "apiVersion": "runner.videojobs.dev/v1",
     "uid": "4711",
     "pipeline": {"vqganClip": {"width": 32, "height": 32, "video": {"prompts": "a red circle", "frames": 3}}},
@@ -34,7 +40,7 @@ class AnyConfig(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-Recipe = Callable[[RunContext], None]
+EngineBody = Callable[[TaskContext], None]
 
 
 @dataclass
@@ -42,29 +48,29 @@ class FakeEngine:
     """Makes `frames` grey frames, one unit of work each; `before` and `after_each` are what else happens."""
 
     frames: int = 3
-    before: Recipe = lambda context: None
-    after_each: Callable[[RunContext, int], None] = lambda context, index: None
+    before: EngineBody = lambda context: None
+    after_each: Callable[[TaskContext, int], None] = lambda context, index: None
     said: int | None = None
-    film: Film | None = None
+    film: FrameComposer | None = None
     configs: list[Any] = field(default_factory=list)
-    contexts: list[RunContext] = field(default_factory=list)
+    contexts: list[TaskContext] = field(default_factory=list)
     Config: type[Any] = AnyConfig
 
-    def run(self, config: Any, context: RunContext) -> Outcome:
+    def run(self, config: Any, context: TaskContext) -> TaskResult:
         self.configs.append(config)
         self.contexts.append(context)
         self.before(context)
-        saved = context.checkpoint.newest()
+        saved = context.checkpoints.latest()
         first = int((saved / "done").read_text()) if saved else 0
         for index in range(first, self.frames):
             context.frames.write(index, np.full((32, 32, 3), 10 * index, dtype=np.uint8))
-            if context.preview.is_wanted():
+            if context.preview.is_due():
                 context.preview.show(np.full((32, 32, 3), 10 * index + 5, dtype=np.uint8))
             context.progress(index + 1, self.frames, f"frame {index + 1}", metrics={"loss": 1 / (index + 1)})
             self.after_each(context, index)
             done = str(index + 1)
-            context.checkpoint.visit(index + 1, lambda folder, done=done: save(folder, done))  # type: ignore[misc]
-        return Outcome(frames=self.said if self.said is not None else self.frames, film=self.film)
+            context.checkpoints.maybe_save(index + 1, lambda folder, done=done: save(folder, done))  # type: ignore[misc]
+        return TaskResult(frames=self.said if self.said is not None else self.frames, composer=self.film)
 
 
 def save(folder: Path, done: str) -> None:
@@ -103,19 +109,19 @@ class ManualStop(StopFlag):
         self._clock.now += seconds
 
 
-def outside(environment: Mapping[str, str], *, engine: Engine[Any]) -> World:
+def outside(environment: Mapping[str, str], *, engine: Engine[Any]) -> RuntimeEnvironment:
     """A world with the system's own time, and one engine."""
-    return World(
+    return RuntimeEnvironment(
         environment=environment,
         stop=StopFlag(),
         clock=time.monotonic,
         sleep=time.sleep,
-        engine=lambda _name: engine,
-        device=lambda _environment: Device("cpu"),
+        load_engine=lambda _name: engine,
+        choose_device=lambda _environment: TorchDevice("cpu"),
     )
 
 
-class Bench:
+class RunnerHarness:
     """One IO folder and everything to run on it."""
 
     def __init__(self, root: Path, config: Mapping[str, Any] | None = None) -> None:
@@ -140,15 +146,15 @@ class Bench:
 
     def run(self, mode: RunMode = RunMode.TEST, *, seconds: int = 9, engine: Engine[Any] | None = None) -> int:
         """The exit code of one run."""
-        world = World(
+        world = RuntimeEnvironment(
             environment=self.environment,
             stop=self.stop,
             clock=self.clock,
             sleep=self.sleep,
-            engine=lambda _name: engine or FakeEngine(),
-            device=lambda _environment: Device("cpu", {"torch": "none"}),
+            load_engine=lambda _name: engine or FakeEngine(),
+            choose_device=lambda _environment: TorchDevice("cpu", {"torch": "none"}),
         )
-        return run(Options(mode=mode, test_duration=seconds), world)
+        return run(CommandLine(mode=mode, test_duration=seconds), world)
 
     @property
     def status(self) -> str:

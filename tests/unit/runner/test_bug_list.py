@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import parse_status_line
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.errors import BadConfig
-from videojob_runner.media.frames import FrameWriter, Pixels
-from videojob_runner.process.command_line import parse_options
+from videojob_runner.media.frames import FrameWriter, RgbImage
+from videojob_runner.process.command_line import parse_command_line
 from videojob_runner.process.main import main
 
-from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine
+from tests.unit.runner.fakes import LEGACY_CONFIG, RUNNER_CONFIG, FakeEngine, RunnerHarness
 
 
 def failing(error: Exception) -> FakeEngine:
-    def fail(_context: RunContext) -> None:
+    def fail(_context: TaskContext) -> None:
         raise error
 
     return FakeEngine(before=fail)
@@ -26,22 +26,22 @@ def failing(error: Exception) -> FakeEngine:
 
 @pytest.mark.parametrize("image", ["", "None"])
 def test_row_1_without_a_seed_image_the_work_ends_with_a_video(tmp_path: Path, image: str) -> None:
-    bench = Bench(tmp_path, FLAT | {"init_image": image})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"init_image": image})
     assert bench.run(RunMode.PROD) == 0
     assert (bench.status, bench.videos) == ("COMPLETED a b a_b.mp4", ["a_b.mp4"])
 
 
-@pytest.mark.parametrize("config", [FLAT, FLAT | {"init_image": None}])
+@pytest.mark.parametrize("config", [LEGACY_CONFIG, LEGACY_CONFIG | {"init_image": None}])
 def test_row_2_a_missing_or_null_init_image_means_none(tmp_path: Path, config: dict[str, Any]) -> None:
-    engine, bench = FakeEngine(), Bench(tmp_path, config)
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, config)
     assert bench.run(RunMode.PROD, engine=engine) == 0
     assert not hasattr(engine.configs[0], "initImage")
 
 
 def test_row_3_a_seed_image_that_is_not_there_fails_at_once(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"init_image": "no.jpg"})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"init_image": "no.jpg"})
 
-    def open_image(context: RunContext) -> None:
+    def open_image(context: TaskContext) -> None:
         context.input_file("no.jpg", field="init_image")
 
     assert bench.run(RunMode.PROD, engine=FakeEngine(before=open_image)) == 65
@@ -50,9 +50,9 @@ def test_row_3_a_seed_image_that_is_not_there_fails_at_once(tmp_path: Path) -> N
 
 
 def test_row_3_a_target_image_fails_at_once_too(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"target_images": "no.jpg"})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"target_images": "no.jpg"})
 
-    def open_picture(context: RunContext) -> None:
+    def open_picture(context: TaskContext) -> None:
         context.input_file("no.jpg", field="imagePrompts")
 
     assert bench.run(RunMode.PROD, engine=FakeEngine(before=open_picture)) == 65
@@ -61,13 +61,13 @@ def test_row_3_a_target_image_fails_at_once_too(tmp_path: Path) -> None:
 
 
 def test_row_4_a_prompt_the_engine_cannot_read_fails_at_once(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"prompt": "note:: a cat"})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"prompt": "note:: a cat"})
     assert bench.run(RunMode.PROD, engine=failing(BadConfig("cannot be read", field="prompts"))) == 64
     assert (bench.status, bench.failure) == ("FAILED a b", ("BadConfig", "prompts: cannot be read"))
 
 
 def test_row_6_memory_that_ends_while_models_load_is_a_failure_with_a_remedy(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD, engine=failing(MemoryError())) == 70
     assert bench.status == "FAILED a b"
     assert "smaller picture" in bench.failure[1]
@@ -75,29 +75,29 @@ def test_row_6_memory_that_ends_while_models_load_is_a_failure_with_a_remedy(tmp
 
 @pytest.mark.parametrize("prompt", ["", "  ", " | "])
 def test_row_7_an_empty_prompt_fails_before_anything_starts(tmp_path: Path, prompt: str) -> None:
-    engine, bench = FakeEngine(), Bench(tmp_path, FLAT | {"prompt": prompt})
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, LEGACY_CONFIG | {"prompt": prompt})
     assert bench.run(RunMode.PROD, engine=engine) == 64
     assert (bench.status, engine.contexts) == ("FAILED a b", [])
 
 
 def test_row_8_test_mode_leaves_the_video_it_speaks_of(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     bench.run(RunMode.TEST)
     video = tmp_path / "output" / str(parse_status_line(bench.status).video)
     assert video.stat().st_size > 500
 
 
 def test_row_9_odd_sizes_make_a_video(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"width": 33, "height": 31})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"width": 33, "height": 31})
     assert bench.run(RunMode.TEST) == 0
     assert (tmp_path / "output" / "a_b.mp4").stat().st_size > 500
 
 
 def test_row_9_an_encoder_that_fails_is_not_called_completed(tmp_path: Path) -> None:
-    def another_size(context: RunContext, index: int) -> None:
+    def another_size(context: TaskContext, index: int) -> None:
         context.frames.write(index, np.zeros((8 + index, 8, 3), np.uint8))
 
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=another_size)) == 70
     assert (bench.status, bench.videos, bench.failure[0]) == ("FAILED a b", [], "EncodingFailed")
 
@@ -105,7 +105,7 @@ def test_row_9_an_encoder_that_fails_is_not_called_completed(tmp_path: Path) -> 
 @pytest.mark.parametrize("frames", [0, -1])
 @pytest.mark.parametrize("mode", [RunMode.TEST, RunMode.PROD])
 def test_row_10_no_or_fewer_frames_are_a_bad_configuration(tmp_path: Path, mode: RunMode, frames: int) -> None:
-    bench = Bench(tmp_path, FLAT | {"num_frames": frames})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"num_frames": frames})
     assert bench.run(mode) == 64
     assert bench.status == "FAILED a b"
     assert bench.failure[1].startswith("num_frames")
@@ -122,7 +122,7 @@ def test_row_11_names_sort_like_frames_however_many_there_are(tmp_path: Path, to
 
 @pytest.mark.parametrize("word", ["test", "Test", "tEsT"])
 def test_row_12_a_mode_means_the_same_in_any_case(word: str) -> None:
-    assert parse_options([f"--mode={word}"], {}).mode is RunMode.TEST
+    assert parse_command_line([f"--mode={word}"], {}).mode is RunMode.TEST
 
 
 def with_old_frames(tmp_path: Path) -> Path:
@@ -153,7 +153,7 @@ def test_row_13_neither_does_a_word_that_is_no_mode(tmp_path: Path, monkeypatch:
 
 def test_row_13_neither_does_a_bad_configuration(tmp_path: Path) -> None:
     frame = with_old_frames(tmp_path)
-    bench = Bench(tmp_path, FLAT | {"num_frames": 0})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"num_frames": 0})
     assert bench.run(RunMode.PROD) == 64
     assert frame.exists()
 
@@ -161,7 +161,7 @@ def test_row_13_neither_does_a_bad_configuration(tmp_path: Path) -> None:
 def test_row_13_a_good_configuration_clears_the_frames_of_another_job(tmp_path: Path) -> None:
     frame = with_old_frames(tmp_path)
     (tmp_path / "output" / "frames" / "00777.png").write_bytes(b"x")
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.TEST) == 0
     assert bench.frames == ["00000.png", "00001.png", "00002.png"]
     assert frame.read_bytes() != b"the frame of yesterday"
@@ -169,7 +169,7 @@ def test_row_13_a_good_configuration_clears_the_frames_of_another_job(tmp_path: 
 
 def test_row_14_the_word_of_yesterday_is_gone_before_anything_else(tmp_path: Path) -> None:
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     word_at_load: list[str] = []
     bench.run(RunMode.PROD, engine=FakeEngine(before=lambda context: word_at_load.append(bench.status)))
     assert word_at_load == ["STARTING 4711"]
@@ -177,14 +177,14 @@ def test_row_14_the_word_of_yesterday_is_gone_before_anything_else(tmp_path: Pat
 
 def test_row_14_it_is_gone_even_when_there_is_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
-    bench = Bench(tmp_path)
+    bench = RunnerHarness(tmp_path)
     assert bench.run(RunMode.PROD) == 64
     assert bench.status == "FAILED unknown"
     assert "there is no" in bench.failure[1]
 
 
 def test_row_15_a_first_prompt_of_spaces_only_is_skipped(tmp_path: Path) -> None:
-    engine, bench = FakeEngine(), Bench(tmp_path, FLAT | {"prompt": "  | a cat:2"})
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, LEGACY_CONFIG | {"prompt": "  | a cat:2"})
     assert bench.run(RunMode.PROD, engine=engine) == 0
     assert engine.configs[0].timelapse["prompts"] == "a cat:2"
 
@@ -192,7 +192,7 @@ def test_row_15_a_first_prompt_of_spaces_only_is_skipped(tmp_path: Path) -> None
 def test_row_16_writing_a_frame_does_not_hold_up_the_engine(tmp_path: Path) -> None:
     disk, written = threading.Event(), []
 
-    def slow_disk(path: Path, pixels: Pixels, text: object) -> None:
+    def slow_disk(path: Path, pixels: RgbImage, text: object) -> None:
         disk.wait()
         written.append(path.name)
 
@@ -206,7 +206,7 @@ def test_row_16_writing_a_frame_does_not_hold_up_the_engine(tmp_path: Path) -> N
 
 
 def test_row_17_a_surprise_says_what_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD, engine=failing(KeyError("colour"))) == 70
     assert bench.failure == ("InternalError", "KeyError: 'colour'")
     assert "Traceback" in caplog.text

@@ -10,41 +10,41 @@ import pytest
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import parse_status_line
 from videojob_runner.contract.job import video_name
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.errors import BadInput
-from videojob_runner.process.command_line import parse_options
+from videojob_runner.process.command_line import parse_command_line
 from videojob_runner.process.main import main
 
-from tests.unit.runner.fakes import FLAT, Bench, FakeEngine
+from tests.unit.runner.fakes import LEGACY_CONFIG, FakeEngine, RunnerHarness
 
 
 def test_q_01_without_a_seed_image_there_is_a_video_and_without_any_prompt_nothing_starts(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD) == 0
     assert bench.videos == ["a_b.mp4"]
     engine = FakeEngine()
-    bench.configure(FLAT | {"prompt": " | "})
+    bench.configure(LEGACY_CONFIG | {"prompt": " | "})
     assert bench.run(RunMode.PROD, engine=engine) == 64
     assert (bench.status, engine.contexts) == ("FAILED a b", [])
 
 
 def test_q_02_a_missing_or_null_init_image_is_none(tmp_path: Path) -> None:
-    for config in (FLAT, FLAT | {"init_image": None}):
-        assert Bench(tmp_path, config).run(RunMode.PROD) == 0
+    for config in (LEGACY_CONFIG, LEGACY_CONFIG | {"init_image": None}):
+        assert RunnerHarness(tmp_path, config).run(RunMode.PROD) == 0
 
 
 def test_q_03_a_failure_before_the_first_iteration_is_a_failure(tmp_path: Path) -> None:
-    def load(_context: RunContext) -> None:
+    def load(_context: TaskContext) -> None:
         raise BadInput("models.generator: there is no pack")
 
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine(before=load)) == 65
     assert (bench.status, bench.failure) == ("FAILED a b", ("BadInput", "models.generator: there is no pack"))
 
 
 @pytest.mark.parametrize("size", [{}, {"width": 33, "height": 31}])
 def test_q_04_completed_means_that_the_video_is_there(tmp_path: Path, size: dict[str, int]) -> None:
-    bench = Bench(tmp_path, FLAT | size)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | size)
     assert bench.run(RunMode.TEST) == 0
     assert (tmp_path / "output" / str(parse_status_line(bench.status).video)).stat().st_size > 500
 
@@ -54,7 +54,7 @@ def test_q_05_target_images_lie_below_the_input_folder(tmp_path: Path, monkeypat
     elsewhere.mkdir()
     (elsewhere / "red.png").write_bytes(b"not this one")
     monkeypatch.chdir(elsewhere)
-    bench, found = Bench(tmp_path, FLAT | {"target_images": "red.png:0.5"}), list[Path]()
+    bench, found = RunnerHarness(tmp_path, LEGACY_CONFIG | {"target_images": "red.png:0.5"}), list[Path]()
     (tmp_path / "input" / "red.png").write_bytes(b"this one")
     engine = FakeEngine(before=lambda context: found.append(context.input_file("red.png", field="imagePrompts")))
     assert bench.run(RunMode.PROD, engine=engine) == 0
@@ -64,33 +64,33 @@ def test_q_05_target_images_lie_below_the_input_folder(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("word", ["test_fail", "Test_Fail", "TEST_FAIL"])
 def test_q_06_the_case_of_a_mode_does_not_matter(word: str) -> None:
-    assert parse_options([f"--mode={word}"], {}).mode is RunMode.TEST_FAIL
+    assert parse_command_line([f"--mode={word}"], {}).mode is RunMode.TEST_FAIL
 
 
 def test_q_07_yesterday_s_status_is_gone_first(tmp_path: Path) -> None:
     """That no reader ever sees half a line is tested beside the writer."""
     (tmp_path / "STATUS").write_text("COMPLETED yesterday yesterday.mp4")
-    bench, seen = Bench(tmp_path, FLAT), list[str]()
+    bench, seen = RunnerHarness(tmp_path, LEGACY_CONFIG), list[str]()
     bench.run(RunMode.PROD, engine=FakeEngine(before=lambda context: seen.append(bench.status)))
     assert seen == ["STARTING a b"]
 
 
 def test_q_08_an_id_with_spaces_is_read_from_the_right_and_never_becomes_a_path_or_an_option(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"unique_id": "10% b.mp4 c"})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"unique_id": "10% b.mp4 c"})
     assert bench.run(RunMode.TEST) == 0
     read = parse_status_line(bench.status)
     assert (read.uid, read.video) == ("10% b.mp4 c", "10%_b.mp4_c.mp4")
     for name in ("../../etc/passwd", "-y", "a/b", "..", "\\\\host"):
         assert Path(video_name(name)).name == video_name(name)
         assert not video_name(name).startswith(("-", "."))
-    bench.configure(FLAT | {"unique_id": "two\nlines"})
+    bench.configure(LEGACY_CONFIG | {"unique_id": "two\nlines"})
     assert bench.run(RunMode.TEST) == 64
 
 
 def test_q_09_a_relative_io_path_works_and_the_working_folder_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     monkeypatch.chdir(tmp_path.parent)
     bench.environment["VIDEO_IO_PATH"] = tmp_path.name
     assert bench.run(RunMode.TEST) == 0
@@ -99,7 +99,7 @@ def test_q_09_a_relative_io_path_works_and_the_working_folder_stays(
 
 
 def test_q_10_percent_is_whole_numbers_no_time_left_is_negative_and_100_comes_with_the_video(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT | {"num_frames": 100})
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG | {"num_frames": 100})
     assert bench.run(RunMode.TEST, seconds=100) == 0
     lines = [parse_status_line(line) for line in bench.clock.lines if "IN_PROGRESS" in line]
     percents = [line.percent for line in lines if line.percent is not None]
@@ -119,8 +119,8 @@ def test_q_13_only_a_valid_configuration_clears_frames(tmp_path: Path, monkeypat
     frame = with_old_frame(tmp_path)
     monkeypatch.setitem(os.environ, "VIDEO_IO_PATH", str(tmp_path))
     assert main(["--mode=NONSENSE"]) == 64
-    bad: dict[str, Any] = FLAT | {"num_frames": 0}
-    assert Bench(tmp_path, bad).run(RunMode.PROD) == 64
+    bad: dict[str, Any] = LEGACY_CONFIG | {"num_frames": 0}
+    assert RunnerHarness(tmp_path, bad).run(RunMode.PROD) == 64
     assert frame.read_bytes() == b"yesterday"
-    assert Bench(tmp_path, FLAT).run(RunMode.TEST) == 0
+    assert RunnerHarness(tmp_path, LEGACY_CONFIG).run(RunMode.TEST) == 0
     assert frame.read_bytes() != b"yesterday"

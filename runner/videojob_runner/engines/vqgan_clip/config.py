@@ -7,13 +7,13 @@ from videojob_api.pipelines.vqgan_clip import Image, StyleTransfer, Timelapse, V
 
 from videojob_runner.errors import BadConfig
 
-__all__ = ["FIELD", "Form", "VqganClipConfig", "form", "upstream"]
+__all__ = ["FIELD_PREFIX", "Form", "VqganClipConfig", "is_upstream", "selected_form"]
 
-FIELD = "pipeline.vqganClip"
+FIELD_PREFIX = "pipeline.vqganClip"
 Form = Image | Video | StyleTransfer | Timelapse
 
 
-def form(config: VqganClipConfig) -> tuple[str, Form]:
+def selected_form(config: VqganClipConfig) -> tuple[str, Form]:
     """The form that is set, after its name; the model lets exactly one through. Raises BadConfig."""
     forms = {
         "image": config.image,
@@ -24,9 +24,9 @@ def form(config: VqganClipConfig) -> tuple[str, Form]:
     for name, chosen in forms.items():
         if chosen is not None:
             return name, chosen
-    raise BadConfig(f"one of {', '.join(forms)} must be given", field=FIELD)
+    raise BadConfig(f"one of {', '.join(forms)} must be given", field=FIELD_PREFIX)
 
 
-def upstream(config: VqganClipConfig) -> bool:
+def is_upstream(config: VqganClipConfig) -> bool:
     """Whether the original's habits are wanted."""
     return config.compat == "upstream"

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from videojob_api.base import Document
 from videojob_api.pipelines.vqgan_clip import LatentInit
 
-from videojob_runner.engines.vqgan_clip.cutouts.presets import Augmentation
+from videojob_runner.engines.vqgan_clip.cutouts.presets import AugmentationOptions
 from videojob_runner.errors import BadInput
 from videojob_runner.models.packs.reader import Pack
 
@@ -37,10 +37,10 @@ class PerceptorDefaults(Document):
     """`defaults` of a pack of kind `clip`."""
 
     cuts: Annotated[int, Field(ge=1, le=256)] = 32
-    augmentation: Augmentation = Augmentation()
+    augmentation: AugmentationOptions = AugmentationOptions()
 
 
-def defaults(pack: Pack, model: type[DefaultsT]) -> DefaultsT:
+def read_defaults(pack: Pack, model: type[DefaultsT]) -> DefaultsT:
     """The pack's defaults. Raises BadInput when it has others than its kind knows."""
     try:
         return model.model_validate(pack.manifest.defaults)

@@ -11,99 +11,101 @@ from typing import Final
 import torch
 from safetensors.torch import load_file, save_file
 
-from videojob_runner.engine.api import Outcome, RunContext
-from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig, form
+from videojob_runner.engine.api import TaskContext, TaskResult
+from videojob_runner.engines.vqgan_clip.config import FIELD_PREFIX, VqganClipConfig, selected_form
 from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.guidance.targets import Story, read_pictures
-from videojob_runner.engines.vqgan_clip.initial_latent import first_latent
-from videojob_runner.engines.vqgan_clip.latent.encoding import encoded, shaken
-from videojob_runner.engines.vqgan_clip.latent.optimizer import Iteration, Latent
-from videojob_runner.engines.vqgan_clip.loss_log import ShareLog
+from videojob_runner.engines.vqgan_clip.guidance.targets import PhraseTargets, read_prompt_images
+from videojob_runner.engines.vqgan_clip.initial_latent import initial_latent
+from videojob_runner.engines.vqgan_clip.latent.encoding import add_codebook_noise, encode_image
+from videojob_runner.engines.vqgan_clip.latent.optimizer import IterationResult, LatentOptimizer
+from videojob_runner.engines.vqgan_clip.loss_log import LossShareLog
 from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase
-from videojob_runner.engines.vqgan_clip.schedule.iterations import Step
-from videojob_runner.engines.vqgan_clip.settings import Settings, held_by
-from videojob_runner.engines.vqgan_clip.video.frame_metadata import frame_items
+from videojob_runner.engines.vqgan_clip.schedule.iterations import Iteration
+from videojob_runner.engines.vqgan_clip.settings import RunSettings, init_weight_fields
+from videojob_runner.engines.vqgan_clip.video.frame_metadata import frame_metadata
 from videojob_runner.engines.vqgan_clip.video.smoother import Smoother
-from videojob_runner.engines.vqgan_clip.video.style_transfer import Style
-from videojob_runner.media.metadata import as_texts
+from videojob_runner.engines.vqgan_clip.video.style_transfer import StyleTransferState
+from videojob_runner.media.metadata import stringify
 from videojob_runner.torch_utils.images import to_pixels, to_tensor
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
-LOSS_EVERY: Final = 10
+LOSS_INTERVAL: Final = 10
 """Iterations between two looks at the loss on devices where looking means waiting."""
-STATE_FILE, COUNTER_FILE, VIEWS_AT_ONCE = "state.safetensors", "counter.json", "viewsAtOnce"
+STATE_FILE, COUNTERS_FILE, VIEWS_AT_ONCE = "state.safetensors", "counter.json", "viewsAtOnce"
 
 
-def seen_at_once(checkpoint: Path | None) -> int | None:
+def checkpointed_chunk_size(checkpoint: Path | None) -> int | None:
     """How many views CLIP saw at once in the run that a checkpoint is from; more or fewer would move last bits."""
     if checkpoint is None:
         return None
-    views: int | None = json.loads((checkpoint / COUNTER_FILE).read_text()).get(VIEWS_AT_ONCE)
+    views: int | None = json.loads((checkpoint / COUNTERS_FILE).read_text()).get(VIEWS_AT_ONCE)
     return views
 
 
-def in_words(phrase: Phrase) -> str:
+def describe_phrase(phrase: Phrase) -> str:
     """The prompts of a phrase for people."""
     return " | ".join(map(str, phrase))
 
 
-def begin_story(config: VqganClipConfig, settings: Settings, *, guidance: Guidance, context: RunContext) -> Story:
+def build_phrase_targets(
+    config: VqganClipConfig, settings: RunSettings, *, guidance: Guidance, context: TaskContext
+) -> PhraseTargets:
     """The phrases with all their pictures read. Raises BadInput."""
-    field, (width, height) = f"{FIELD}.{form(config)[0]}.imagePrompts", settings.size
-    pictures = read_pictures(settings.story, context, area=width * height, field=field)
-    return Story(guidance, settings.story, pictures=pictures, seed=context.seed)
+    field, (width, height) = f"{FIELD_PREFIX}.{selected_form(config)[0]}.imagePrompts", settings.size
+    pictures = read_prompt_images(settings.phrases, context, area=width * height, field=field)
+    return PhraseTargets(guidance, settings.phrases, pictures=pictures, seed=context.seed)
 
 
-def looks(context: RunContext) -> int:
+def loss_interval(context: TaskContext) -> int:
     """Iterations between two looks at the loss."""
-    return 1 if context.device == "cpu" else LOSS_EVERY
+    return 1 if context.device == "cpu" else LOSS_INTERVAL
 
 
-def share_log(config: VqganClipConfig, settings: Settings, context: RunContext) -> ShareLog:
+def build_loss_share_log(config: VqganClipConfig, settings: RunSettings, context: TaskContext) -> LossShareLog:
     """Where the prompts' shares of the loss are written."""
-    return ShareLog(
-        record=context.record,
+    return LossShareLog(
+        record=context.log_metrics,
         total=settings.schedule.total,
-        looks=looks(context),
-        phrases=len(settings.story),
-        held_by=held_by(config),
+        loss_interval=loss_interval(context),
+        phrases=len(settings.phrases),
+        init_weight_label=init_weight_fields(config),
     )
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
-    """One run under way: `done` iterations of the schedule are behind it."""
+class OptimizationRun:
+    """One run under way: `iteration` iterations of the schedule are behind it."""
 
     config: VqganClipConfig
-    settings: Settings
+    settings: RunSettings
     guidance: Guidance
-    story: Story
-    latent: Latent
+    phrase_targets: PhraseTargets
+    latent: LatentOptimizer
     smoother: Smoother
-    shares: ShareLog
-    randomness: Randomness
-    context: RunContext
-    style: Style | None = None
-    done: int = 0
+    loss_shares: LossShareLog
+    rng: RandomStreams
+    context: TaskContext
+    style_transfer: StyleTransferState | None = None
+    iteration: int = 0
     loss: float | None = None
 
     @classmethod
-    def begin(
+    def create(
         cls,
         config: VqganClipConfig,
-        settings: Settings,
+        settings: RunSettings,
         *,
         guidance: Guidance,
-        context: RunContext,
+        context: TaskContext,
         sources: Sequence[Path],
-    ) -> Run:
+    ) -> OptimizationRun:
         """A run at its start or, when there is a checkpoint, where that was written."""
-        randomness = (Randomness.as_upstream if settings.upstream else Randomness.of)(
+        randomness = (RandomStreams.from_seed_upstream if settings.upstream else RandomStreams.from_seed)(
             context.seed, device=context.device
         )
         style = None
         if (form := config.style_transfer) is not None:
-            style = Style(
+            style = StyleTransferState(
                 form=form,
                 files=sources,
                 size=settings.size,
@@ -112,124 +114,128 @@ class Run:
                 upstream=settings.upstream,
             )
         if style and style.form.start is None:
-            z = style.start()
+            z = style.initial_latent()
         else:
-            z = first_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
+            z = initial_latent(config, settings, generator=guidance.generator, randomness=randomness, context=context)
         run = cls(
             config=config,
             settings=settings,
             guidance=guidance,
-            story=begin_story(config, settings, guidance=guidance, context=context),
-            latent=Latent(z, guidance.generator.codebook, settings.descent),
+            phrase_targets=build_phrase_targets(config, settings, guidance=guidance, context=context),
+            latent=LatentOptimizer(z, guidance.generator.codebook, settings.optimizer),
             smoother=Smoother(
-                settings.smoothing, frames=settings.schedule.frames, carry=style.carried if style else None
+                settings.smoothing, frames=settings.schedule.frames, warp=style.warp_latent if style else None
             ),
-            shares=share_log(config, settings, context),
-            randomness=randomness,
+            loss_shares=build_loss_share_log(config, settings, context),
+            rng=randomness,
             context=context,
-            style=style,
+            style_transfer=style,
         )
-        if folder := context.checkpoint.newest():
+        if folder := context.checkpoints.latest():
             run.load(folder)
         return run
 
-    def finish(self) -> Outcome:
+    def run(self) -> TaskResult:
         """Does the iterations that are left."""
         schedule = self.settings.schedule
-        while self.done < schedule.total:
-            step = schedule.step(self.done)
-            iteration = self.iterate(step)
-            self.done += 1
-            self.report(step, iteration)
-            self.context.checkpoint.visit(self.done, self.save)
+        while self.iteration < schedule.total:
+            step = schedule.iteration(self.iteration)
+            iteration = self.step(step)
+            self.iteration += 1
+            self.report_progress(step, iteration)
+            self.context.checkpoints.maybe_save(self.iteration, self.save)
         metrics = {} if self.loss is None else {"loss": self.loss}
-        return Outcome(frames=schedule.frames, metrics=metrics)
+        return TaskResult(frames=schedule.frames, metrics=metrics)
 
-    def iterate(self, step: Step) -> Iteration:
+    def step(self, step: Iteration) -> IterationResult:
         """One iteration with what begins or ends with it."""
-        targets, settings, layout = self.story.targets(step.phrase), self.settings, None
-        if self.style:
-            if step.begins:
-                self.style.begin(step.frame, self.latent)
-            targets = self.style.targets(step.frame, targets)
-            layout = self.style.layout(step.frame, lead_done=step.lead_done)
+        targets, settings, layout = self.phrase_targets.targets(step.phrase), self.settings, None
+        if self.style_transfer:
+            if step.starts_frame:
+                self.style_transfer.start_frame(step.frame, self.latent)
+            targets = self.style_transfer.targets(step.frame, targets)
+            layout = self.style_transfer.layout(step.frame, lead_done=step.warmup_fraction)
         if step.new_phrase:
-            self.latent.begin_phrase()
+            self.latent.start_phrase()
         if step.new_phrase and settings.phrase_noise:
-            codebook, draws = self.guidance.generator.codebook, self.randomness.host
-            z = shaken(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
-            self.latent.restart(z, start=self.latent.start)
+            codebook, draws = self.guidance.generator.codebook, self.rng.host
+            z = add_codebook_noise(self.latent.z, codebook, noise=settings.phrase_noise, draws=draws)
+            self.latent.reset(z, start=self.latent.start)
         iteration = self.latent.step(
-            self.guidance, targets, rate=step.rate, age=step.age, randomness=self.randomness, layout=layout
+            self.guidance, targets, rate=step.rate, age=step.fade_step, randomness=self.rng, layout=layout
         )
-        if self.context.preview.is_wanted():
-            self.context.preview.show(to_pixels(iteration.picture))
-        if self.style and step.ends_lead and settings.upstream:
-            self.move(iteration.picture)  # the original saves it as a picture of its own, and starts from that
+        if self.context.preview.is_due():
+            self.context.preview.show(to_pixels(iteration.image))
+        if self.style_transfer and step.ends_warmup and settings.upstream:
+            self.apply_camera(iteration.image)  # the original saves it as a picture of its own, and starts from that
         if step.shows_start:
-            self.keep(step.frame, iteration.picture)
-        if step.closes:
-            self.keep(step.frame + 1, self.guidance.show(self.latent.z))
+            self.save_frame(step.frame, iteration.image)
+        if step.is_last_frame:
+            self.save_frame(step.frame + 1, self.guidance.render(self.latent.z))
         if step.shows_end and settings.upstream:
             self.end_frame_as_upstream(step, iteration)
         elif step.shows_end:
             self.end_frame(step)
         return iteration
 
-    def end_frame(self, step: Step) -> None:
+    def end_frame(self, step: Iteration) -> None:
         """Shows the frames that can be shown by now, and moves the camera on from the newest."""
-        shown = {frame: self.guidance.show(z) for frame, z in self.smoother.take(self.latent.z)}
+        shown = {frame: self.guidance.render(z) for frame, z in self.smoother.push(self.latent.z)}
         for frame, picture in shown.items():
-            self.keep(frame, picture)
-        if step.moves_camera and self.settings.camera.moves:
-            self.move(self.guidance.show(self.latent.z) if self.settings.smoothing.acts else shown[step.frame])
+            self.save_frame(frame, picture)
+        if step.moves_camera and self.settings.camera.is_moving:
+            self.apply_camera(
+                self.guidance.render(self.latent.z) if self.settings.smoothing.is_active else shown[step.frame]
+            )
 
-    def end_frame_as_upstream(self, step: Step, iteration: Iteration) -> None:
+    def end_frame_as_upstream(self, step: Iteration, iteration: IterationResult) -> None:
         """The original shows the picture from before the last step, and moves it before it takes the latent's mean."""
-        if step.moves_camera and self.settings.camera.moves:
-            self.move(iteration.picture)
-        if self.settings.smoothing.acts:
-            for frame, z in self.smoother.take(self.latent.z):
-                self.keep(frame, self.guidance.show(z))
+        if step.moves_camera and self.settings.camera.is_moving:
+            self.apply_camera(iteration.image)
+        if self.settings.smoothing.is_active:
+            for frame, z in self.smoother.push(self.latent.z):
+                self.save_frame(frame, self.guidance.render(z))
         else:
-            self.keep(step.frame, iteration.picture)
+            self.save_frame(step.frame, iteration.image)
 
-    def move(self, picture: torch.Tensor) -> None:
-        """Goes on from `picture` as the camera sees it next."""
+    def apply_camera(self, picture: torch.Tensor) -> None:
+        """Goes on from `image` as the camera sees it next."""
         moved = to_tensor(self.settings.camera(to_pixels(picture)), device=self.context.device)
-        drawn = self.randomness.noise if self.settings.upstream else None
-        self.latent.restart(encoded(self.guidance.generator, moved, draws=drawn))
+        drawn = self.rng.noise if self.settings.upstream else None
+        self.latent.reset(encode_image(self.guidance.generator, moved, draws=drawn))
 
-    def keep(self, frame: int, picture: torch.Tensor) -> None:
+    def save_frame(self, frame: int, picture: torch.Tensor) -> None:
         """Writes a frame, with the phrase that made it."""
-        phrase = in_words(self.settings.story[self.settings.schedule.phrases[frame]])
-        items = frame_items(self.config, phrase=phrase, frame=frame, seed=self.context.seed)
-        self.context.frames.write(frame, to_pixels(picture), text=as_texts(items))
+        phrase = describe_phrase(self.settings.phrases[self.settings.schedule.phrases[frame]])
+        items = frame_metadata(self.config, phrase=phrase, frame=frame, seed=self.context.seed)
+        self.context.frames.write(frame, to_pixels(picture), text=stringify(items))
 
-    def report(self, step: Step, iteration: Iteration) -> None:
+    def report_progress(self, step: Iteration, iteration: IterationResult) -> None:
         """Tells the progress; the loss is read now and then where reading waits for the device."""
         total = self.settings.schedule.total
-        if self.done % looks(self.context) == 0 or self.done == total:
+        if self.iteration % loss_interval(self.context) == 0 or self.iteration == total:
             self.loss = float(iteration.loss)
         message = f"frame {step.frame + 1} of {self.settings.schedule.frames}"
-        self.context.progress(self.done, total, message, metrics=None if self.loss is None else {"loss": self.loss})
-        self.shares.visit(self.done, step, iteration)
+        self.context.progress(
+            self.iteration, total, message, metrics=None if self.loss is None else {"loss": self.loss}
+        )
+        self.loss_shares.log_if_due(self.iteration, step, iteration)
 
     def save(self, folder: Path) -> None:
         """Writes all that the rest of the run depends on into an empty folder."""
-        style = self.style.state() if self.style else {}
-        state = {**self.latent.state(), **self.smoother.state(), **self.randomness.state(), **style}
+        style = self.style_transfer.state_dict() if self.style_transfer else {}
+        state = {**self.latent.state_dict(), **self.smoother.state_dict(), **self.rng.state_dict(), **style}
         save_file(state, folder / STATE_FILE)
-        counter: dict[str, object] = {"done": self.done, VIEWS_AT_ONCE: self.guidance.views_at_once}
+        counter: dict[str, object] = {"done": self.iteration, VIEWS_AT_ONCE: self.guidance.chunk_size}
         counter |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
-        (folder / COUNTER_FILE).write_text(json.dumps(counter))
+        (folder / COUNTERS_FILE).write_text(json.dumps(counter))
 
     def load(self, folder: Path) -> None:
         """Goes on where `save` was called."""
         state = load_file(folder / STATE_FILE)
-        self.latent.restore(state)
-        self.smoother.restore(state, device=self.context.device)
-        self.randomness.restore(state)
-        if self.style:
-            self.style.restore(state)
-        self.done = int(json.loads((folder / COUNTER_FILE).read_text())["done"])
+        self.latent.load_state_dict(state)
+        self.smoother.load_state_dict(state, device=self.context.device)
+        self.rng.load_state_dict(state)
+        if self.style_transfer:
+            self.style_transfer.load_state_dict(state)
+        self.iteration = int(json.loads((folder / COUNTERS_FILE).read_text())["done"])

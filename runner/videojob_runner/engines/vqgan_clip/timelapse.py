@@ -16,20 +16,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from videojob_runner.engine.api import Film, RunContext
-from videojob_runner.engines.vqgan_clip.config import FIELD, VqganClipConfig
+from videojob_runner.engine.api import FrameComposer, TaskContext
+from videojob_runner.engines.vqgan_clip.config import FIELD_PREFIX, VqganClipConfig
 from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase
-from videojob_runner.engines.vqgan_clip.settings import Settings
-from videojob_runner.media.frames import Pixels
+from videojob_runner.engines.vqgan_clip.settings import RunSettings
+from videojob_runner.media.frames import RgbImage
 from videojob_runner.media.text_frames import title_card
-from videojob_runner.torch_utils.images import read_picture
+from videojob_runner.torch_utils.images import read_image
 
-Read = Callable[[int], Pixels]
+FrameReader = Callable[[int], RgbImage]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimelapseFilm:
-    """How the frames of a timelapse become its film (`engine.api.Film`)."""
+class TimelapseComposer:
+    """How the frames of a timelapse become its film (`engine.api.FrameComposer`)."""
 
     in_betweens: int = 0
     """Blends between two frames."""
@@ -37,32 +37,32 @@ class TimelapseFilm:
     title: str | None = None
     """None: no card."""
     title_frames: int = 0
-    source: Pixels | None = None
+    init_image: RgbImage | None = None
     """The init image at the size of the frames; None: no fades."""
     fade_frames: int = 0
 
-    def __call__(self, count: int, read: Read) -> Iterator[Pixels]:
+    def __call__(self, count: int, read: FrameReader) -> Iterator[RgbImage]:
         """All pictures of the film; `read` gives frame 0…count−1, of which there is at least one."""
         first = read(0)
         height, width = first.shape[:2]
         if self.title is not None:
             yield from [title_card(self.title, size=(width, height))] * self.title_frames
         yield from self.fade(first, steps=range(self.fade_frames))
-        yield from self.middle(count, lru_cache(maxsize=2)(read))
+        yield from self.blended_frames(count, lru_cache(maxsize=2)(read))
         yield from self.fade(first, steps=range(self.fade_frames, 0, -1))
 
-    def fade(self, first: Pixels, *, steps: range) -> Iterator[Pixels]:
+    def fade(self, first: RgbImage, *, steps: range) -> Iterator[RgbImage]:
         """From the init image at step 0 to the first frame at step `fade_frames`, which comes by itself."""
-        if self.source is not None:
+        if self.init_image is not None:
             for step in steps:
-                yield blend(self.source, first, step=step, steps=self.fade_frames)
+                yield blend(self.init_image, first, step=step, steps=self.fade_frames)
 
-    def middle(self, count: int, read: Read) -> Iterator[Pixels]:
+    def blended_frames(self, count: int, read: FrameReader) -> Iterator[RgbImage]:
         """The frames with blends between them, and back. The turning picture comes twice, as in the original."""
         spacing = self.in_betweens + 1
         last = (count - 1) * spacing
 
-        def at(place: int) -> Pixels:
+        def at(place: int) -> RgbImage:
             left, step = divmod(place, spacing)
             return blend(read(left), read(left + 1), step=step, steps=spacing) if step else read(left)
 
@@ -71,25 +71,25 @@ class TimelapseFilm:
             yield from map(at, range(last, -1, -1))
 
 
-def blend(start: Pixels, end: Pixels, *, step: int, steps: int) -> Pixels:
+def blend(start: RgbImage, end: RgbImage, *, step: int, steps: int) -> RgbImage:
     """`step` of `steps` on the way from one picture to another of the same size, rounded down."""
     return ((start.astype(np.int64) * (steps - step) + end.astype(np.int64) * step) // steps).astype(np.uint8)
 
 
-def film(config: VqganClipConfig, settings: Settings, context: RunContext) -> Film | None:
+def timelapse_composer(config: VqganClipConfig, settings: RunSettings, context: TaskContext) -> FrameComposer | None:
     """The film of a timelapse; other forms' frames are shown as they are. Raises BadInput."""
     if (timelapse := config.timelapse) is None:
         return None
     source = None
     if config.init_image is not None:
-        field = f"{FIELD}.initImage"
-        source = read_picture(context.input_file(config.init_image, field=field), size=settings.size, field=field)
-    return TimelapseFilm(
+        field = f"{FIELD_PREFIX}.initImage"
+        source = read_image(context.input_file(config.init_image, field=field), size=settings.size, field=field)
+    return TimelapseComposer(
         in_betweens=timelapse.in_betweens,
         boomerang=timelapse.boomerang,
-        title=timelapse.title or first_text(settings.story[0]),
+        title=timelapse.title or first_text(settings.phrases[0]),
         title_frames=round(timelapse.title_seconds * context.fps),
-        source=source,
+        init_image=source,
         fade_frames=round(timelapse.fade_seconds * context.fps),
     )
 

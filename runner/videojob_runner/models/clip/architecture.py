@@ -19,18 +19,18 @@ from torch import Tensor
 
 from videojob_runner.models.clip.openai import CLIP
 
-STAGES: Final = (1, 2, 3, 4)
+RESNET_STAGES: Final = (1, 2, 3, 4)
 """Of the residual tower; with the pooled stem it divides a side by 32."""
 HEAD_WIDTH: Final = 64
 """Channels per attention head, in all published CLIPs and in openai-clip itself."""
 
 
-class NoClip(ValueError):
+class NotAClip(ValueError):
     """Tensors that are not those of a CLIP; the text names the first that is missing or odd."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipShape:
+class ClipArchitecture:
     """Arguments of openai-clip's class, by its names."""
 
     embed_dim: int
@@ -51,13 +51,13 @@ class ClipShape:
         sizes = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, size in sizes.items():
             if isinstance(size, int) and size < 1:
-                raise NoClip(f"{name} is {size}")
+                raise NotAClip(f"{name} is {size}")
         if self.vision_patch_size is None and self.vision_width % 2:
-            raise NoClip(f"vision_width is {self.vision_width}, which is no multiple of 2")
+            raise NotAClip(f"vision_width is {self.vision_width}, which is no multiple of 2")
 
     @classmethod
-    def of(cls, tensors: Mapping[str, Tensor]) -> ClipShape:
-        """The sizes behind the tensors of a state dict, which may be without data (meta). Raises NoClip."""
+    def from_state_dict(cls, tensors: Mapping[str, Tensor]) -> ClipArchitecture:
+        """The sizes behind the tensors of a state dict, which may be without data (meta). Raises NotAClip."""
         try:
             width = tensors["ln_final.weight"].shape[0]
             return cls(
@@ -70,9 +70,9 @@ class ClipShape:
                 transformer_layers=_count(tensors, "transformer.resblocks."),
             )
         except KeyError as error:
-            raise NoClip(f"there is no tensor {error}") from error
+            raise NotAClip(f"there is no tensor {error}") from error
         except IndexError as error:
-            raise NoClip("a tensor has too few dimensions") from error
+            raise NotAClip("a tensor has too few dimensions") from error
 
     def build(self) -> CLIP:
         """The network on the meta device: everything but values."""
@@ -80,13 +80,13 @@ class ClipShape:
             return CLIP(**{field.name: getattr(self, field.name) for field in fields(self)})
 
 
-def clip_network(tensors: Mapping[str, Tensor]) -> CLIP:
+def build_clip(tensors: Mapping[str, Tensor]) -> CLIP:
     """
     The network with exactly these tensors, not copied and in the types that they have.
 
-    Raises NoClip, or RuntimeError for a tensor that is missing, of another shape, or not of the network.
+    Raises NotAClip, or RuntimeError for a tensor that is missing, of another shape, or not of the network.
     """
-    shape = ClipShape.of(tensors)
+    shape = ClipArchitecture.from_state_dict(tensors)
     network = shape.build()
     network.load_state_dict(dict(tensors), assign=True)
     mask = torch.full((shape.context_length, shape.context_length), float("-inf")).triu(1)
@@ -110,7 +110,7 @@ def _transformer_tower(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 def _residual_tower(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         "image_resolution": 32 * _side(tensors, "visual.attnpool.positional_embedding"),
-        "vision_layers": tuple(_count(tensors, f"visual.layer{stage}.") for stage in STAGES),
+        "vision_layers": tuple(_count(tensors, f"visual.layer{stage}.") for stage in RESNET_STAGES),
         "vision_width": tensors["visual.layer1.0.conv1.weight"].shape[0],
         "vision_patch_size": None,
     }
@@ -121,7 +121,7 @@ def _side(tensors: Mapping[str, Tensor], name: str) -> int:
     positions = tensors[name].shape[0] - 1
     side = math.isqrt(max(0, positions))
     if side * side != positions or side == 0:
-        raise NoClip(f"{name} has {positions + 1} rows, which is no square and one more")
+        raise NotAClip(f"{name} has {positions + 1} rows, which is no square and one more")
     return side
 
 
@@ -129,11 +129,11 @@ def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
     """How many blocks have tensors below `prefix`."""
     found = {name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)}
     if not found:
-        raise NoClip(f"there is no tensor '{prefix}…'")
+        raise NotAClip(f"there is no tensor '{prefix}…'")
     return len(found)
 
 
 def _heads(width: int, name: str) -> int:
     if width % HEAD_WIDTH:
-        raise NoClip(f"{name} is {width} wide, which is no multiple of {HEAD_WIDTH}")
+        raise NotAClip(f"{name} is {width} wide, which is no multiple of {HEAD_WIDTH}")
     return width // HEAD_WIDTH

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from videojob_runner.errors import BadInput
-from videojob_runner.models.clip.architecture import NoClip, clip_network
-from videojob_runner.models.clip.openai import CLIP, VisionTransformer, tokenised
-from videojob_runner.models.clip.vision import Patches, embedded
-from videojob_runner.models.packs.reader import Pack, as_float
-from videojob_runner.torch_utils.modules import frozen, shortened
+from videojob_runner.models.clip.architecture import NotAClip, build_clip
+from videojob_runner.models.clip.openai import CLIP, VisionTransformer, tokenize_texts
+from videojob_runner.models.clip.vision import PatchEmbedding, embed_patches
+from videojob_runner.models.packs.reader import Pack, to_float32
+from videojob_runner.torch_utils.modules import cast_weights, freeze
 
-MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
+IMAGE_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+IMAGE_STD: Final = (0.26862954, 0.26130258, 0.27577711)
 """The red, green and blue statistics that CLIP pictures are normalised with."""
 
 
@@ -39,8 +39,8 @@ class Clip(nn.Module):
     def __init__(self, network: CLIP) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(IMAGE_STD).view(1, 3, 1, 1))
 
     @classmethod
     def load(cls, pack: Pack, *, device: str = "cpu", precision: torch.dtype = torch.float32) -> Clip:
@@ -50,22 +50,22 @@ class Clip(nn.Module):
         Raises BadInput when the tensors are not those of a CLIP.
         """
         try:
-            network = clip_network(as_float(pack.tensors()))
-        except (NoClip, RuntimeError) as error:
+            network = build_clip(to_float32(pack.tensors()))
+        except (NotAClip, RuntimeError) as error:
             raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
         # A first convolution stays: a transformer's is changed at each call, which must not round twice, and by a
         # residual network's openai's class tells the type of its texts.
-        for part in seeing_parts(network.visual):
-            shortened(part, precision)
-        return frozen(cls(network), device)
+        for part in vision_layers(network.visual):
+            cast_weights(part, precision)
+        return freeze(cls(network), device)
 
     @property
-    def side(self) -> int:
+    def input_size(self) -> int:
         """Pixels per side of the pictures it sees (S)."""
         return int(self.network.visual.input_resolution)
 
     @property
-    def width(self) -> int:
+    def embed_dim(self) -> int:
         """Length of an embedding (D)."""
         return int(self.network.text_projection.shape[1])
 
@@ -73,26 +73,26 @@ class Clip(nn.Module):
         """Embeddings of ``[n, 3, S, S]`` in 0…1."""
         tower = self.network.visual
         if isinstance(tower, VisionTransformer):
-            patches = Patches.of(tower.conv1.weight, mean=self.mean, deviation=self.deviation)
-            return embedded(tower, patches(pictures))
+            patches = PatchEmbedding.from_conv(tower.conv1.weight, mean=self.mean, deviation=self.deviation)
+            return embed_patches(tower, patches(pictures))
         embeddings: Tensor = tower((pictures - self.mean) / self.deviation)
         return embeddings
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Embeddings of texts. Raises TextTooLong."""
-        embeddings: Tensor = self.network.encode_text(self.tokens(texts).to(self.mean.device))
+        embeddings: Tensor = self.network.encode_text(self.tokenize(texts).to(self.mean.device))
         return embeddings
 
-    def tokens(self, texts: Sequence[str]) -> Tensor:
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
         """Token ids ``[n, context length]`` of the stock tokenizer. Raises TextTooLong."""
         limit = int(self.network.context_length)
         try:
-            return tokenised(texts, length=limit)
+            return tokenize_texts(texts, length=limit)
         except ValueError as error:
             raise TextTooLong(f"{error}; this CLIP reads {limit} tokens, start and end included") from error
 
 
-def seeing_parts(tower: nn.Module) -> list[nn.Module]:
+def vision_layers(tower: nn.Module) -> list[nn.Module]:
     """The parts of an image tower whose weights may be kept in a shorter type."""
     if isinstance(tower, VisionTransformer):
         return [tower.transformer]

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-__all__ = ["CLIP", "VisionTransformer", "module_alone", "tokenised", "tokenizer"]
+__all__ = ["CLIP", "VisionTransformer", "import_submodule", "tokenize_texts", "tokenizer"]
 
 PACKAGE: Final = "clip"
 
 
-def module_alone(name: str) -> ModuleType:
+def import_submodule(name: str) -> ModuleType:
     """The module `name` of the package, whose own `__init__` does not run."""
     whole = f"{PACKAGE}.{name}"
     if whole not in sys.modules:
@@ -40,16 +40,16 @@ def module_alone(name: str) -> ModuleType:
 if TYPE_CHECKING:
     from clip.model import CLIP, VisionTransformer
 else:
-    CLIP, VisionTransformer = module_alone("model").CLIP, module_alone("model").VisionTransformer
+    CLIP, VisionTransformer = import_submodule("model").CLIP, import_submodule("model").VisionTransformer
 
 
 @lru_cache(maxsize=1)
 def tokenizer() -> Any:
     """The byte-pair encoder, which reads its vocabulary once."""
-    return module_alone("simple_tokenizer").SimpleTokenizer()
+    return import_submodule("simple_tokenizer").SimpleTokenizer()
 
 
-def tokenised(texts: Sequence[str], *, length: int) -> Tensor:
+def tokenize_texts(texts: Sequence[str], *, length: int) -> Tensor:
     """
     Token ids ``[n, length]`` of texts between marks for start and end, then zeros.
 

@@ -17,16 +17,18 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from videojob_runner.models.kernels import winograd
-from videojob_runner.models.kernels.weight_cache import derived
+from videojob_runner.models.kernels.weight_cache import cached_by_weight
 
-FOLDS: Final = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+UPSAMPLE_FOLDS: Final = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 """Which of three neighbours are copies of one position, for the first and the second place within a doubled one."""
 
-ONEDNN: Final = hasattr(torch.ops.mkldnn, "_linear_pointwise") and "AVX512" in torch.backends.cpu.get_cpu_capability()
+USE_ONEDNN_LINEAR: Final = (
+    hasattr(torch.ops.mkldnn, "_linear_pointwise") and "AVX512" in torch.backends.cpu.get_cpu_capability()
+)
 """Whether oneDNN's matrix product, which only torch's own compiler uses, is there and faster than the usual one."""
 
 
-def working_type(x: Tensor) -> torch.dtype:
+def compute_dtype(x: Tensor) -> torch.dtype:
     """What networks compute in: autocast's type where that is on, else the input's."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
@@ -39,23 +41,28 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.padding, ctx.form = padding, _form(x)
-        if winograd.suits(x, weight, padding=padding):
-            return winograd.convolved(x, derived(weight, winograd.kernel_sums), bias)
+        if winograd.is_applicable(x, weight, padding=padding):
+            return winograd.conv2d(x, cached_by_weight(weight, winograd.kernel_sums), bias)
         return nnf.conv2d(x, weight, bias, padding=padding)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (weight,) = ctx.saved_tensors
-        return _back(grads[0].contiguous(memory_format=ctx.form), weight, padding=ctx.padding), None, None, None
+        return (
+            _conv_backward(grads[0].contiguous(memory_format=ctx.form), weight, padding=ctx.padding),
+            None,
+            None,
+            None,
+        )
 
 
-def _back(grad: Tensor, weight: Tensor, *, padding: int) -> Tensor:
+def _conv_backward(grad: Tensor, weight: Tensor, *, padding: int) -> Tensor:
     """A gradient at a convolution's input: a convolution too, with the kernels turned and in- and output swapped."""
     border = weight.shape[-1] - 1 - padding
-    if winograd.suits(grad, weight.transpose(0, 1), padding=border):
-        return winograd.convolved(grad, derived(weight, _turned_sums), None)
+    if winograd.is_applicable(grad, weight.transpose(0, 1), padding=border):
+        return winograd.conv2d(grad, cached_by_weight(weight, _turned_sums), None)
     if grad.device.type != "cpu":
-        return nnf.conv2d(grad, _turned(weight), padding=border)
+        return nnf.conv2d(grad, _flipped_weight(weight), padding=border)
     # Small kernels of many channels take long to turn; this way an input is asked for, of which only the shape is used.
     rows, columns = (side + border - padding for side in grad.shape[2:])
     unused = torch.empty((len(grad), weight.shape[1], rows, columns), dtype=grad.dtype, memory_format=_form(grad))
@@ -64,14 +71,14 @@ def _back(grad: Tensor, weight: Tensor, *, padding: int) -> Tensor:
     return result
 
 
-def _turned(weight: Tensor) -> Tensor:
+def _flipped_weight(weight: Tensor) -> Tensor:
     """The kernels that lead from a convolution's output back to its input."""
     return weight.flip(2, 3).transpose(0, 1)
 
 
 def _turned_sums(weight: Tensor) -> list[Tensor]:
     """Of those, what Winograd's way takes."""
-    return winograd.kernel_sums(_turned(weight))
+    return winograd.kernel_sums(_flipped_weight(weight))
 
 
 def _form(x: Tensor) -> torch.memory_format:
@@ -80,7 +87,7 @@ def _form(x: Tensor) -> torch.memory_format:
     return torch.channels_last if last else torch.contiguous_format
 
 
-def convolved(x: Tensor, layer: nn.Conv2d) -> Tensor:
+def conv2d(x: Tensor, layer: nn.Conv2d) -> Tensor:
     """What `layer`, of a square kernel and stride 1, makes of ``[B, C, H, W]``."""
     result: Tensor = _Convolution.apply(*_in_working_type(x, layer), layer.padding[0])  # type: ignore[no-untyped-call]
     return result
@@ -88,7 +95,7 @@ def convolved(x: Tensor, layer: nn.Conv2d) -> Tensor:
 
 def _in_working_type(x: Tensor, layer: nn.Conv2d) -> tuple[Tensor, Tensor, Tensor | None]:
     """The input, the weight and the bias."""
-    kind = working_type(x)
+    kind = compute_dtype(x)
     return x.to(kind), layer.weight.to(kind), None if layer.bias is None else layer.bias.to(kind)
 
 
@@ -112,7 +119,7 @@ class _Linear(torch.autograd.Function):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``x @ weight.t() + bias`` of ``[n, width]``."""
-    if x.device.type != "cpu" or working_type(x) != torch.float32 or not ONEDNN:
+    if x.device.type != "cpu" or compute_dtype(x) != torch.float32 or not USE_ONEDNN_LINEAR:
         return nnf.linear(x, weight, bias)
     result: Tensor = _Linear.apply(x.contiguous(), weight, bias)  # type: ignore[no-untyped-call]
     return result
@@ -130,7 +137,7 @@ class _Enlarged(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
         ctx.form = _form(x)
-        beside = nnf.conv2d(x, derived(weight, _folded), None if bias is None else bias.repeat(4), padding=1)
+        beside = nnf.conv2d(x, cached_by_weight(weight, _folded), None if bias is None else bias.repeat(4), padding=1)
         shape = len(x), len(weight), 2 * x.shape[2], 2 * x.shape[3]
         result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=ctx.form)
         for ours, theirs in _places(result, beside):
@@ -144,12 +151,12 @@ class _Enlarged(torch.autograd.Function):
         beside = torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=ctx.form)
         for ours, theirs in _places(grad, beside.zero_()):
             theirs.copy_(ours)
-        return _back(beside, derived(weight, _folded), padding=1), None, None
+        return _conv_backward(beside, cached_by_weight(weight, _folded), padding=1), None, None
 
 
 def _folded(weight: Tensor) -> Tensor:
     """Kernels ``[4·O, C, 2, 2]`` for the four places, from ``[O, C, 3, 3]``."""
-    fold = torch.tensor(FOLDS, dtype=weight.dtype, device=weight.device)
+    fold = torch.tensor(UPSAMPLE_FOLDS, dtype=weight.dtype, device=weight.device)
     return torch.einsum("akr,ocrs,bls->abockl", fold, weight, fold).flatten(0, 2)
 
 
@@ -160,7 +167,7 @@ def _places(enlarged: Tensor, beside: Tensor) -> Iterator[tuple[Tensor, Tensor]]
         yield enlarged[:, :, down::2, across::2], theirs[:, :, rows, columns]
 
 
-def enlarged(x: Tensor, layer: nn.Conv2d) -> Tensor:
+def upsample_conv2d(x: Tensor, layer: nn.Conv2d) -> Tensor:
     """``layer`` of ``[B, C, H, W]`` enlarged to twice its sides by repetition; a kernel of 3×3 with padding."""
     result: Tensor = _Enlarged.apply(*_in_working_type(x, layer))  # type: ignore[no-untyped-call]
     return result
@@ -171,7 +178,7 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, stage: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.stage, ctx.kind = stage, working_type(x)
+        ctx.stage, ctx.kind = stage, compute_dtype(x)
         ctx.save_for_backward(x)
         return stage(x)
 
@@ -181,11 +188,11 @@ class _Recomputed(torch.autograd.Function):
         leaf = x.detach().requires_grad_()
         shorter = ctx.kind != torch.float32
         with torch.enable_grad(), torch.autocast(x.device.type, ctx.kind if shorter else None, enabled=shorter):
-            pulled = _Against.apply(ctx.stage(leaf), grads[0])  # type: ignore[no-untyped-call]
+            pulled = _PrecomputedGradient.apply(ctx.stage(leaf), grads[0])  # type: ignore[no-untyped-call]
         return torch.autograd.grad(pulled, leaf)[0], None
 
 
-class _Against(torch.autograd.Function):
+class _PrecomputedGradient(torch.autograd.Function):
     """A number whose gradient to a tensor is a given one; `grad_outputs` would make torch import its symbolic maths."""
 
     @staticmethod
@@ -198,7 +205,7 @@ class _Against(torch.autograd.Function):
         return ctx.saved_tensors[0], None
 
 
-def recomputed(x: Tensor, stage: Callable[[Tensor], Tensor]) -> Tensor:
+def checkpointed(x: Tensor, stage: Callable[[Tensor], Tensor]) -> Tensor:
     """``stage(x)``, of which only `x` is kept: on the way back `stage`, which draws nothing, runs once more."""
     result: Tensor = _Recomputed.apply(x, stage)  # type: ignore[no-untyped-call]
     return result

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-BAND: Final = 1 << 18
+BAND_VALUES: Final = 1 << 18
 """Numbers of a band: a mebibyte."""
 
 
@@ -41,14 +41,14 @@ class _ActivatedNorm(torch.autograd.Function):
         return _at_once(grads[0].float(), x.float(), mean, inverse, norm=ctx.norm).to(x.dtype), None, None
 
 
-def activated_norm(x: Tensor, norm: nn.GroupNorm, *, kind: torch.dtype) -> Tensor:
+def group_norm_silu(x: Tensor, norm: nn.GroupNorm, *, kind: torch.dtype) -> Tensor:
     """``silu(norm(x))`` of ``[B, C, H, W]`` in the type `kind`."""
     result: Tensor = _ActivatedNorm.apply(x, norm, kind)  # type: ignore[no-untyped-call]
     return result
 
 
 def _is_large(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.numel() > 2 * BAND and x.is_contiguous(memory_format=torch.channels_last)
+    return x.device.type == "cpu" and x.numel() > 2 * BAND_VALUES and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _counts(x: Tensor) -> tuple[int, int, int]:
@@ -95,7 +95,7 @@ def _in_bands(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, *, norm: n
 
 def _bands(x: Tensor) -> Iterator[slice]:
     """The rows of each band."""
-    high = max(1, BAND // (x.shape[0] * x.shape[1] * x.shape[3]))
+    high = max(1, BAND_VALUES // (x.shape[0] * x.shape[1] * x.shape[3]))
     return (slice(top, top + high) for top in range(0, x.shape[2], high))
 
 

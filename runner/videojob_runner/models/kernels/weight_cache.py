@@ -15,7 +15,7 @@ _KEPT: Any = WeakIdKeyDictionary()
 """For each weight its version, which counts changes in place, and what was made of it."""
 
 
-def derived(weight: Tensor, make: Callable[[Tensor], DerivedT]) -> DerivedT:
+def cached_by_weight(weight: Tensor, make: Callable[[Tensor], DerivedT]) -> DerivedT:
     """``make(weight)``, made once for each `make`, and anew after the weight was changed in place."""
     if weight.is_inference():  # a shortened copy that nobody keeps
         return make(weight)

@@ -25,13 +25,13 @@ from videojob_api.base import Document
 from videojob_runner.errors import BadInput, UnsafeCheckpoint
 
 PACK_FILE: Final = "pack.json"
-LARGEST_PACK_FILE: Final = 1 << 20
+MAX_PACK_FILE_BYTES: Final = 1 << 20
 """Bytes of `pack.json` beyond which nobody means it."""
-WEIGHTS: Final = ".safetensors"
-CODE_BEARING: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+WEIGHTS_SUFFIX: Final = ".safetensors"
+PICKLE_SUFFIXES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 """Suffixes of formats that run code when loaded."""
 
-Kind = Literal["vqgan", "clip", "upscaler"]
+PackKind = Literal["vqgan", "clip", "upscaler"]
 PackName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A plain name beside `pack.json`: no folders, no leading dot or dash."""
@@ -50,7 +50,7 @@ class PackManifest(Document):
 
     api_version: Literal["packs.videojobs.dev/v1"]
     name: PackName
-    kind: Kind
+    kind: PackKind
     licence: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     """SPDX expression of the weights."""
     architecture: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class Pack:
     """`sha256:` and 64 hex digits over `pack.json`."""
 
     @classmethod
-    def open(cls, folder: Path, *, kind: Kind) -> Pack:
+    def open(cls, folder: Path, *, kind: PackKind) -> Pack:
         """Reads and checks the pack in `folder`. Raises BadInput or UnsafeCheckpoint."""
         content = read_pack_file(folder)
         manifest = parse_manifest(content, folder)
@@ -94,13 +94,15 @@ class Pack:
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the pack's safetensors files by name, on the CPU, as stored."""
         merged: dict[str, Tensor] = {}
-        for name in sorted(name for name in self.manifest.files if name.endswith(WEIGHTS)):
-            part = load(self.folder / name)
+        for name in sorted(name for name in self.manifest.files if name.endswith(WEIGHTS_SUFFIX)):
+            part = load_safetensors(self.folder / name)
             if twice := merged.keys() & part.keys():
                 raise BadInput(f"pack {self.name!r}: tensor {min(twice)!r} stands in more than one file")
             merged |= part
         if not merged:
-            raise BadInput(f"pack {self.name!r} has no tensors; name a {WEIGHTS} file under `files` in {PACK_FILE}")
+            raise BadInput(
+                f"pack {self.name!r} has no tensors; name a {WEIGHTS_SUFFIX} file under `files` in {PACK_FILE}"
+            )
         return merged
 
 
@@ -109,8 +111,8 @@ def read_pack_file(folder: Path) -> bytes:
     path = folder / PACK_FILE
     if not path.is_file():
         raise BadInput(f"there is no {PACK_FILE} in the model folder {folder.name!r}; convert the weights into a pack")
-    if path.stat().st_size > LARGEST_PACK_FILE:
-        raise BadInput(f"{PACK_FILE} of {folder.name!r} is larger than {LARGEST_PACK_FILE} bytes")
+    if path.stat().st_size > MAX_PACK_FILE_BYTES:
+        raise BadInput(f"{PACK_FILE} of {folder.name!r} is larger than {MAX_PACK_FILE_BYTES} bytes")
     return path.read_bytes()
 
 
@@ -123,9 +125,9 @@ def parse_manifest(content: bytes, folder: Path) -> PackManifest:
         where = ".".join(str(part) for part in first["loc"]) or PACK_FILE
         raise BadInput(f"{PACK_FILE} of {folder.name!r}: {where}: {first['msg']}") from error
     for name in manifest.files:
-        if name.lower().endswith(CODE_BEARING):
+        if name.lower().endswith(PICKLE_SUFFIXES):
             raise UnsafeCheckpoint(
-                f"pack {manifest.name!r}: {name!r} can run code when loaded; convert it to {WEIGHTS}"
+                f"pack {manifest.name!r}: {name!r} can run code when loaded; convert it to {WEIGHTS_SUFFIX}"
             )
     return manifest
 
@@ -138,18 +140,18 @@ def check_file(path: Path, promised: PackedFile) -> None:
         raise BadInput(f"the pack names {path.name!r}, but there is no such file beside {PACK_FILE}")
     if path.stat().st_size != promised.size:
         raise UnsafeCheckpoint(f"{path.name!r} has {path.stat().st_size} bytes instead of {promised.size}")
-    found = described(path).sha256
+    found = file_info(path).sha256
     if found != promised.sha256:
         raise UnsafeCheckpoint(f"{path.name!r} has sha256 {found} instead of {promised.sha256}")
 
 
-def described(path: Path) -> PackedFile:
+def file_info(path: Path) -> PackedFile:
     """Size and sha256 of a file."""
     with path.open("rb") as file:
         return PackedFile(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def load(path: Path) -> dict[str, Tensor]:
+def load_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors of one safetensors file. Raises BadInput when it is none."""
     try:
         return load_file(path)
@@ -157,7 +159,7 @@ def load(path: Path) -> dict[str, Tensor]:
         raise BadInput(f"{path.name!r} is no safetensors file: {error}") from error
 
 
-def as_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors with half, bfloat16 and double as float32; integers stay."""
     return {
         name: tensor.to(torch.float32) if tensor.is_floating_point() else tensor for name, tensor in tensors.items()

@@ -10,23 +10,31 @@ from typing import Any, Final
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videojob_runner.atomic import appearing
-from videojob_runner.models.packs.reader import PACK_FILE, WEIGHTS, Kind, Pack, PackedFile, PackManifest, described
+from videojob_runner.atomic import atomic_folder
+from videojob_runner.models.packs.reader import (
+    PACK_FILE,
+    WEIGHTS_SUFFIX,
+    Pack,
+    PackedFile,
+    PackKind,
+    PackManifest,
+    file_info,
+)
 
-MODEL_FILE: Final = f"model{WEIGHTS}"
+MODEL_FILE: Final = f"model{WEIGHTS_SUFFIX}"
 
 
 def write_pack(
     folder: Path,
     tensors: Mapping[str, Tensor],
     *,
-    kind: Kind,
+    kind: PackKind,
     licence: str,
     sources: Mapping[str, PackedFile],
     architecture: Mapping[str, Any],
 ) -> Pack:
     """Writes the pack into `folder`, whose name becomes its own, and opens it. Raises OSError when there is no room."""
-    with appearing(folder) as growing:
+    with atomic_folder(folder) as growing:
         weights = growing / MODEL_FILE
         save_file(dict(tensors), weights)
         weights.chmod(0o644)  # safetensors writes for its owner alone
@@ -36,7 +44,7 @@ def write_pack(
             kind=kind,
             licence=licence,
             architecture=dict(architecture),
-            files={weights.name: described(weights)},
+            files={weights.name: file_info(weights)},
             sources=dict(sources),
         )
         document = manifest.model_dump(mode="json", by_alias=True, exclude_unset=True)

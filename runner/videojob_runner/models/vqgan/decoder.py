@@ -18,8 +18,8 @@ import torch.nn.functional as nnf
 from taming.modules.diffusionmodules.model import AttnBlock, Decoder, Upsample
 from torch import Tensor, nn
 
-from videojob_runner.models.kernels.frozen_layers import convolved, enlarged, recomputed, working_type
-from videojob_runner.models.kernels.group_norm_silu import activated_norm
+from videojob_runner.models.kernels.frozen_layers import checkpointed, compute_dtype, conv2d, upsample_conv2d
+from videojob_runner.models.kernels.group_norm_silu import group_norm_silu
 
 Stage = Callable[[Tensor], Tensor]
 
@@ -28,22 +28,22 @@ def decode(decoder: Decoder, latent: Tensor, *, recompute: bool = False) -> Tens
     """The picture ``[B, 3, H, W]`` of ``[B, z channels, H/f, W/f]``, as `decoder` would make it."""
     if latent.device.type == "cpu":  # there the layers behind are faster in this order, at the sizes that take long
         latent = latent.contiguous(memory_format=torch.channels_last)
-    h = convolved(latent, decoder.conv_in)
-    for stage, keeps in stages(decoder):
-        h = recomputed(h, stage) if recompute and keeps else stage(h)
-    return convolved(activated(h, decoder.norm_out), decoder.conv_out)
+    h = conv2d(latent, decoder.conv_in)
+    for stage, keeps in iter_stages(decoder):
+        h = checkpointed(h, stage) if recompute and keeps else stage(h)
+    return conv2d(norm_silu(h, decoder.norm_out), decoder.conv_out)
 
 
-def stages(decoder: Decoder) -> Iterator[tuple[Stage, bool]]:
+def iter_stages(decoder: Decoder) -> Iterator[tuple[Stage, bool]]:
     """What comes between the first convolution and the last, in order, and whether it keeps anything."""
-    for part in parts(decoder):
+    for part in iter_modules(decoder):
         if isinstance(part, Upsample):
-            yield partial(enlarged, layer=part.conv), False
+            yield partial(upsample_conv2d, layer=part.conv), False
         else:
-            yield partial(attended if isinstance(part, AttnBlock) else residual, part), True
+            yield partial(attention_block if isinstance(part, AttnBlock) else residual_block, part), True
 
 
-def parts(decoder: Decoder) -> Iterator[Any]:
+def iter_modules(decoder: Decoder) -> Iterator[Any]:
     """The decoder's modules between the first convolution and the last, in the order of its `forward`."""
     yield from (decoder.mid.block_1, decoder.mid.attn_1, decoder.mid.block_2)
     for level in reversed(decoder.up):
@@ -55,23 +55,23 @@ def parts(decoder: Decoder) -> Iterator[Any]:
             yield level.upsample
 
 
-def residual(block: Any, x: Tensor) -> Tensor:
+def residual_block(block: Any, x: Tensor) -> Tensor:
     """A residual block: two norms, activations and convolutions, beside a way past them."""
-    h = convolved(activated(x, block.norm1), block.conv1)
-    h = convolved(activated(h, block.norm2), block.conv2)
-    past = x if block.in_channels == block.out_channels else convolved(x, block.nin_shortcut)
+    h = conv2d(norm_silu(x, block.norm1), block.conv1)
+    h = conv2d(norm_silu(h, block.norm2), block.conv2)
+    past = x if block.in_channels == block.out_channels else conv2d(x, block.nin_shortcut)
     return h.add_(past)
 
 
-def activated(x: Tensor, norm: nn.GroupNorm) -> Tensor:
+def norm_silu(x: Tensor, norm: nn.GroupNorm) -> Tensor:
     """The norm and the activation before a convolution."""
-    return activated_norm(x, norm, kind=working_type(x))
+    return group_norm_silu(x, norm, kind=compute_dtype(x))
 
 
-def attended(block: Any, x: Tensor) -> Tensor:
+def attention_block(block: Any, x: Tensor) -> Tensor:
     """A block in which every position looks at every other, with one head; never holds all pairs at once."""
     h = block.norm(x)
     # In one piece, or torch would hold all pairs after all.
-    query, key, value = (convolved(h, part).flatten(2).mT.contiguous()[:, None] for part in (block.q, block.k, block.v))
+    query, key, value = (conv2d(h, part).flatten(2).mT.contiguous()[:, None] for part in (block.q, block.k, block.v))
     seen = nnf.scaled_dot_product_attention(query, key, value)
-    return convolved(seen[:, 0].mT.reshape(x.shape), block.proj_out).add_(x)
+    return conv2d(seen[:, 0].mT.reshape(x.shape), block.proj_out).add_(x)

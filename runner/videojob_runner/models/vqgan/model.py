@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from videojob_api.base import Document
 
 from videojob_runner.errors import BadInput
-from videojob_runner.models.kernels.frozen_layers import convolved
-from videojob_runner.models.packs.reader import Pack, as_float
+from videojob_runner.models.kernels.frozen_layers import conv2d
+from videojob_runner.models.packs.reader import Pack, to_float32
 from videojob_runner.models.vqgan.decoder import decode
 from videojob_runner.models.vqgan.encoder import encode
-from videojob_runner.torch_utils.modules import frozen, shortened
+from videojob_runner.torch_utils.modules import cast_weights, freeze
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
@@ -58,13 +58,13 @@ class VqganArchitecture(Document):
         """Pixels of the picture per position of the latent along one side (f)."""
         return int(2 ** (len(self.ch_mult) - 1))
 
-    def taming(self) -> dict[str, object]:
+    def taming_arguments(self) -> dict[str, object]:
         """Keyword arguments of taming's Encoder and Decoder."""
         own = self.model_dump(exclude={"embed_dim", "codebook_size", "quantiser"})
         return {**own, "in_channels": 3, "out_ch": 3, "double_z": False}
 
 
-class GumbelCodes(nn.Module):
+class GumbelQuantizer(nn.Module):
     """The codebook of a GumbelVQ with what chooses from it, under the names that its checkpoints use."""
 
     def __init__(self, codebook_size: int, width: int) -> None:
@@ -79,11 +79,11 @@ class Vqgan(nn.Module):
     def __init__(self, architecture: VqganArchitecture) -> None:
         super().__init__()
         self.factor = architecture.factor
-        options, z, c = architecture.taming(), architecture.z_channels, architecture.embed_dim
+        options, z, c = architecture.taming_arguments(), architecture.z_channels, architecture.embed_dim
         with contextlib.redirect_stdout(io.StringIO()):  # the decoder prints its shape
             self.encoder, self.decoder = Encoder(**options), Decoder(**options)
         self.quantize = (
-            GumbelCodes(architecture.codebook_size, c)
+            GumbelQuantizer(architecture.codebook_size, c)
             if architecture.quantiser == "gumbel"
             else VectorQuantizer(architecture.codebook_size, c, beta=1.0)
         )
@@ -100,28 +100,28 @@ class Vqgan(nn.Module):
             architecture = VqganArchitecture.model_validate(pack.manifest.architecture)
             with torch.device("meta"):
                 network = cls(architecture)
-            network.load_state_dict(as_float(pack.tensors()), assign=True)
+            network.load_state_dict(to_float32(pack.tensors()), assign=True)
         except (ValidationError, RuntimeError, ValueError) as error:
             raise BadInput(f"pack {pack.name!r} does not fit its architecture: {error}") from error
-        shortened(network.decoder, precision)
-        shortened(network.post_quant_conv, precision)
-        return frozen(network, device)
+        cast_weights(network.decoder, precision)
+        cast_weights(network.post_quant_conv, precision)
+        return freeze(network, device)
 
     @property
     def codebook(self) -> Tensor:
         """The code vectors ``[K, C]``."""
-        table = self.quantize.embed if isinstance(self.quantize, GumbelCodes) else self.quantize.embedding
+        table = self.quantize.embed if isinstance(self.quantize, GumbelQuantizer) else self.quantize.embedding
         weight: Tensor = table.weight
         return weight
 
     @property
     def code_logits(self) -> nn.Conv2d | None:
         """Latents ``[B, C, h, w]`` to the logits ``[B, K, h, w]`` of their codes; None: the nearest codes are meant."""
-        return self.quantize.proj if isinstance(self.quantize, GumbelCodes) else None
+        return self.quantize.proj if isinstance(self.quantize, GumbelQuantizer) else None
 
     def encode(self, picture: Tensor) -> Tensor:
         """The latent of a picture, not yet snapped to the codebook."""
-        return convolved(encode(self.encoder, picture), self.quant_conv)
+        return conv2d(encode(self.encoder, picture), self.quant_conv)
 
     def decode(self, latent: Tensor, *, recompute: bool = False) -> Tensor:
         """
@@ -129,4 +129,4 @@ class Vqgan(nn.Module):
 
         With `recompute` less is kept for the backward pass, which then takes longer and gives the same bits.
         """
-        return decode(self.decoder, convolved(latent, self.post_quant_conv), recompute=recompute)
+        return decode(self.decoder, conv2d(latent, self.post_quant_conv), recompute=recompute)

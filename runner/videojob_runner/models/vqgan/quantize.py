@@ -24,7 +24,7 @@ def codes_to_latent(indices: Tensor, codebook: Tensor) -> Tensor:
     return codebook[indices].permute(0, 3, 1, 2).contiguous()
 
 
-def quantise(z: Tensor, codebook: Tensor) -> Tensor:
+def quantize(z: Tensor, codebook: Tensor) -> Tensor:
     """``[B, C, h, w]`` snapped to the codebook ``[K, C]``; the output's gradient goes to `z` unchanged."""
     snapped = codes_to_latent(nearest_codes(z, codebook), codebook)
     return snapped + (z - z.detach())  # adds exact zeros forward

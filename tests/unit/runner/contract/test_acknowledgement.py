@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from videojob_api.messages.report import Acknowledgement, Failure
-from videojob_runner.contract.acknowledgement import await_published, read_acknowledgement
+from videojob_runner.contract.acknowledgement import read_acknowledgement, wait_until_published
 from videojob_runner.errors import NotPublished
 
 
@@ -22,7 +22,7 @@ def no_sleep(seconds: float) -> None:
 
 def test_a_word_that_is_there_ends_the_waiting_at_once(tmp_path: Path) -> None:
     acknowledge(tmp_path)
-    await_published(tmp_path, "u", sleep=no_sleep)
+    wait_until_published(tmp_path, "u", sleep=no_sleep)
 
 
 def test_it_waits_without_end_until_the_word_comes(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_it_waits_without_end_until_the_word_comes(tmp_path: Path) -> None:
         if len(waits) == 5000:
             acknowledge(tmp_path)
 
-    await_published(tmp_path, "u", sleep=sleep)
+    wait_until_published(tmp_path, "u", sleep=sleep)
     assert len(waits) == 5000
     assert 0 < max(waits) <= 1
 
@@ -41,14 +41,14 @@ def test_it_waits_without_end_until_the_word_comes(tmp_path: Path) -> None:
 def test_an_agent_that_gave_up_says_why(tmp_path: Path) -> None:
     acknowledge(tmp_path, published=False, message="bucket: access denied")
     with pytest.raises(NotPublished, match="bucket: access denied") as caught:
-        await_published(tmp_path, "u", sleep=no_sleep)
+        wait_until_published(tmp_path, "u", sleep=no_sleep)
     assert caught.value.exit_code == 74
 
 
 def test_an_agent_that_gave_up_without_a_reason_is_believed_too(tmp_path: Path) -> None:
     acknowledge(tmp_path, published=False)
     with pytest.raises(NotPublished, match="no reason"):
-        await_published(tmp_path, "u", sleep=no_sleep)
+        wait_until_published(tmp_path, "u", sleep=no_sleep)
 
 
 def test_a_word_on_another_job_or_half_a_word_is_no_word(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from videojob_api.contract.layout import IO_PATH
 from videojob_api.contract.status import RunnerState, parse_status_line, read_details
 from videojob_runner.contract.io_folder import IoFolder
 from videojob_runner.contract.job import peek_uid, read_job, video_name
-from videojob_runner.contract.status import Pace, StatusWriter
-from videojob_runner.engine.api import Outcome, RunContext
+from videojob_runner.contract.status import EtaEstimator, StatusWriter
+from videojob_runner.engine.api import TaskContext, TaskResult
 from videojob_runner.errors import BadConfig
 
-from tests.unit.runner.fakes import OURS, AnyConfig, Bench
+from tests.unit.runner.fakes import RUNNER_CONFIG, AnyConfig, RunnerHarness
 
 UIDS = st.text(min_size=1, max_size=253).filter(lambda text: text.isprintable() and text.strip() != "")
 
@@ -61,11 +61,11 @@ def test_every_video_name_is_one_plain_file_below_output(name: str) -> None:
 def test_the_remaining_time_is_never_negative_and_nothing_remains_at_the_end(steps: list[tuple[float, int]]) -> None:
     now, done = 0.0, 1
     total = 1 + sum(units for _, units in steps)
-    pace = Pace(lambda: now)
+    pace = EtaEstimator(lambda: now)
     remaining: int | None = None
     for seconds, units in steps:
         now, done = now + seconds, done + units
-        remaining = pace.remaining(done=done, total=total)
+        remaining = pace.seconds_left(done=done, total=total)
         assert remaining is None or remaining >= 0
     assert done == total
     assert remaining in (None, 0)
@@ -85,12 +85,12 @@ class Painter:
     Config: type[Any] = AnyConfig
     frames = 6
 
-    def __init__(self, *, bench: Bench, stops: set[int]) -> None:
+    def __init__(self, *, bench: RunnerHarness, stops: set[int]) -> None:
         self.bench, self.stops = bench, stops
 
-    def run(self, config: Any, context: RunContext) -> Outcome:
+    def run(self, config: Any, context: TaskContext) -> TaskResult:
         random, canvas, first = np.random.default_rng(context.seed), np.zeros((8, 8, 3)), 0
-        saved = context.checkpoint.newest()
+        saved = context.checkpoints.latest()
         if saved:
             state = np.load(saved / "state.npz", allow_pickle=True)
             first, canvas = int(state["done"]), state["canvas"]
@@ -101,21 +101,21 @@ class Painter:
             context.progress(index + 1, self.frames)
             if index in self.stops:
                 self.stops.discard(index)
-                self.bench.stop.receive(signal.SIGTERM)
+                self.bench.stop.handle(signal.SIGTERM)
 
             def write(folder: Path, done: int = index + 1, canvas: Any = canvas) -> None:
                 np.savez(folder / "state.npz", done=done, canvas=canvas, random=np.array(random.bit_generator.state))
 
-            context.checkpoint.visit(index + 1, write)
-        return Outcome(frames=self.frames)
+            context.checkpoints.maybe_save(index + 1, write)
+        return TaskResult(frames=self.frames)
 
 
 def painted(root: Path, *, stops: set[int]) -> tuple[dict[str, bytes], int]:
     """The files of a run that is stopped after each of `stops` and started again, and how often it was started."""
-    config = OURS | {"pipeline": {"vqganClip": OURS["pipeline"]["vqganClip"] | {"seed": 3}}}
+    config = RUNNER_CONFIG | {"pipeline": {"vqganClip": RUNNER_CONFIG["pipeline"]["vqganClip"] | {"seed": 3}}}
     starts, left = 1, set(stops)
     while True:
-        bench = Bench(root, config)
+        bench = RunnerHarness(root, config)
         code = bench.run(RunMode.PROD, engine=Painter(bench=bench, stops=left))
         if code == 0:
             break
@@ -138,7 +138,7 @@ def test_a_run_stopped_anywhere_and_resumed_gives_the_same_bytes(tmp_path: Path,
 
 def test_a_relative_io_path_is_made_absolute_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = IoFolder.of({"VIDEO_IO_PATH": "io"})
+    folder = IoFolder.from_environment({"VIDEO_IO_PATH": "io"})
     monkeypatch.chdir("/")
     assert folder.config == tmp_path / "io" / "input" / "config.json"
-    assert IoFolder.of({}).root == IoFolder.of({"VIDEO_IO_PATH": ""}).root == Path(IO_PATH)
+    assert IoFolder.from_environment({}).root == IoFolder.from_environment({"VIDEO_IO_PATH": ""}).root == Path(IO_PATH)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from videojob_runner.convert import Request
+from videojob_runner.convert import ConversionRequest
 from videojob_runner.convert.clip import convert_clip
 from videojob_runner.errors import BadInput
 from videojob_runner.models.clip.model import Clip
@@ -37,7 +37,7 @@ def mixed(*, resnet: bool) -> dict[str, Tensor]:
 
 
 def convert(path: Path) -> Pack:
-    return convert_clip(Request(checkpoint=path, output=path.with_name("tiny"), licence="MIT"))
+    return convert_clip(ConversionRequest(checkpoint=path, output=path.with_name("tiny"), licence="MIT"))
 
 
 def save(path: Path, content: object) -> Path:
@@ -71,7 +71,7 @@ def test_a_torchscript_archive_gives_the_same_pack_as_its_state_dict(
 
 def test_it_embeds_pictures_and_texts(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     perceptor = Clip.load(convert(save(tmp_path / "model.pt", tensors)))
-    assert perceptor.side == SIDE
+    assert perceptor.input_size == SIDE
     assert perceptor.encode_image(torch.rand(2, 3, SIDE, SIDE)).shape == (2, 16)
     texts = perceptor.encode_text(["a red circle", "a blue star"])
     assert texts.isfinite().all()

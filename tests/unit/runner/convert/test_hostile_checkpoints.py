@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from videojob_runner.convert import read_checkpoint
+from videojob_runner.convert import load_state_dict
 from videojob_runner.convert import torch_archive as reading
 from videojob_runner.errors import BadInput, RunnerError, UnsafeCheckpoint
 
@@ -50,7 +50,7 @@ def pickled(value: Any, protocol: int = 2) -> bytes:
 
 
 def test_what_lightning_leaves_in_a_checkpoint_is_passed_over(tmp_path: Path) -> None:
-    found = read_checkpoint(save_lightning(tmp_path / "a.ckpt", TENSORS))
+    found = load_state_dict(save_lightning(tmp_path / "a.ckpt", TENSORS))
     assert "pytorch_lightning" not in sys.modules
     assert found.keys() == TENSORS.keys()
     assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
@@ -65,7 +65,7 @@ def test_a_checkpoint_of_a_gpu_is_read_without_one(tmp_path: Path) -> None:
     path = assemble(tmp_path / "b.ckpt", content.replace(place, b"X\x06\x00\x00\x00cuda:0"))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("archive/data/0", data)
-    found = read_checkpoint(path)["a"]
+    found = load_state_dict(path)["a"]
     assert found.device.type == "cpu"
     assert found.tolist() == [0, 1, 2, 3, 4, 5]
 
@@ -80,7 +80,7 @@ def test_the_callback_as_an_object_and_hyperparameters_of_a_kind_of_dict_are_pas
         torch.save(
             {"callbacks": [kept], "hyper_parameters": attributes(lr=1.0), "state_dict": TENSORS}, tmp_path / "a.ckpt"
         )
-    assert read_checkpoint(tmp_path / "a.ckpt").keys() == TENSORS.keys()
+    assert load_state_dict(tmp_path / "a.ckpt").keys() == TENSORS.keys()
 
 
 @pytest.mark.parametrize("scripted", [False, True])
@@ -97,7 +97,7 @@ def test_a_call_of_anything_but_a_tensor_s_constructor_is_refused_and_not_run(
     )
     path = assemble(tmp_path / "evil.ckpt", spelled, scripted=scripted)
     with pytest.raises(UnsafeCheckpoint, match=f"wants to call {call}.*nothing was run"):
-        read_checkpoint(path)
+        load_state_dict(path)
     assert not proof.exists()
 
 
@@ -110,7 +110,7 @@ def test_the_bomb_of_these_tests_would_go_off(tmp_path: Path) -> None:
 def test_the_bomb_does_not_go_off_when_the_user_calls_it_harmless(tmp_path: Path) -> None:
     path = assemble(tmp_path / "evil.ckpt", pickled(Call(exec, "raise SystemExit")))
     with pytest.raises(UnsafeCheckpoint, match=r"builtins\.exec"):
-        read_checkpoint(path, inert=["builtins.exec"])
+        load_state_dict(path, placeholder_classes=["builtins.exec"])
 
 
 def test_a_function_in_a_training_library_s_name_is_a_placeholder_and_not_called(
@@ -122,7 +122,7 @@ def test_a_function_in_a_training_library_s_name_is_a_placeholder_and_not_called
     library.Evil = evil  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "omegaconf", library)
     torch.save({"state_dict": TENSORS, "extra": Call(evil, "x")}, tmp_path / "a.ckpt")
-    assert read_checkpoint(tmp_path / "a.ckpt").keys() == TENSORS.keys()
+    assert load_state_dict(tmp_path / "a.ckpt").keys() == TENSORS.keys()
     assert calls == []
 
 
@@ -130,21 +130,21 @@ def test_an_unknown_class_is_refused_until_the_user_calls_it_harmless(tmp_path: 
     content = pickled(Call(exec, "1")).replace(b"c__builtin__\nexec\n", b"cmain\nSetupCallback\n")
     path = assemble(tmp_path / "a.ckpt", content)
     with pytest.raises(UnsafeCheckpoint, match=r"--inert main\.SetupCallback"):
-        read_checkpoint(path)
+        load_state_dict(path)
     with pytest.raises(BadInput, match="holds no state dict"):  # it is let through, and there are no tensors in it
-        read_checkpoint(path, inert=["main.SetupCallback"])
+        load_state_dict(path, placeholder_classes=["main.SetupCallback"])
 
 
 @pytest.mark.parametrize("protocol", [0, 4, 5])
 def test_imports_in_another_than_torch_s_way_are_refused(tmp_path: Path, protocol: int) -> None:
     with pytest.raises(UnsafeCheckpoint, match="nothing was run"):
-        read_checkpoint(assemble(tmp_path / "a.ckpt", pickled(Call(exec, "1"), protocol)))
+        load_state_dict(assemble(tmp_path / "a.ckpt", pickled(Call(exec, "1"), protocol)))
 
 
 @pytest.mark.parametrize("extension", [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00"])
 def test_the_extension_registry_is_closed(tmp_path: Path, extension: bytes) -> None:
     with pytest.raises(UnsafeCheckpoint, match="imports by EXT"):
-        read_checkpoint(assemble(tmp_path / "a.ckpt", b"\x80\x02" + extension + b"."))
+        load_state_dict(assemble(tmp_path / "a.ckpt", b"\x80\x02" + extension + b"."))
 
 
 @pytest.mark.parametrize(
@@ -159,26 +159,26 @@ def test_the_extension_registry_is_closed(tmp_path: Path, extension: bytes) -> N
 def test_what_is_no_archive_is_bad_input_and_shown(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "a.ckpt").write_bytes(content)
     with pytest.raises(BadInput, match=words):
-        read_checkpoint(tmp_path / "a.ckpt")
+        load_state_dict(tmp_path / "a.ckpt")
 
 
 def test_a_missing_file_and_a_folder_are_bad_input(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.ckpt", tmp_path):
         with pytest.raises(BadInput, match="cannot be read"):
-            read_checkpoint(path)
+            load_state_dict(path)
 
 
 def test_an_archive_of_something_else_is_bad_input(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(BadInput, match=r"not torch's: 0 data\.pkl"):
-        read_checkpoint(tmp_path / "a.zip")
+        load_state_dict(tmp_path / "a.zip")
 
 
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     path = assemble(tmp_path / "a.ckpt", pickled(1), compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(UnsafeCheckpoint, match="compressed"):
-        read_checkpoint(path)
+        load_state_dict(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
@@ -187,20 +187,20 @@ def test_two_pickles_of_one_name_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("archive/version", "4\n")
     with pytest.raises(UnsafeCheckpoint, match="doubled"):
-        read_checkpoint(path)
+        load_state_dict(path)
 
 
 def test_a_pickle_of_absurd_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "LARGEST_PICKLE", 10)
+    monkeypatch.setattr(reading, "MAX_PICKLE_BYTES", 10)
     with pytest.raises(UnsafeCheckpoint, match="larger than 10 bytes"):
-        read_checkpoint(assemble(tmp_path / "a.ckpt", pickled(1)))
+        load_state_dict(assemble(tmp_path / "a.ckpt", pickled(1)))
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": 3}}, {"a": "b"}, {1: torch.ones(1)}, {}, 5])
 def test_what_is_no_state_dict_is_bad_input(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "a.ckpt")
     with pytest.raises(BadInput, match="no state dict"):
-        read_checkpoint(tmp_path / "a.ckpt")
+        load_state_dict(tmp_path / "a.ckpt")
 
 
 def test_a_tensor_that_reaches_beyond_its_bytes_is_bad_input(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_tensor_that_reaches_beyond_its_bytes_is_bad_input(tmp_path: Path) -> 
         for key in ("0", "1"):
             archive.writestr(f"archive/data/{key}", bytes(24))
     with pytest.raises(BadInput, match="cannot be read"):
-        read_checkpoint(path)
+        load_state_dict(path)
 
 
 def test_a_damaged_pickle_never_ends_in_anything_but_an_error_of_ours(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_damaged_pickle_never_ends_in_anything_but_an_error_of_ours(tmp_path: 
 def outcome(path: Path) -> str:
     """What reading comes to: tensors, or an error of ours; any other error ends the test."""
     try:
-        found: dict[str, Tensor] = read_checkpoint(path)
+        found: dict[str, Tensor] = load_state_dict(path)
     except RunnerError as error:
         return error.reason
     return type(found).__name__

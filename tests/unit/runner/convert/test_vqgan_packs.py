@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
-from videojob_runner.convert import Request, convert_vqgan
-from videojob_runner.convert.taming_config import first_stage
-from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig, encoded
+from videojob_runner.convert import ConversionRequest, convert_vqgan
+from videojob_runner.convert.taming_config import parse_first_stage
+from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig, encode_image
 from videojob_runner.errors import BadConfig, BadInput
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
@@ -33,13 +33,13 @@ from tests.unit.runner.convert.checkpoints import (
     vqmodel,
     write_yaml,
 )
-from tests.unit.runner.engines.vqgan_clip.fakes import Packs, World
+from tests.unit.runner.engines.vqgan_clip.fakes import EngineHarness, FakeModelResolver
 from tests.unit.runner.tiny_packs import ARCHITECTURE
 
 
 def convert(folder: Path, tensors: dict[str, Tensor], config: object, name: str = "tiny") -> Pack:
     checkpoint = save_lightning(folder / f"{name}.ckpt", tensors)
-    request = Request(checkpoint=checkpoint, output=folder / name, licence="MIT")
+    request = ConversionRequest(checkpoint=checkpoint, output=folder / name, licence="MIT")
     return convert_vqgan(request, config=write_yaml(folder / f"{name}.yaml", config))
 
 
@@ -68,9 +68,9 @@ def test_everybody_may_read_the_pack(pack: Pack) -> None:
     assert {path.stat().st_mode & 0o777 for path in pack.folder.iterdir()} == {0o644}
 
 
-def generate(generator: Path, perceptor: Path, folder: Path, *, seed: int = 7, **options: Any) -> World:
+def generate(generator: Path, perceptor: Path, folder: Path, *, seed: int = 7, **options: Any) -> EngineHarness:
     """A picture of two iterations."""
-    world = World(Packs(generator, perceptor), folder, seed=seed)
+    world = EngineHarness(FakeModelResolver(generator, perceptor), folder, seed=seed)
     image = {"prompts": "a red circle", "iterations": 2}
     common = {"width": 16, "height": 16, "cutMethod": "original", "image": image}
     VqganClip().run(VqganClipConfig.model_validate({**common, **options}), world.context())
@@ -108,7 +108,7 @@ class TestGumbel:
         tensors = {name: tensor.numpy() for name, tensor in gumbelvq().items()}
         logits = latent @ tensors["quantize.proj.weight"][:, :, 0, 0].T + tensors["quantize.proj.bias"]
         chosen = tensors["quantize.embed.weight"][logits.argmax(-1)]
-        first, second = (encoded(network, picture)[0].permute(1, 2, 0).numpy() for _ in range(2))
+        first, second = (encode_image(network, picture)[0].permute(1, 2, 0).numpy() for _ in range(2))
         assert np.array_equal(first, chosen)
         assert np.array_equal(first, second)
 
@@ -116,7 +116,7 @@ class TestGumbel:
         network = Vqgan.load(gumbel)
         picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         nearest = nearest_codes(network.encode(picture * 2 - 1), network.codebook)
-        assert not torch.equal(encoded(network, picture), codes_to_latent(nearest, network.codebook))
+        assert not torch.equal(encode_image(network, picture), codes_to_latent(nearest, network.codebook))
 
     def test_q_33_drawn_codes_are_those_of_the_original_s_hard_gumbel_softmax(self, gumbel: Pack) -> None:
         network = Vqgan.load(gumbel)
@@ -127,10 +127,10 @@ class TestGumbel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
             chosen = torch.nn.functional.gumbel_softmax(logits, hard=True, dim=1).argmax(1)
-        drawn = encoded(network, picture, draws=torch.Generator().manual_seed(5))
+        drawn = encode_image(network, picture, draws=torch.Generator().manual_seed(5))
         assert torch.equal(drawn, codes_to_latent(chosen, network.codebook))
-        assert not torch.equal(drawn, encoded(network, picture))
-        assert not torch.equal(drawn, encoded(network, picture, draws=torch.Generator().manual_seed(6)))
+        assert not torch.equal(drawn, encode_image(network, picture))
+        assert not torch.equal(drawn, encode_image(network, picture, draws=torch.Generator().manual_seed(6)))
 
     @pytest.mark.parametrize(("compat", "pictures"), [(None, 1), ("upstream", 2)])
     def test_q_33_a_run_draws_the_init_image_s_codes_only_in_the_original_s_way(
@@ -224,7 +224,7 @@ OPENIMAGES = {**IMAGENET, "ch_mult": [1, 1, 2, 4], "attn_resolutions": [32]}
 def sizes(config: dict[str, Any]) -> dict[str, torch.Size]:
     """The tensors that a yaml file asks for; nothing is allocated."""
     with torch.device("meta"):
-        network = Vqgan(first_stage(config).architecture)
+        network = Vqgan(parse_first_stage(config).architecture)
     return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
@@ -260,4 +260,4 @@ def test_the_gumbel_model_has_the_tensors_of_the_published_file() -> None:
         "quantize.proj.bias": (8192,),
     }
     assert {name: tuple(shapes[name]) for name in published} == published
-    assert first_stage(config).architecture.factor == 8
+    assert parse_first_stage(config).architecture.factor == 8

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from videojob_runner.convert import Request, convert_vqgan
+from videojob_runner.convert import ConversionRequest, convert_vqgan
 from videojob_runner.errors import BadConfig, BadInput, RunnerError
 
 from tests.unit.runner.convert.checkpoints import DDCONFIG, save_lightning, vqgan_config, vqmodel, write_yaml
@@ -18,7 +18,7 @@ def refused(folder: Path, kind: type[RunnerError], *, tensors: Any = None, confi
     """What the refusal says; nothing is left behind."""
     checkpoint = save_lightning(folder / "last.ckpt", vqmodel() if tensors is None else tensors)
     yaml = write_yaml(folder / "model.yaml", vqgan_config() if config is None else config)
-    asked = Request(**{"checkpoint": checkpoint, "output": folder / "out" / "tiny", **request})
+    asked = ConversionRequest(**{"checkpoint": checkpoint, "output": folder / "out" / "tiny", **request})
     before = sorted(folder.rglob("*"))
     with pytest.raises(kind) as caught:
         convert_vqgan(asked, config=yaml)
@@ -118,7 +118,7 @@ def test_widths_that_group_norm_cannot_divide_are_refused(tmp_path: Path) -> Non
 def test_what_is_no_yaml_of_a_model_is_refused(tmp_path: Path, content: bytes) -> None:
     config = tmp_path / "model.yaml"
     config.write_bytes(content)
-    request = Request(checkpoint=save_lightning(tmp_path / "a.ckpt", vqmodel()), output=tmp_path / "tiny")
+    request = ConversionRequest(checkpoint=save_lightning(tmp_path / "a.ckpt", vqmodel()), output=tmp_path / "tiny")
     with pytest.raises(BadConfig, match=r"^(config|model)"):
         convert_vqgan(request, config=config)
 

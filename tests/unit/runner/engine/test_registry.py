@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from videojob_api.pipelines import PIPELINES
 from videojob_api.validation.core import to_wire
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.engine.registry import built_in_engines, engine_names, load_engine
 from videojob_runner.errors import BadConfig, BadInput
 
-from tests.unit.runner.fakes import Bench, FakeEngine
+from tests.unit.runner.fakes import FakeEngine, RunnerHarness
 
 
 def test_an_engine_is_found_by_its_folder_and_its_class() -> None:
@@ -29,29 +29,29 @@ def test_an_unknown_engine_is_told_which_there_are() -> None:
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> RunContext:
-    engine, bench = FakeEngine(), Bench(tmp_path, {"prompt": "x", "unique_id": "u", "num_frames": 3})
+def context(tmp_path: Path) -> TaskContext:
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, {"prompt": "x", "unique_id": "u", "num_frames": 3})
     from videojob_api.contract.launch import RunMode
 
     assert bench.run(RunMode.PROD, engine=engine) == 0
     return engine.contexts[0]
 
 
-def test_an_input_file_is_found_below_the_input_folder(context: RunContext) -> None:
+def test_an_input_file_is_found_below_the_input_folder(context: TaskContext) -> None:
     (context.inputs / "seeds").mkdir()
     (context.inputs / "seeds" / "0.png").write_bytes(b"x")
     assert context.input_file("seeds/0.png", field="initImage").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("name", ["../STATUS", "/etc/passwd", "way-out"])
-def test_an_input_file_never_lies_elsewhere(context: RunContext, name: str) -> None:
+def test_an_input_file_never_lies_elsewhere(context: TaskContext, name: str) -> None:
     (context.inputs / "way-out").symlink_to("/etc/passwd")
     with pytest.raises(BadInput, match=r"initImage: .* lies outside the input folder"):
         context.input_file(name, field="initImage")
 
 
 @pytest.mark.parametrize("name", ["no.png", "."])
-def test_a_missing_input_file_says_what_to_do(context: RunContext, name: str) -> None:
+def test_a_missing_input_file_says_what_to_do(context: TaskContext, name: str) -> None:
     with pytest.raises(BadInput, match=r"initImage: there is no file .* add it to spec\.inputs") as caught:
         context.input_file(name, field="initImage")
     assert caught.value.exit_code == 65

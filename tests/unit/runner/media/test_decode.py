@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from videojob_runner.errors import BadInput
-from videojob_runner.media.decode import audio_codec, extract_frames, probe, video_pictures
+from videojob_runner.media.decode import extract_frames, iter_frames, probe_audio_codec, probe_video
 from videojob_runner.media.frames import read_frame
 
-from tests.unit.runner.media.clips import brightening, run_ffmpeg, talkie, tone, video
+from tests.unit.runner.media.clips import brightening, run_ffmpeg, tone, video, video_with_audio
 
 
 def brightness(path: Path) -> float:
@@ -44,8 +44,8 @@ def test_the_original_program_s_clip_gives_its_11_frames_at_2_per_second(tmp_pat
 
 
 def test_pictures_keep_what_the_video_holds_without_another_loss(tmp_path: Path) -> None:
-    clip = talkie(tmp_path / "a.mp4", seconds=0.5)
-    streamed = list(video_pictures(clip))
+    clip = video_with_audio(tmp_path / "a.mp4", seconds=0.5)
+    streamed = list(iter_frames(clip))
     kept = [read_frame(path) for path in extract_frames(clip, tmp_path / "frames")]
     assert len(streamed) == 5
     assert all(np.array_equal(one, other) for one, other in zip(streamed, kept, strict=True))
@@ -74,35 +74,35 @@ def test_a_folder_s_name_is_no_pattern(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["-y.mp4", "http:x.mp4", "a b'$HOME`.mp4"])
 def test_a_video_s_name_is_neither_an_option_nor_an_address(tmp_path: Path, name: str) -> None:
-    assert probe(video(tmp_path / name, 2, fps=5)).width == 48
+    assert probe_video(video(tmp_path / name, 2, fps=5)).width == 48
 
 
 def test_whoever_wants_no_more_frames_stops(tmp_path: Path) -> None:
-    pictures = video_pictures(video(tmp_path / "a.mp4", 40, fps=5, width=640, height=480))
+    pictures = iter_frames(video(tmp_path / "a.mp4", 40, fps=5, width=640, height=480))
     assert next(pictures).shape == (480, 640, 3)
     pictures.close()
 
 
 class TestProbe:
     def test_it_tells_size_rate_length_and_sound(self, tmp_path: Path) -> None:
-        facts = probe(talkie(tmp_path / "a.mp4", seconds=1.5))
+        facts = probe_video(video_with_audio(tmp_path / "a.mp4", seconds=1.5))
         assert (facts.width, facts.height, facts.fps) == (64, 48, Fraction(10))
         assert facts.seconds == pytest.approx(1.5, abs=0.1)
         assert facts.audio == "aac"
 
     def test_a_rate_that_is_no_whole_number_is_told_exactly(self, tmp_path: Path) -> None:
         run_ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32:rate=30000/1001:duration=0.2", str(tmp_path / "a.mp4"))
-        assert probe(tmp_path / "a.mp4").fps == Fraction(30000, 1001)
+        assert probe_video(tmp_path / "a.mp4").fps == Fraction(30000, 1001)
 
     def test_a_silent_video_has_no_audio(self, tmp_path: Path) -> None:
-        assert probe(video(tmp_path / "a.mp4", 2, fps=5)).audio is None
+        assert probe_video(video(tmp_path / "a.mp4", 2, fps=5)).audio is None
 
     def test_a_turned_video_is_as_large_as_it_is_shown(self, tmp_path: Path) -> None:
         clip = video(tmp_path / "a.mp4", 2, fps=5)
         run_ffmpeg("-display_rotation", "90", "-i", str(clip), "-c", "copy", str(tmp_path / "turned.mp4"))
-        facts = probe(tmp_path / "turned.mp4")
+        facts = probe_video(tmp_path / "turned.mp4")
         assert (facts.width, facts.height) == (32, 48)
-        assert next(video_pictures(tmp_path / "turned.mp4")).shape == (48, 32, 3)
+        assert next(iter_frames(tmp_path / "turned.mp4")).shape == (48, 32, 3)
 
     @pytest.mark.parametrize(
         ("name", "encoder", "codec"), [("a.mp3", "libmp3lame", "mp3"), ("a.wav", "pcm_s16le", "pcm_s16le")]
@@ -111,18 +111,18 @@ class TestProbe:
         self, tmp_path: Path, name: str, encoder: str, codec: str
     ) -> None:
         sound = tone(tmp_path / name, seconds=0.2, codec=encoder)
-        assert audio_codec(sound) == codec
+        assert probe_audio_codec(sound) == codec
         with pytest.raises(BadInput, match=f"'{name}' is no video"):
-            probe(sound)
+            probe_video(sound)
 
     def test_the_cover_of_a_song_is_no_video(self, tmp_path: Path) -> None:
         song = tone(tmp_path / "a.mp3", seconds=0.2, codec="libmp3lame")
         run_ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32:duration=1", "-frames:v", "1", str(tmp_path / "cover.png"))
         covered, maps = tmp_path / "b.mp3", ("-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic")
         run_ffmpeg("-i", str(song), "-i", str(tmp_path / "cover.png"), *maps, "-c", "copy", str(covered))
-        assert audio_codec(covered) == "mp3"
+        assert probe_audio_codec(covered) == "mp3"
         with pytest.raises(BadInput, match="no video"):
-            probe(covered)
+            probe_video(covered)
 
 
 class TestRefusals:
@@ -160,4 +160,4 @@ class TestRefusals:
     def test_a_playlist_that_calls_itself_a_video_opens_no_connection(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
         with pytest.raises(BadInput):
-            probe(tmp_path / "a.mp4")
+            probe_video(tmp_path / "a.mp4")

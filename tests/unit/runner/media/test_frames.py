@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.media.frames import FrameWriter, Pixels, clear_frames, frame_files, read_frame, save_png
+from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, list_frames, read_frame, save_png
 
 
-def picture(value: int, size: tuple[int, int] = (4, 6)) -> Pixels:
+def picture(value: int, size: tuple[int, int] = (4, 6)) -> RgbImage:
     return np.full((*size, 3), value, dtype=np.uint8)
 
 
@@ -90,7 +90,7 @@ def test_a_failed_write_surfaces_in_a_long_run_without_any_flush(tmp_path: Path)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)])
-def test_pictures_of_another_shape_or_type_are_refused_at_the_door(tmp_path: Path, bad: Pixels) -> None:
+def test_pictures_of_another_shape_or_type_are_refused_at_the_door(tmp_path: Path, bad: RgbImage) -> None:
     with pytest.raises(ValueError, match="H×W×3 of uint8"):
         FrameWriter(tmp_path, total=1).write(0, bad)
 
@@ -104,19 +104,19 @@ def test_clearing_takes_frames_and_halves_of_frames_and_nothing_else(tmp_path: P
 
 def test_clearing_a_folder_that_is_not_there_is_no_error(tmp_path: Path) -> None:
     clear_frames(tmp_path / "nothing")
-    assert frame_files(tmp_path / "nothing") == []
+    assert list_frames(tmp_path / "nothing") == []
 
 
 def test_a_gap_between_frames_is_an_error_and_not_a_shorter_video(tmp_path: Path) -> None:
     for index in (0, 1, 3):
         save_png(tmp_path / f"{index:05}.png", picture(index), {})
     with pytest.raises(ValueError, match="frame 2 is missing"):
-        frame_files(tmp_path)
+        list_frames(tmp_path)
 
 
 def test_frames_are_listed_by_number(tmp_path: Path) -> None:
     with FrameWriter(tmp_path, total=11) as frames:
         for index in reversed(range(11)):
             frames.write(index, picture(index))
-    assert [path.stem for path in frame_files(tmp_path)] == [f"{index:05}" for index in range(11)]
+    assert [path.stem for path in list_frames(tmp_path)] == [f"{index:05}" for index in range(11)]
     assert frames.count == 11

@@ -10,13 +10,13 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.media.audio import carry_audio
-from videojob_runner.media.decode import audio_codec, extract_frames, video_pictures
-from videojob_runner.media.frames import Pixels, read_frame, save_png
-from videojob_runner.media.metadata import read_metadata, save_picture
-from videojob_runner.post import encode, of_folder, upscale
+from videojob_runner.media.audio import copy_audio
+from videojob_runner.media.decode import extract_frames, iter_frames, probe_audio_codec
+from videojob_runner.media.frames import RgbImage, read_frame, save_png
+from videojob_runner.media.metadata import read_metadata, save_image
+from videojob_runner.post import from_folder, upscale, write_video
 
-from tests.unit.runner.media.clips import sliding, talkie, video
+from tests.unit.runner.media.clips import sliding, video, video_with_audio
 
 TOOLS = (Path(__file__).parents[4] / "docs" / "video-tools.md").read_text()
 
@@ -27,7 +27,7 @@ class FailsOnce:
     def __init__(self) -> None:
         self.calls = 0
 
-    def enlarge(self, pixels: Pixels, *, scale: float | None = None, tile: int = 256) -> Pixels:
+    def upscale(self, pixels: RgbImage, *, scale: float | None = None, tile: int = 256) -> RgbImage:
         self.calls += 1
         if self.calls == 3:
             raise RuntimeError("no memory for picture 3")
@@ -43,18 +43,18 @@ def folder_of(tmp_path: Path, count: int) -> Path:
 
 
 def test_q_14_one_picture_that_cannot_be_enlarged_ends_the_work_and_no_shorter_video_is_left(tmp_path: Path) -> None:
-    large = upscale(of_folder(folder_of(tmp_path, 5), fps=5), FailsOnce(), keep=tmp_path / "large")
+    large = upscale(from_folder(folder_of(tmp_path, 5), fps=5), FailsOnce(), keep=tmp_path / "large")
     with pytest.raises(RuntimeError, match="picture 3"):
-        encode(large, tmp_path / "a.mp4")
+        write_video(large, tmp_path / "a.mp4")
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_q_14_the_call_that_follows_makes_the_missing_pictures_and_the_whole_video(tmp_path: Path) -> None:
     frames, keep, upscaler = folder_of(tmp_path, 5), tmp_path / "large", FailsOnce()
     with pytest.raises(RuntimeError):
-        encode(upscale(of_folder(frames, fps=5), upscaler, keep=keep), tmp_path / "a.mp4")
-    again = upscale(of_folder(frames, fps=5), upscaler, keep=keep, resume=True)
-    assert encode(again, tmp_path / "a.mp4") == 5
+        write_video(upscale(from_folder(frames, fps=5), upscaler, keep=keep), tmp_path / "a.mp4")
+    again = upscale(from_folder(frames, fps=5), upscaler, keep=keep, resume=True)
+    assert write_video(again, tmp_path / "a.mp4") == 5
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 5
     assert upscaler.calls == 6, "one failed, none was made twice"
@@ -64,13 +64,13 @@ def test_q_14_a_gap_among_frames_is_named_where_the_original_s_encoder_stops_wit
     folder = folder_of(tmp_path, 6)
     (folder / "00003.png").unlink()
     with pytest.raises(ValueError, match=r"frame 3 is missing .* found 00004\.png"):
-        of_folder(folder, fps=5)
+        from_folder(folder, fps=5)
 
 
 def test_q_15_a_silent_source_is_no_exception_and_leaves_a_silent_video(tmp_path: Path) -> None:
     silent, source = video(tmp_path / "silent.mp4", 10, fps=10), video(tmp_path / "source.mp4", 4, fps=10)
-    assert not carry_audio(silent, source, tmp_path / "out.mp4")
-    assert audio_codec(tmp_path / "out.mp4") is None
+    assert not copy_audio(silent, source, tmp_path / "out.mp4")
+    assert probe_audio_codec(tmp_path / "out.mp4") is None
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_q_15_sound_that_is_not_aac_arrives_too_and_ends_with_the_picture(
     tmp_path: Path, name: str, encoder: str, arrives: str
 ) -> None:
     silent = video(tmp_path / "silent.mp4", 10, fps=10)  # one second; the sound has two
-    assert carry_audio(silent, talkie(tmp_path / name, seconds=2, codec=encoder), tmp_path / "out.mp4")
-    assert audio_codec(tmp_path / "out.mp4") == arrives
+    assert copy_audio(silent, video_with_audio(tmp_path / name, seconds=2, codec=encoder), tmp_path / "out.mp4")
+    assert probe_audio_codec(tmp_path / "out.mp4") == arrives
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.duration is not None
         assert container.duration / av.time_base == pytest.approx(1, abs=0.06)
@@ -92,13 +92,13 @@ def test_q_17_frames_taken_from_a_film_are_what_the_codec_gives_and_no_jpegs_of_
     film = video(tmp_path / "film.mp4", 3, fps=3)
     files = extract_frames(film, tmp_path / "frames")
     assert [path.read_bytes()[:4] for path in files] == [b"\x89PNG"] * 3
-    for path, decoded in zip(files, video_pictures(film), strict=True):
+    for path, decoded in zip(files, iter_frames(film), strict=True):
         assert np.array_equal(read_frame(path), decoded)
 
 
 def test_q_17_a_jpeg_is_written_with_the_tables_of_quality_95(tmp_path: Path) -> None:
     picture, best = next(sliding(1)), io.BytesIO()
-    save_picture(tmp_path / "a.jpg", picture)
+    save_image(tmp_path / "a.jpg", picture)
     Image.fromarray(picture).save(best, format="JPEG", quality=95)
     with Image.open(tmp_path / "a.jpg") as ours, Image.open(best) as expected:
         assert ours.quantization == expected.quantization  # type: ignore[attr-defined]
@@ -118,19 +118,19 @@ def test_q_17_whoever_needs_jpegs_under_the_old_names_makes_them_as_the_document
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.jpeg", "a.JPEG", "a.bmp", "a.webp"])
 def test_q_34_a_picture_can_be_saved_without_metadata(tmp_path: Path, name: str) -> None:
-    save_picture(tmp_path / name, next(sliding(1)))
+    save_image(tmp_path / name, next(sliding(1)))
     assert read_frame(tmp_path / name).shape == (48, 96, 3)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.JPEG"])
 def test_q_34_either_ending_of_a_jpeg_keeps_its_metadata(tmp_path: Path, name: str) -> None:
-    save_picture(tmp_path / name, next(sliding(1)), {"text_prompts": "a red circle", "seed": 0})
+    save_image(tmp_path / name, next(sliding(1)), {"text_prompts": "a red circle", "seed": 0})
     assert read_metadata(tmp_path / name) == {"text_prompts": "a red circle", "seed": "0"}
 
 
 def test_q_34_what_went_wrong_is_said_in_the_words_of_whoever_found_it(tmp_path: Path) -> None:
     """The original called everything an unknown file format."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        save_picture(tmp_path / "nowhere" / "a.png", next(sliding(1)))
+        save_image(tmp_path / "nowhere" / "a.png", next(sliding(1)))
     with pytest.raises(ValueError, match="unknown file extension"):
-        save_picture(tmp_path / "a.picture", next(sliding(1)))
+        save_image(tmp_path / "a.picture", next(sliding(1)))

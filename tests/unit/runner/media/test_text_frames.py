@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videojob_runner.media.contact_sheet import GAP, contact_sheet, evenly
+from videojob_runner.media.contact_sheet import GAP_PIXELS, evenly_spaced, write_contact_sheet
 from videojob_runner.media.frames import save_png
-from videojob_runner.media.text_frames import simulated_frame, title_card, wrapped
+from videojob_runner.media.text_frames import simulated_frame, title_card, wrap_text
 
 
 def test_the_text_wraps_at_thirty_columns() -> None:
-    lines = wrapped("Unique ID: " + "x" * 40 + " Frame: 1 of 30").split("\n")
+    lines = wrap_text("Unique ID: " + "x" * 40 + " Frame: 1 of 30").split("\n")
     assert max(len(line) for line in lines) <= 30
     assert "".join(lines).replace(" ", "") == "UniqueID:" + "x" * 40 + "Frame:1of30"
 
@@ -69,7 +69,7 @@ def test_a_title_card_has_its_size_whatever_stands_on_it(text: str) -> None:
     [(3, 5, [0, 1, 2]), (10, 4, [0, 3, 6, 9]), (100, 2, [0, 99]), (7, 1, [0]), (0, 4, [])],
 )
 def test_cells_are_spread_evenly_with_both_ends(total: int, wanted: int, chosen: list[int]) -> None:
-    assert evenly(total, wanted) == chosen
+    assert evenly_spaced(total, wanted) == chosen
 
 
 def test_a_contact_sheet_shows_first_and_last_frame_in_its_corners(tmp_path: Path) -> None:
@@ -77,14 +77,14 @@ def test_a_contact_sheet_shows_first_and_last_frame_in_its_corners(tmp_path: Pat
     for index in range(10):
         paths.append(tmp_path / f"{index:05}.png")
         save_png(paths[-1], np.full((32, 64, 3), 25 * index, dtype=np.uint8), {})
-    contact_sheet(paths, tmp_path / "sheets" / "sheet.png", cells=6, columns=3, side=48)
+    write_contact_sheet(paths, tmp_path / "sheets" / "sheet.png", cells=6, columns=3, side=48)
     with Image.open(tmp_path / "sheets" / "sheet.png") as image:
         sheet = np.asarray(image)
-    assert sheet.shape == (2 * (48 + GAP) + GAP, 3 * (48 + GAP) + GAP, 3)
-    assert sheet[GAP + 24, GAP + 40].tolist() == [0, 0, 0]
-    assert sheet[-GAP - 24, -GAP - 8].tolist() == [225, 225, 225]
+    assert sheet.shape == (2 * (48 + GAP_PIXELS) + GAP_PIXELS, 3 * (48 + GAP_PIXELS) + GAP_PIXELS, 3)
+    assert sheet[GAP_PIXELS + 24, GAP_PIXELS + 40].tolist() == [0, 0, 0]
+    assert sheet[-GAP_PIXELS - 24, -GAP_PIXELS - 8].tolist() == [225, 225, 225]
 
 
 def test_a_contact_sheet_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one frame"):
-        contact_sheet([], tmp_path / "sheet.png")
+        write_contact_sheet([], tmp_path / "sheet.png")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from clip.model import CLIP
 from taming.modules.diffusionmodules.model import Decoder
-from videojob_runner.models.activation_count import kept_by_decoder, kept_by_tower, largest_tensor
+from videojob_runner.models.activation_count import decoder_activations, largest_activation, vision_activations
 from videojob_runner.models.clip.model import Clip
 from videojob_runner.models.vqgan.decoder import decode
 
@@ -32,7 +32,7 @@ def test_the_decoder_keeps_what_is_counted(which: str, recompute: bool) -> None:
     held = kept(
         partial(decode, decoder, recompute=recompute), drawn(1, options["z_channels"], rows, columns), network=decoder
     )
-    counted = 4 * kept_by_decoder(decoder, rows * columns, recompute=recompute)
+    counted = 4 * decoder_activations(decoder, rows * columns, recompute=recompute)
     assert counted == pytest.approx(held, rel=0.01)
 
 
@@ -41,11 +41,11 @@ def test_a_view_keeps_what_is_counted(which: str) -> None:
     """The difference that three more views make: weights that were changed for the purpose are held once."""
     network = seeded(lambda: Clip(CLIP(*TOWERS[which])))
     few, more = (
-        kept(network.encode_image, torch.rand(count, 3, network.side, network.side), network=network)
+        kept(network.encode_image, torch.rand(count, 3, network.input_size, network.input_size), network=network)
         for count in (3, 6)
     )
     tolerance = 0.02 if "transformer" in which or "larger" in which else 0.1
-    assert 3 * 4 * kept_by_tower(network.network.visual) == pytest.approx(more - few, rel=tolerance)
+    assert 3 * 4 * vision_activations(network.network.visual) == pytest.approx(more - few, rel=tolerance)
 
 
 def test_networks_without_data_are_counted_too_and_in_no_time() -> None:
@@ -54,7 +54,7 @@ def test_networks_without_data_are_counted_too_and_in_no_time() -> None:
     with torch.device("meta"):
         decoder = Decoder(out_ch=3, in_channels=3, **options)
         tower = CLIP(512, 224, 12, 768, 32, 77, 49_408, 512, 8, 12).visual
-    plain, again = (4 * kept_by_decoder(decoder, 256, recompute=r) / 2**20 for r in (False, True))
+    plain, again = (4 * decoder_activations(decoder, 256, recompute=r) / 2**20 for r in (False, True))
     assert (plain, again) == pytest.approx((326.0, 180.5), abs=0.1)
-    assert 4 * kept_by_tower(tower) / 2**20 == pytest.approx(16.8, abs=0.1)
-    assert largest_tensor(decoder, 256) == 128 * 256 * 256
+    assert 4 * vision_activations(tower) / 2**20 == pytest.approx(16.8, abs=0.1)
+    assert largest_activation(decoder, 256) == 128 * 256 * 256

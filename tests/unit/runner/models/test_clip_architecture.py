@@ -8,7 +8,7 @@ import pytest
 import torch
 from clip.model import CLIP
 from torch import Tensor
-from videojob_runner.models.clip.architecture import ClipShape, NoClip, clip_network
+from videojob_runner.models.clip.architecture import ClipArchitecture, NotAClip, build_clip
 
 from tests.unit.runner.tiny_packs import clip_tensors
 
@@ -51,7 +51,7 @@ def tensors_of(model: Published) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_clip_is_rebuilt_from_the_shapes_of_its_tensors(name: str) -> None:
     model = PUBLISHED[name]
-    network = clip_network(tensors_of(model))
+    network = build_clip(tensors_of(model))
     assert sum(parameter.numel() for parameter in network.parameters()) == model.parameters
     assert network.visual.input_resolution == model.side
     assert network.context_length == 77
@@ -75,22 +75,22 @@ def test_a_published_clip_is_rebuilt_from_the_shapes_of_its_tensors(name: str) -
 )
 def test_what_is_no_clip_says_why(change: dict[str, Tensor | None], words: str) -> None:
     tensors = {name: tensor for name, tensor in {**clip_tensors(), **change}.items() if tensor is not None}
-    with pytest.raises(NoClip, match=words):
-        ClipShape.of(tensors)
+    with pytest.raises(NotAClip, match=words):
+        ClipArchitecture.from_state_dict(tensors)
 
 
 def test_a_residual_tower_of_odd_width_has_no_heads() -> None:
     narrow = {"visual.layer1.0.conv1.weight": torch.zeros(7, 7, 1, 1)}
-    with pytest.raises(NoClip, match="no multiple of 2"):
-        ClipShape.of({**clip_tensors(resnet=True), **narrow})
+    with pytest.raises(NotAClip, match="no multiple of 2"):
+        ClipArchitecture.from_state_dict({**clip_tensors(resnet=True), **narrow})
 
 
 def test_nothing_is_no_clip() -> None:
-    with pytest.raises(NoClip, match=r"no tensor 'ln_final\.weight'"):
-        ClipShape.of({})
+    with pytest.raises(NotAClip, match=r"no tensor 'ln_final\.weight'"):
+        ClipArchitecture.from_state_dict({})
 
 
 def test_a_text_sees_only_what_stands_before() -> None:
-    network = clip_network({name: tensor.float() for name, tensor in clip_tensors().items()})
+    network = build_clip({name: tensor.float() for name, tensor in clip_tensors().items()})
     mask = network.transformer.resblocks[0].attn_mask
     assert torch.equal(torch.isinf(mask), torch.ones(77, 77).triu(1).bool())

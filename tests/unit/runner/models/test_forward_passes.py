@@ -13,8 +13,8 @@ import torch
 from clip.model import CLIP
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
-from videojob_runner.models.clip.model import DEVIATION, MEAN, Clip
-from videojob_runner.models.kernels.frozen_layers import convolved, enlarged
+from videojob_runner.models.clip.model import IMAGE_MEAN, IMAGE_STD, Clip
+from videojob_runner.models.kernels.frozen_layers import conv2d, upsample_conv2d
 from videojob_runner.models.vqgan.decoder import decode
 from videojob_runner.models.vqgan.encoder import encode
 
@@ -109,15 +109,15 @@ class TestDecoder:
         layer = seeded(lambda: nn.Conv2d(7, 5, 3, padding=1))
         x = drawn(2, 7, rows, columns)
         expected = with_gradient(lambda x: layer(x.repeat_interleave(2, 2).repeat_interleave(2, 3)), x)
-        ours = with_gradient(lambda x: enlarged(x, layer), x)
+        ours = with_gradient(lambda x: upsample_conv2d(x, layer), x)
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, expected, strict=True))
 
     @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 1), (3, 0), (5, 2)])
     def test_a_convolution_keeps_nothing_and_has_its_gradient(self, kernel: int, padding: int) -> None:
         layer, x = seeded(lambda: nn.Conv2d(6, 4, kernel, padding=padding)), drawn(2, 6, 9, 8)
-        ours, expected = with_gradient(lambda x: convolved(x, layer), x), with_gradient(layer, x)
+        ours, expected = with_gradient(lambda x: conv2d(x, layer), x), with_gradient(layer, x)
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, expected, strict=True))
-        assert kept(lambda x: convolved(x, layer), x, network=layer) == 0
+        assert kept(lambda x: conv2d(x, layer), x, network=layer) == 0
         assert kept(layer, x, network=layer) > 0
 
 
@@ -138,7 +138,7 @@ class TestVisionTransformer:
     views = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(3))
 
     def theirs(self, views: Tensor) -> Tensor:
-        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
+        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (IMAGE_MEAN, IMAGE_STD))
         embeddings: Tensor = self.clip.network.encode_image((views - mean) / deviation)
         return embeddings
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from videojob_runner.models.clip.openai import module_alone, tokenised
+from videojob_runner.models.clip.openai import import_submodule, tokenize_texts
 
 TEXTS = ["a cat", "A  Café &amp; a 12-string guitar,\nplease!", "", "日本 🙂 <|endoftext|>", "word " * 75]
 
@@ -37,14 +37,14 @@ def test_whoever_imports_the_whole_package_meets_the_same_classes() -> None:
 def test_tokens_are_those_of_openai_s_own_function() -> None:
     from clip import tokenize
 
-    assert torch.equal(tokenised(TEXTS, length=77), tokenize(TEXTS, context_length=77))
+    assert torch.equal(tokenize_texts(TEXTS, length=77), tokenize(TEXTS, context_length=77))
 
 
 def test_a_text_of_too_many_tokens_is_refused() -> None:
     with pytest.raises(ValueError, match="has 78 tokens"):
-        tokenised(["word " * 76], length=77)
+        tokenize_texts(["word " * 76], length=77)
 
 
 def test_a_module_that_is_not_there_is_missing() -> None:
     with pytest.raises(ModuleNotFoundError, match="no module 'nothing'"):
-        module_alone("nothing")
+        import_submodule("nothing")

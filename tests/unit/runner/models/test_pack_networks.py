@@ -9,7 +9,7 @@ import pytest
 import torch
 from clip.model import CLIP, build_model
 from videojob_runner.errors import BadInput
-from videojob_runner.models.clip.model import DEVIATION, MEAN, Clip, TextTooLong
+from videojob_runner.models.clip.model import IMAGE_MEAN, IMAGE_STD, Clip, TextTooLong
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
 
@@ -92,7 +92,7 @@ class TestClip:
         tensors = clip_tensors(resnet=True)
         residual = Clip.load(Pack.open(write_pack(tmp_path / "p", tensors, kind="clip"), kind="clip"))
         for network in (perceptor, residual):
-            assert network.side == SIDE
+            assert network.input_size == SIDE
             assert network.encode_image(torch.rand(2, 3, SIDE, SIDE)).shape == (2, 16)
 
     def test_q_41_nothing_is_compiled_by_the_jit_whatever_torch_s_version(self, perceptor: Clip) -> None:
@@ -113,7 +113,7 @@ class TestClip:
     ) -> None:
         pack = Pack.open(write_pack(tmp_path / "p", clip_tensors(resnet=resnet), kind="clip"), kind="clip")
         usual, shorter = Clip.load(pack), Clip.load(pack, precision=torch.bfloat16)
-        pictures = torch.rand(2, 3, usual.side, usual.side)
+        pictures = torch.rand(2, 3, usual.input_size, usual.input_size)
         with torch.autocast("cpu", torch.bfloat16):
             seen = shorter.encode_image(pictures).float()
         assert 0 < (seen - usual.encode_image(pictures)).abs().max() < 0.05 * seen.abs().max()
@@ -121,7 +121,7 @@ class TestClip:
 
     def test_pictures_are_normalised_with_clip_s_statistics(self, perceptor: Clip) -> None:
         picture = torch.rand(1, 3, SIDE, SIDE)
-        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
+        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (IMAGE_MEAN, IMAGE_STD))
         expected = perceptor.network.encode_image((picture - mean) / deviation)
         assert torch.allclose(perceptor.encode_image(picture), expected, atol=1e-5)
 
@@ -132,14 +132,14 @@ class TestClip:
         assert not torch.allclose(embeddings[0], embeddings[1])
 
     def test_tokens_are_the_stock_ones(self, perceptor: Clip) -> None:
-        row = perceptor.tokens(["a cat"])[0]
+        row = perceptor.tokenize(["a cat"])[0]
         assert row.shape == (77,)
         assert row[:5].tolist() == [49406, 320, 2368, 49407, 0]
 
     def test_a_text_that_is_too_long_is_refused_and_the_limit_named(self, perceptor: Clip) -> None:
-        perceptor.tokens(["word " * 75])
+        perceptor.tokenize(["word " * 75])
         with pytest.raises(TextTooLong, match="reads 77 tokens"):
-            perceptor.tokens(["word " * 76])
+            perceptor.tokenize(["word " * 76])
 
     def test_loading_moves_no_global_generator(self, perceptor_folder: Path) -> None:
         before = torch.get_rng_state()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from videojob_runner.errors import BadInput, RunnerError, UnsafeCheckpoint
-from videojob_runner.models.packs.reader import Pack, as_float
+from videojob_runner.models.packs.reader import Pack, to_float32
 
 from tests.unit.runner.tiny_packs import write_pack
 
@@ -39,7 +39,7 @@ def test_a_good_pack_has_its_tensors_and_the_digest_of_its_pack_json(folder: Pat
 
 
 def test_half_precision_becomes_full_and_integers_stay(folder: Path) -> None:
-    tensors = as_float(Pack.open(folder, kind="vqgan").tensors())
+    tensors = to_float32(Pack.open(folder, kind="vqgan").tensors())
     assert (tensors["a"].dtype, tensors["n"].dtype) == (torch.float32, torch.int64)
 
 

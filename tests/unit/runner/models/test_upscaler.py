@@ -13,8 +13,8 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor
 from videojob_runner.errors import BadInput
-from videojob_runner.media.frames import Pixels
-from videojob_runner.media.limits import enlarged_size
+from videojob_runner.media.frames import RgbImage
+from videojob_runner.media.limits import scaled_size
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.upscaler.model import Upscaler
 
@@ -58,60 +58,60 @@ def upscaler(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
 
 
 @pytest.fixture
-def picture() -> Pixels:
+def picture() -> RgbImage:
     rows, columns = np.mgrid[0:70, 0:90]
     return np.stack([rows * 3, columns * 2, rows + columns], axis=-1).astype(np.uint8)
 
 
-def test_the_network_says_how_much_it_enlarges(upscaler: Upscaler, picture: Pixels) -> None:
+def test_the_network_says_how_much_it_enlarges(upscaler: Upscaler, picture: RgbImage) -> None:
     assert upscaler.scale == 4
-    assert upscaler.enlarge(picture).shape == (280, 360, 3)
+    assert upscaler.upscale(picture).shape == (280, 360, 3)
 
 
-def test_a_picture_goes_through_the_network_that_the_pack_holds(upscaler: Upscaler, picture: Pixels) -> None:
+def test_a_picture_goes_through_the_network_that_the_pack_holds(upscaler: Upscaler, picture: RgbImage) -> None:
     net = ESRGAN(num_filters=8, num_blocks=1, scale=4)
     net.load_state_dict({name: tensor.float() for name, tensor in esrgan().items()})
     with torch.no_grad():
         made = net(torch.from_numpy(picture).permute(2, 0, 1)[None] / 255)[0].clamp(0, 1)
     expected = (made * 255).round().byte().permute(1, 2, 0).numpy()
-    assert np.array_equal(upscaler.enlarge(picture), expected)
+    assert np.array_equal(upscaler.upscale(picture), expected)
 
 
 def test_files_of_the_first_and_of_the_newer_program_are_the_same_network(
-    upscaler: Upscaler, tmp_path: Path, picture: Pixels
+    upscaler: Upscaler, tmp_path: Path, picture: RgbImage
 ) -> None:
     newer = Upscaler.load(pack(tmp_path, renamed(esrgan())))
-    assert np.array_equal(newer.enlarge(picture), upscaler.enlarge(picture))
+    assert np.array_equal(newer.upscale(picture), upscaler.upscale(picture))
 
 
 def test_the_double_network_of_real_esrgan_takes_any_size(tmp_path: Path) -> None:
     double = Upscaler.load(pack(tmp_path, esrgan(4, shuffle=2)))
     assert double.scale == 2
-    assert double.enlarge(np.zeros((33, 35, 3), dtype=np.uint8)).shape == (66, 70, 3)
+    assert double.upscale(np.zeros((33, 35, 3), dtype=np.uint8)).shape == (66, 70, 3)
 
 
-def test_the_small_network_of_real_esrgan_is_one_of_the_family(tmp_path: Path, picture: Pixels) -> None:
+def test_the_small_network_of_real_esrgan_is_one_of_the_family(tmp_path: Path, picture: RgbImage) -> None:
     with torch.random.fork_rng(devices=[]):
         small = Compact(num_feat=8, num_conv=2, upscale=4).state_dict()
-    assert Upscaler.load(pack(tmp_path, small)).enlarge(picture).shape == (280, 360, 3)
+    assert Upscaler.load(pack(tmp_path, small)).upscale(picture).shape == (280, 360, 3)
 
 
 @pytest.mark.parametrize("tile", [32, 40, 64, 89])
-def test_tiles_leave_no_seam(upscaler: Upscaler, picture: Pixels, tile: int) -> None:
-    whole, tiled = upscaler.enlarge(picture).astype(int), upscaler.enlarge(picture, tile=tile).astype(int)
+def test_tiles_leave_no_seam(upscaler: Upscaler, picture: RgbImage, tile: int) -> None:
+    whole, tiled = upscaler.upscale(picture).astype(int), upscaler.upscale(picture, tile=tile).astype(int)
     assert tiled.shape == whole.shape
     assert np.abs(tiled - whole).max() <= 1
 
 
 @pytest.mark.parametrize("scale", [1.5, 2, 3, 4, 4.1, 6])
-def test_any_factor_is_the_network_s_result_resampled(upscaler: Upscaler, picture: Pixels, scale: float) -> None:
+def test_any_factor_is_the_network_s_result_resampled(upscaler: Upscaler, picture: RgbImage, scale: float) -> None:
     size = (round(90 * scale), round(70 * scale))
-    resampled = Image.fromarray(upscaler.enlarge(picture)).resize(size, Image.Resampling.LANCZOS)
-    assert np.array_equal(upscaler.enlarge(picture, scale=scale), np.asarray(resampled))
+    resampled = Image.fromarray(upscaler.upscale(picture)).resize(size, Image.Resampling.LANCZOS)
+    assert np.array_equal(upscaler.upscale(picture, scale=scale), np.asarray(resampled))
 
 
 def test_the_smallest_picture_is_enlarged_too(upscaler: Upscaler) -> None:
-    assert upscaler.enlarge(np.full((1, 1, 3), 200, dtype=np.uint8)).shape == (4, 4, 3)
+    assert upscaler.upscale(np.full((1, 1, 3), 200, dtype=np.uint8)).shape == (4, 4, 3)
 
 
 def test_loading_moves_no_global_generator_and_leaves_nothing_to_train(tmp_path: Path) -> None:
@@ -125,16 +125,16 @@ class TestRefusals:
     @pytest.mark.parametrize("scale", [1, 0.5, 0, -4, 17, float("nan")])
     def test_a_factor_that_does_not_enlarge_or_is_absurd(self, upscaler: Upscaler, scale: float) -> None:
         with pytest.raises(ValueError, match=f"scale must be above 1 and at most 16, not {scale}"):
-            upscaler.enlarge(np.zeros((4, 4, 3), dtype=np.uint8), scale=scale)
+            upscaler.upscale(np.zeros((4, 4, 3), dtype=np.uint8), scale=scale)
 
     def test_a_result_that_no_video_can_hold(self) -> None:
         with pytest.raises(ValueError, match="4097×16 times 4 has a side above 16384"):
-            enlarged_size(4097, 16, 4)
-        assert enlarged_size(4096, 16, 4) == (16384, 64)
+            scaled_size(4097, 16, 4)
+        assert scaled_size(4096, 16, 4) == (16384, 64)
 
-    def test_a_tile_smaller_than_its_overlap(self, upscaler: Upscaler, picture: Pixels) -> None:
+    def test_a_tile_smaller_than_its_overlap(self, upscaler: Upscaler, picture: RgbImage) -> None:
         with pytest.raises(ValueError, match="tile must be at least 32 pixels, not 16"):
-            upscaler.enlarge(picture, tile=16)
+            upscaler.upscale(picture, tile=16)
 
     def test_weights_of_something_else(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="'tiny' holds no network that spandrel knows"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.runner.fakes import FLAT
+from tests.unit.runner.fakes import LEGACY_CONFIG
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -27,7 +27,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def io_folder(tmp_path: Path, **config: object) -> Path:
     (tmp_path / "io" / "input").mkdir(parents=True)
-    (tmp_path / "io" / "input" / "config.json").write_text(json.dumps(FLAT | config))
+    (tmp_path / "io" / "input" / "config.json").write_text(json.dumps(LEGACY_CONFIG | config))
     return tmp_path / "io"
 
 

@@ -15,18 +15,18 @@ from PIL import Image
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import RunnerState
 from videojob_api.messages.report import Acknowledgement, Failure
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.errors import BadInput, UnsafeCheckpoint
-from videojob_runner.media.frames import Pixels, read_frame
-from videojob_runner.media.plot import COLOURS, MARK
-from videojob_runner.process.command_line import Options
+from videojob_runner.media.frames import RgbImage, read_frame
+from videojob_runner.media.plot import COLORS, MARKER_COLOR
+from videojob_runner.process.command_line import CommandLine
 from videojob_runner.process.main import run
 
-from tests.unit.runner.fakes import FLAT, OURS, Bench, FakeEngine, outside
+from tests.unit.runner.fakes import LEGACY_CONFIG, RUNNER_CONFIG, FakeEngine, RunnerHarness, outside
 
 
 def test_test_mode_says_exactly_what_the_contract_says(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.TEST, seconds=9) == 0
     assert bench.clock.lines == [
         "STARTING a b",
@@ -39,7 +39,7 @@ def test_test_mode_says_exactly_what_the_contract_says(tmp_path: Path) -> None:
 
 
 def test_test_mode_keeps_its_duration_though_drawing_takes_time(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
 
     def drawing_takes_time() -> None:
         bench.clock.now += 0.05
@@ -51,14 +51,14 @@ def test_test_mode_keeps_its_duration_though_drawing_takes_time(tmp_path: Path) 
 
 
 def test_test_fail_makes_the_same_frames_and_ends_with_failed_and_0(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.TEST_FAIL, seconds=9) == 0
     assert bench.clock.lines[-2:] == ["IN_PROGRESS a b 66% 0s", "FAILED a b"]
     assert (len(bench.frames), bench.videos, bench.failure[0]) == (3, [], "TestFail")
 
 
 def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS | {"encoding": {"fps": 6}})
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG | {"encoding": {"fps": 6}})
     assert bench.run(RunMode.TEST, seconds=0) == 0
     assert bench.frames == ["00000.png", "00001.png", "00002.png"]
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
@@ -67,10 +67,10 @@ def test_the_frames_become_a_video_of_the_right_length_and_rate(tmp_path: Path) 
 
 
 def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
-    def there_and_back(count: int, read: Callable[[int], Pixels]) -> Iterator[Pixels]:
+    def there_and_back(count: int, read: Callable[[int], RgbImage]) -> Iterator[RgbImage]:
         yield from map(read, (*range(count), *reversed(range(count))))
 
-    bench, engine = Bench(tmp_path, OURS | {"encoding": {"fps": 6}}), FakeEngine(film=there_and_back)
+    bench, engine = RunnerHarness(tmp_path, RUNNER_CONFIG | {"encoding": {"fps": 6}}), FakeEngine(film=there_and_back)
     assert bench.run(RunMode.PROD, engine=engine) == 0
     assert engine.contexts[0].fps == 6
     assert len(bench.frames) == 3
@@ -79,14 +79,16 @@ def test_an_engine_may_make_a_film_of_its_frames(tmp_path: Path) -> None:
 
 
 def test_where_only_the_engine_knows_test_makes_as_many_frames_as_the_seconds_take(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS | {"pipeline": {"custom": {"config": {"x": 1}}}, "encoding": {"fps": 2}})
+    bench = RunnerHarness(
+        tmp_path, RUNNER_CONFIG | {"pipeline": {"custom": {"config": {"x": 1}}}, "encoding": {"fps": 2}}
+    )
     assert bench.run(RunMode.TEST, seconds=3) == 0
     assert len(bench.frames) == 6
     assert read_frame(tmp_path / "output" / "frames" / "00000.png").shape == (480, 480, 3)
 
 
 def test_status_stays_in_progress_while_encoding_and_completed_comes_with_the_file(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FLAT)
+    bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     seen: list[tuple[str, str, bool]] = []
 
     def look() -> None:
@@ -100,8 +102,8 @@ def test_status_stays_in_progress_while_encoding_and_completed_comes_with_the_fi
 
 
 def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Path) -> None:
-    engine, bench = FakeEngine(), Bench(tmp_path, OURS)
-    config = json.loads(json.dumps(OURS))
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, RUNNER_CONFIG)
+    config = json.loads(json.dumps(RUNNER_CONFIG))
     config["pipeline"]["vqganClip"]["seed"] = 11
     bench.configure(config)
     assert bench.run(RunMode.PROD, engine=engine) == 0
@@ -117,11 +119,11 @@ def test_real_work_gets_its_configuration_seed_device_and_versions(tmp_path: Pat
 
 
 def test_the_video_says_how_to_make_it_again(tmp_path: Path) -> None:
-    engine, bench = FakeEngine(), Bench(tmp_path, OURS)
+    engine, bench = FakeEngine(), RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=engine) == 0
     with av.open(str(tmp_path / "output" / "4711.mp4")) as video:
         title, comment = video.metadata["title"], json.loads(video.metadata["comment"])
-    assert title == comment["text_prompts"] == OURS["pipeline"]["vqganClip"]["video"]["prompts"]
+    assert title == comment["text_prompts"] == RUNNER_CONFIG["pipeline"]["vqganClip"]["video"]["prompts"]
     assert comment["seed"] == str(engine.contexts[0].seed)
     [(arm, options)] = json.loads(comment["pipeline"]).items()
     assert (arm, options["video"]["frames"]) == ("vqganClip", 3)
@@ -130,7 +132,7 @@ def test_the_video_says_how_to_make_it_again(tmp_path: Path) -> None:
 def test_a_seed_that_nobody_named_is_drawn_and_recorded(tmp_path: Path) -> None:
     seeds = set()
     for _ in range(3):
-        engine, bench = FakeEngine(), Bench(tmp_path, OURS)
+        engine, bench = FakeEngine(), RunnerHarness(tmp_path, RUNNER_CONFIG)
         bench.run(RunMode.PROD, engine=engine)
         assert bench.details.versions["seed"] == str(engine.contexts[0].seed)
         seeds.add(engine.contexts[0].seed)
@@ -139,7 +141,7 @@ def test_a_seed_that_nobody_named_is_drawn_and_recorded(tmp_path: Path) -> None:
 
 
 def raising(error: Exception) -> FakeEngine:
-    def fail(_context: RunContext) -> None:
+    def fail(_context: TaskContext) -> None:
         raise error
 
     return FakeEngine(before=fail)
@@ -164,7 +166,7 @@ class OutOfMemoryError(RuntimeError):
 def test_every_failure_of_an_engine_becomes_failed_with_a_reason_and_a_remedy(
     tmp_path: Path, error: Exception, code: int, reason: str, says: str
 ) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=raising(error)) == code
     assert bench.status == "FAILED 4711"
     assert bench.failure[0] == reason
@@ -173,27 +175,27 @@ def test_every_failure_of_an_engine_becomes_failed_with_a_reason_and_a_remedy(
 
 
 def test_an_engine_that_miscounts_its_frames_does_not_complete(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine(said=4)) == 70
     assert (bench.status, bench.videos) == ("FAILED 4711", [])
     assert "3 frames on disk, but 4" in bench.failure[1]
 
 
 def test_a_frame_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
-    def wrong_shape(context: RunContext) -> None:
+    def wrong_shape(context: TaskContext) -> None:
         context.frames.write(0, np.zeros((4, 4), np.uint8))
 
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine(before=wrong_shape)) == 70
     assert "H×W×3" in bench.failure[1]
 
 
 def test_a_sigterm_saves_leaves_in_progress_and_ends_with_75(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
 
-    def stop_after_the_second(_context: RunContext, index: int) -> None:
+    def stop_after_the_second(_context: TaskContext, index: int) -> None:
         if index == 1:
-            bench.stop.receive(signal.SIGTERM)
+            bench.stop.handle(signal.SIGTERM)
 
     assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=stop_after_the_second)) == 75
     assert bench.status.startswith("IN_PROGRESS 4711 33% ")
@@ -206,27 +208,27 @@ def test_the_total_that_only_the_engine_knows_stands_in_status_while_frames_are_
     """A style transfer has as many frames as its source, which nobody has counted before."""
     form = {"prompts": "a red circle", "source": "walk"}
     pipeline = {"vqganClip": {"width": 32, "height": 32, "styleTransfer": form}}
-    bench, seen = Bench(tmp_path, OURS | {"pipeline": pipeline}), []
+    bench, seen = RunnerHarness(tmp_path, RUNNER_CONFIG | {"pipeline": pipeline}), []
 
-    def look(_context: RunContext, _index: int) -> None:
+    def look(_context: TaskContext, _index: int) -> None:
         seen.append((bench.details.frames_done, bench.details.frames_total))
 
-    engine = FakeEngine(frames=4, before=lambda context: context.expect_frames(4), after_each=look)
+    engine = FakeEngine(frames=4, before=lambda context: context.set_frame_count(4), after_each=look)
     assert bench.run(RunMode.PROD, engine=engine) == 0
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def interrupted_after(tmp_path: Path, index: int, config: dict[str, Any]) -> FakeEngine:
-    bench = Bench(tmp_path, config)
-    engine = FakeEngine(after_each=lambda _c, i: bench.stop.receive(signal.SIGTERM) if i == index else None)
+    bench = RunnerHarness(tmp_path, config)
+    engine = FakeEngine(after_each=lambda _c, i: bench.stop.handle(signal.SIGTERM) if i == index else None)
     assert bench.run(RunMode.PROD, engine=engine) == 75
     return engine
 
 
 def test_the_next_run_of_the_same_job_goes_on_where_the_last_one_saved(tmp_path: Path) -> None:
-    first = interrupted_after(tmp_path, 1, OURS)
+    first = interrupted_after(tmp_path, 1, RUNNER_CONFIG)
     before = (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns
-    bench, second = Bench(tmp_path, OURS), FakeEngine()
+    bench, second = RunnerHarness(tmp_path, RUNNER_CONFIG), FakeEngine()
     assert bench.run(RunMode.PROD, engine=second) == 0
     assert second.contexts[0].seed == first.contexts[0].seed, "a drawn seed is drawn once"
     assert (tmp_path / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
@@ -253,37 +255,37 @@ def made(tmp_path: Path) -> dict[str, bytes]:
 
 
 def test_the_next_run_may_have_another_disk(tmp_path: Path) -> None:
-    config = OURS | {"pipeline": {"vqganClip": OURS["pipeline"]["vqganClip"] | {"seed": 3}}}
+    config = RUNNER_CONFIG | {"pipeline": {"vqganClip": RUNNER_CONFIG["pipeline"]["vqganClip"] | {"seed": 3}}}
     for name in ("first", "straight"):
         (tmp_path / name).mkdir()
     interrupted_after(tmp_path / "first", 1, config)
     other, second = carried(tmp_path / "first", tmp_path / "second"), FakeEngine()
     before = (other / "output" / "frames" / "00000.png").stat().st_mtime_ns
-    assert Bench(other, config).run(RunMode.PROD, engine=second) == 0
+    assert RunnerHarness(other, config).run(RunMode.PROD, engine=second) == 0
     assert len(second.contexts) == 1
     assert (other / "output" / "frames" / "00000.png").stat().st_mtime_ns == before
-    assert Bench(tmp_path / "straight", config).run(RunMode.PROD, engine=FakeEngine()) == 0
+    assert RunnerHarness(tmp_path / "straight", config).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert made(other) == made(tmp_path / "straight")
 
 
 def test_a_run_that_goes_on_elsewhere_says_why_its_frames_may_differ(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    interrupted_after(tmp_path, 0, OURS)
-    interrupted_after(tmp_path, 1, OURS)
+    interrupted_after(tmp_path, 0, RUNNER_CONFIG)
+    interrupted_after(tmp_path, 1, RUNNER_CONFIG)
     assert "may differ" not in caplog.text, "nothing had changed"
     for marker in (tmp_path / "checkpoints").glob("*/complete"):
         told = json.loads(marker.read_text())
         marker.write_text(json.dumps(told | {"versions": told["versions"] | {"torch": "2.9.0"}}))
-    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine()) == 0
+    assert RunnerHarness(tmp_path, RUNNER_CONFIG).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert "may differ from those of a run that was left alone: torch was 2.9.0 and is none" in caplog.text
 
 
 def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS | {"checkpoint": {"intervalSeconds": 5}})
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG | {"checkpoint": {"intervalSeconds": 5}})
     drawn: list[int] = []
 
-    def crash_late(_context: RunContext, index: int) -> None:
+    def crash_late(_context: TaskContext, index: int) -> None:
         drawn.append(index)
         bench.clock.now += 4
         if index == 5 and drawn.count(5) == 1:
@@ -303,7 +305,7 @@ def rows(tmp_path: Path) -> list[str]:
 
 
 def test_every_loss_stands_in_a_table_beside_status_and_in_a_plot_in_the_output(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine()) == 0
     assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
     with Image.open(tmp_path / "output" / "losses.png") as image:
@@ -313,12 +315,12 @@ def test_every_loss_stands_in_a_table_beside_status_and_in_a_plot_in_the_output(
 
 
 def test_what_an_engine_records_besides_stands_in_the_table_and_the_plot_but_not_in_status(tmp_path: Path) -> None:
-    def record(context: RunContext, index: int) -> None:
+    def record(context: TaskContext, index: int) -> None:
         if index == 1:
-            context.record(2, {"phrase": 2})
-        context.record(index + 1, {'loss: a "red" circle, large': 0.25 * index})
+            context.log_metrics(2, {"phrase": 2})
+        context.log_metrics(index + 1, {'loss: a "red" circle, large': 0.25 * index})
 
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     assert bench.run(RunMode.PROD, engine=FakeEngine(after_each=record)) == 0
     with (tmp_path / "metrics.csv").open(newline="") as file:
         table = [row for row in csv.reader(file) if row[1] != "loss"]
@@ -326,32 +328,32 @@ def test_what_an_engine_records_besides_stands_in_the_table_and_the_plot_but_not
     assert table[1:] == [["1", name, "0"], ["2", "phrase", "2"], ["2", name, "0.25"], ["3", name, "0.5"]]
     assert list(bench.details.metrics) == ["loss"]
     colours = np.asarray(Image.open(tmp_path / "output" / "losses.png")).reshape(-1, 3)
-    assert {COLOURS[0], COLOURS[1], MARK} <= set(map(tuple, colours.tolist()))
+    assert {COLORS[0], COLORS[1], MARKER_COLOR} <= set(map(tuple, colours.tolist()))
 
 
 def test_a_resumed_run_s_table_has_each_step_once_even_on_another_disk(tmp_path: Path) -> None:
-    interrupted_after(tmp_path, 1, OURS)
+    interrupted_after(tmp_path, 1, RUNNER_CONFIG)
     (tmp_path / "metrics.csv").write_text(
         "step,metric,value\n1,loss,1\n2,loss,0.5\n3,loss,9\n"
     )  # beyond what was saved
-    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine()) == 0
+    assert RunnerHarness(tmp_path, RUNNER_CONFIG).run(RunMode.PROD, engine=FakeEngine()) == 0
     assert rows(tmp_path) == ["step,metric,value", "1,loss,1", "2,loss,0.5", "3,loss,0.333333333"]
 
 
 def test_a_single_picture_needs_no_contact_sheet_and_old_ones_go(tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "contact-sheet.png").write_text("yesterday's")
-    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine(frames=1)) == 0
+    assert RunnerHarness(tmp_path, RUNNER_CONFIG).run(RunMode.PROD, engine=FakeEngine(frames=1)) == 0
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["4711.mp4", "frames", "losses.png"]
 
 
 def test_a_preview_is_a_few_seconds_old_at_most_and_never_yesterday_s(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     (tmp_path / "preview.png").write_text("yesterday's")
     at_start: list[bool] = []
     seen: list[int] = []
 
-    def look(_context: RunContext, _index: int) -> None:
+    def look(_context: TaskContext, _index: int) -> None:
         seen.append(int(read_frame(tmp_path / "preview.png")[0, 0, 0]))
         bench.clock.now += 3
 
@@ -363,18 +365,18 @@ def test_a_preview_is_a_few_seconds_old_at_most_and_never_yesterday_s(tmp_path: 
 
 
 def test_the_run_s_scratch_goes_when_it_ends(tmp_path: Path) -> None:
-    def fill(context: RunContext) -> None:
+    def fill(context: TaskContext) -> None:
         context.scratch.mkdir()
         (context.scratch / "x").touch()
 
-    assert Bench(tmp_path, OURS).run(RunMode.PROD, engine=FakeEngine(before=fill)) == 0
+    assert RunnerHarness(tmp_path, RUNNER_CONFIG).run(RunMode.PROD, engine=FakeEngine(before=fill)) == 0
     assert not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.parametrize("change", [{"uid": "another"}, {"encoding": {"fps": 5}}])
 def test_another_job_in_the_same_folder_starts_anew(tmp_path: Path, change: dict[str, Any]) -> None:
-    interrupted_after(tmp_path, 1, OURS)
-    bench = Bench(tmp_path, OURS | change)
+    interrupted_after(tmp_path, 1, RUNNER_CONFIG)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG | change)
     frames_at_start: list[str] = []
     engine = FakeEngine(before=lambda context: frames_at_start.extend(bench.frames))
     assert bench.run(RunMode.PROD, engine=engine) == 0
@@ -383,21 +385,21 @@ def test_another_job_in_the_same_folder_starts_anew(tmp_path: Path, change: dict
 
 
 def test_a_stop_before_the_first_step_does_not_start_the_engine(tmp_path: Path) -> None:
-    bench, engine = Bench(tmp_path, OURS), FakeEngine()
-    bench.stop.receive(signal.SIGTERM)
+    bench, engine = RunnerHarness(tmp_path, RUNNER_CONFIG), FakeEngine()
+    bench.stop.handle(signal.SIGTERM)
     assert bench.run(RunMode.PROD, engine=engine) == 75
     assert (bench.status, engine.contexts) == ("STARTING 4711", [])
 
 
 def test_a_stop_in_test_mode_ends_with_75_between_two_frames(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
-    bench.stop.receive(signal.SIGTERM)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
+    bench.stop.handle(signal.SIGTERM)
     assert bench.run(RunMode.TEST) == 75
     assert (bench.status, bench.frames, bench.videos) == ("IN_PROGRESS 4711 0% unknown", ["00000.png"], [])
 
 
-def awaiting(tmp_path: Path, word: Acknowledgement) -> Bench:
-    bench = Bench(tmp_path, OURS)
+def awaiting(tmp_path: Path, word: Acknowledgement) -> RunnerHarness:
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     bench.environment["VIDEOJOB_AWAIT_PUBLISHED"] = "1"
     (tmp_path / ".videojob").mkdir()
     stale = Acknowledgement(uid="4711", published=False)
@@ -425,7 +427,7 @@ def test_in_a_pod_it_ends_with_74_when_the_agent_gives_up_and_status_keeps_the_t
 
 
 def test_a_test_that_failed_as_asked_waits_for_nobody(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, OURS)
+    bench = RunnerHarness(tmp_path, RUNNER_CONFIG)
     bench.environment["VIDEOJOB_AWAIT_PUBLISHED"] = "1"
     assert bench.run(RunMode.TEST_FAIL, seconds=0) == 0
     assert bench.sleeps == []
@@ -439,10 +441,10 @@ def test_setup_loads_every_engine_and_touches_no_io_folder(tmp_path: Path) -> No
             warmed.append(device)
 
     world = outside({"VIDEO_IO_PATH": str(tmp_path / "io")}, engine=Warm())
-    assert run(Options(mode=RunMode.SETUP), world) == 0
+    assert run(CommandLine(mode=RunMode.SETUP), world) == 0
     assert (warmed, list(tmp_path.iterdir())) == (["cpu"], [])
 
 
 def test_an_io_folder_that_cannot_be_written_ends_with_70_and_not_with_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert run(Options(), outside({"VIDEO_IO_PATH": str(tmp_path / "file")}, engine=FakeEngine())) == 70
+    assert run(CommandLine(), outside({"VIDEO_IO_PATH": str(tmp_path / "file")}, engine=FakeEngine())) == 70

@@ -10,23 +10,23 @@ def test_the_first_signal_asks_and_the_second_ends_at_once_with_75() -> None:
     exits: list[int] = []
     stop = StopFlag(exit_now=exits.append)
     assert not stop.is_set()
-    stop.receive(signal.SIGTERM)
+    stop.handle(signal.SIGTERM)
     assert (stop.is_set(), exits) == (True, [])
-    stop.receive(signal.SIGTERM)
+    stop.handle(signal.SIGTERM)
     assert exits == [75]
 
 
 def test_an_interrupt_from_the_keyboard_counts_like_sigterm() -> None:
     exits: list[int] = []
     stop = StopFlag(exit_now=exits.append)
-    stop.receive(signal.SIGINT)
-    stop.receive(signal.SIGTERM)
+    stop.handle(signal.SIGINT)
+    stop.handle(signal.SIGTERM)
     assert exits == [75]
 
 
 def test_waiting_ends_as_soon_as_a_stop_is_asked_for() -> None:
     stop = StopFlag(exit_now=lambda code: None)
-    stop.receive(signal.SIGTERM)
+    stop.handle(signal.SIGTERM)
     stop.wait(3600.0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from videojob_api.resource.spec import ModelSource
 from videojob_runner.errors import BadConfig, BadInput, UnsafeCheckpoint
-from videojob_runner.run.pack_resolver import PackFolders, built_in_folder
+from videojob_runner.run.pack_resolver import PackResolver, built_in_packs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def roots(tmp_path: Path) -> Path:
 
 def folder(roots: Path, role: str = "generator", **source: Any) -> Path:
     sources = [ModelSource(role="generator", **source)] if source else []
-    return PackFolders(sources, inputs=roots / "input", built_in=roots / "packs").folder(role, default="shapes-vqgan")
+    return PackResolver(sources, inputs=roots / "input", built_in=roots / "packs").folder(role, default="shapes-vqgan")
 
 
 def test_a_role_nobody_speaks_of_gets_the_engines_default(roots: Path) -> None:
@@ -60,5 +60,5 @@ def test_a_digest_is_compared_with_the_description(roots: Path) -> None:
 
 
 def test_the_environment_says_where_built_in_packs_lie(tmp_path: Path) -> None:
-    assert built_in_folder({"VIDEOJOB_PACKS": str(tmp_path)}) == tmp_path
-    assert built_in_folder({}).parts[-3:] == ("videojob_runner", "models", "builtin")
+    assert built_in_packs({"VIDEOJOB_PACKS": str(tmp_path)}) == tmp_path
+    assert built_in_packs({}).parts[-3:] == ("videojob_runner", "models", "builtin")

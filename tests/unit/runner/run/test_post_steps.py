@@ -14,11 +14,11 @@ import pytest
 import torch
 from spandrel.architectures.ESRGAN import ESRGAN
 from videojob_api.contract.launch import RunMode
-from videojob_runner.engine.api import RunContext
-from videojob_runner.media.frames import Pixels, frame_files, read_frame
+from videojob_runner.engine.api import TaskContext
+from videojob_runner.media.frames import RgbImage, list_frames, read_frame
 from videojob_runner.media.metadata import read_metadata
 
-from tests.unit.runner.fakes import OURS, Bench, FakeEngine
+from tests.unit.runner.fakes import RUNNER_CONFIG, FakeEngine, RunnerHarness
 from tests.unit.runner.media.clips import tone, video
 from tests.unit.runner.tiny_packs import write_pack
 
@@ -34,16 +34,16 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Studio(Bench):
+class Studio(RunnerHarness):
     """A bench whose job has steps after its frames."""
 
     def __init__(self, root: Path, packs: Path, *steps: dict[str, Any], **fields: Any) -> None:
-        super().__init__(root, OURS | {"post": list(steps)} | fields)
+        super().__init__(root, RUNNER_CONFIG | {"post": list(steps)} | fields)
         self.environment["VIDEOJOB_PACKS"] = str(packs)
 
     @property
     def large(self) -> list[Path]:
-        return frame_files(self.root / "output" / "post" / "1-upscale")
+        return list_frames(self.root / "output" / "post" / "1-upscale")
 
     def shown(self) -> tuple[int, tuple[int, int], float, bool]:
         """Frames of the video, its size, its rate, and whether it has sound."""
@@ -70,7 +70,7 @@ def test_the_steps_are_done_in_their_order_and_the_engine_s_frames_stay(tmp_path
 
 def test_a_large_frame_says_what_the_small_one_says(tmp_path: Path, packs: Path) -> None:
     class Saying(FakeEngine):
-        def run(self, config: Any, context: RunContext) -> Any:
+        def run(self, config: Any, context: TaskContext) -> Any:
             outcome = super().run(config, context)
             for index in range(self.frames):
                 pixels = np.full((32, 32, 3), 50 + index, dtype=np.uint8)
@@ -127,7 +127,7 @@ def test_frames_that_only_the_engine_can_count_are_counted_among_the_steps_once_
     tmp_path: Path, packs: Path
 ) -> None:
     studio = Studio(tmp_path, packs, UPSCALE, pipeline={"custom": {"config": {"x": 1}}})
-    engine = FakeEngine(before=lambda context: context.expect_frames(3))
+    engine = FakeEngine(before=lambda context: context.set_frame_count(3))
     assert studio.run(RunMode.PROD, engine=engine) == 0, studio.failure
     percents = [line.split()[2] for line in studio.clock.lines if "IN_PROGRESS" in line]
     assert {"0%", "16%", "33%", "50%"} <= set(percents), "three frames made, three enlarged"
@@ -139,7 +139,7 @@ def test_a_run_that_is_stopped_among_the_steps_keeps_what_is_large_already(tmp_p
     def stop_at_the_second() -> None:
         told = (tmp_path / "STATUS.json").exists() and studio.details.message
         if told == "after the engine: frame 1 of 3" and not studio.stop.is_set():
-            studio.stop.receive(signal.SIGTERM)
+            studio.stop.handle(signal.SIGTERM)
 
     studio.clock.on_look = stop_at_the_second
     assert studio.run(RunMode.PROD) == 75
@@ -160,7 +160,7 @@ def test_what_an_earlier_job_left_does_not_count(tmp_path: Path, packs: Path) ->
 def test_what_a_film_shows_goes_through_the_steps_too(tmp_path: Path, packs: Path) -> None:
     studio = Studio(tmp_path, packs, UPSCALE)
 
-    def there_and_back(count: int, read: Callable[[int], Pixels]) -> Iterator[Pixels]:
+    def there_and_back(count: int, read: Callable[[int], RgbImage]) -> Iterator[RgbImage]:
         return map(read, [*range(count), *reversed(range(count))])
 
     assert studio.run(RunMode.PROD, engine=FakeEngine(film=there_and_back)) == 0, studio.failure

@@ -9,9 +9,9 @@ import pytest
 
 FAULTS = """
 import resource
-from videojob_runner.system.malloc import keep_freed_memory
+from videojob_runner.system.malloc import disable_heap_trimming
 if {kept}:
-    assert keep_freed_memory()
+    assert disable_heap_trimming()
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     b"x" * (64 << 20)

@@ -10,24 +10,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from videojob_runner.engines.vqgan_clip.cutouts.steps import Step
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.engines.vqgan_clip.cutouts.steps import AugmentationStep
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
 
 class Augmenter:
     """Draws one view for each cutout; `noise` is the upper bound of the deviation of what is added at the end."""
 
-    def __init__(self, steps: Sequence[Step], *, noise: float) -> None:
+    def __init__(self, steps: Sequence[AugmentationStep], *, noise: float) -> None:
         self.steps = steps
         self.noise = noise
 
-    def __call__(self, views: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(self, views: Tensor, randomness: RandomStreams) -> Tensor:
         """The augmented views of float ``[n, 3, S, S]`` in 0…1, same shape; the noise is not clamped."""
         for step in self.steps:
             views = step(views, randomness)
-        return self.noisy(views, randomness.noise)
+        return self.add_noise(views, randomness.noise)
 
-    def noisy(self, views: Tensor, generator: torch.Generator) -> Tensor:
+    def add_noise(self, views: Tensor, generator: torch.Generator) -> Tensor:
         """Adds normal noise whose deviation is drawn for each view from U(0, `noise`)."""
         if not self.noise:
             return views

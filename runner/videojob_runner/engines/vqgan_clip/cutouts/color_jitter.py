@@ -17,37 +17,43 @@ import torch
 from kornia import enhance
 from torch import Tensor
 
-Change = Callable[[Tensor, Tensor], Tensor]
+ColorTransform = Callable[[Tensor, Tensor], Tensor]
 """Pictures ``[n, 3, H, W]`` in 0…1 and a factor for each ``[n]``, to changed pictures."""
-Drawn = Mapping[str, Any]
+JitterParameters = Mapping[str, Any]
 """kornia's parameters and flags."""
-FACTORS: Final = {"brightness_factor": 1, "contrast_factor": 1, "saturation_factor": 1, "hue_factor": 0}
+NEUTRAL_FACTORS: Final = {"brightness_factor": 1, "contrast_factor": 1, "saturation_factor": 1, "hue_factor": 0}
 """What kornia draws, in the order of its numbers for them, and which value changes nothing."""
-PLACES: Final = (5.0, 3.0, 1.0)
+HUE_OFFSETS: Final = (5.0, 3.0, 1.0)
 """Sixths of the circle from the places of red, green and blue to where each is smallest before it rises."""
 
 
-class Jitter(kornia.ColorJitter):  # type: ignore[misc]  # kornia has no types
+class ColorJitter(kornia.ColorJitter):  # type: ignore[misc]  # kornia has no types
     """kornia's ColorJitter, which is torchvision's."""
 
-    def apply_transform(self, pictures: Tensor, params: Drawn, flags: Drawn, transform: object = None) -> Tensor:
+    def apply_transform(
+        self, pictures: Tensor, params: JitterParameters, flags: JitterParameters, transform: object = None
+    ) -> Tensor:
         """`pictures` ``[n, 3, H, W]``, changed by the factors drawn for each."""
         multiplied, contrasted = enhance.adjust_brightness_accumulative, enhance.adjust_contrast_with_mean_subtraction
         greyed = enhance.adjust_saturation_with_gray_subtraction
-        return in_order(pictures, params, (multiplied, contrasted, greyed, turned))
+        return apply_in_order(pictures, params, (multiplied, contrasted, greyed, rotate_hue))
 
 
-class Jiggle(kornia.ColorJiggle):  # type: ignore[misc]
+class ColorJiggle(kornia.ColorJiggle):  # type: ignore[misc]
     """kornia's ColorJiggle, which was its ColorJitter when the original programs were written."""
 
-    def apply_transform(self, pictures: Tensor, params: Drawn, flags: Drawn, transform: object = None) -> Tensor:
+    def apply_transform(
+        self, pictures: Tensor, params: JitterParameters, flags: JitterParameters, transform: object = None
+    ) -> Tensor:
         """`pictures` ``[n, 3, H, W]``, changed by the factors drawn for each."""
-        return in_order(pictures, params, (brightened, enhance.adjust_contrast, saturated, turned))
+        return apply_in_order(
+            pictures, params, (adjust_brightness, enhance.adjust_contrast, adjust_saturation, rotate_hue)
+        )
 
 
-def in_order(pictures: Tensor, drawn: Drawn, changes: tuple[Change, ...]) -> Tensor:
+def apply_in_order(pictures: Tensor, drawn: JitterParameters, changes: tuple[ColorTransform, ...]) -> Tensor:
     """The pictures after the changes, in the order drawn; those that would change none of them are left out."""
-    pictures, factors = pictures.clamp(0, 1), list(FACTORS.items())
+    pictures, factors = pictures.clamp(0, 1), list(NEUTRAL_FACTORS.items())
     for number in drawn["order"].tolist():
         name, neutral = factors[number]
         if (drawn[name] != neutral).any():
@@ -55,19 +61,19 @@ def in_order(pictures: Tensor, drawn: Drawn, changes: tuple[Change, ...]) -> Ten
     return pictures.clamp(0, 1)
 
 
-def brightened(pictures: Tensor, factors: Tensor) -> Tensor:
+def adjust_brightness(pictures: Tensor, factors: Tensor) -> Tensor:
     """Adds a factor − 1 to each."""
     return enhance.adjust_brightness(pictures, factors - 1)
 
 
-def saturated(pictures: Tensor, factors: Tensor) -> Tensor:
+def adjust_saturation(pictures: Tensor, factors: Tensor) -> Tensor:
     """Multiplies the saturation of HSV, up to 1, by a factor for each."""
     most, least = pictures.amax(1, keepdim=True), pictures.amin(1, keepdim=True)
     limit = most / (most - least).clamp(min=torch.finfo(most.dtype).tiny)
     return most - torch.minimum(factors.view(-1, 1, 1, 1), limit) * (most - pictures)
 
 
-def turned(pictures: Tensor, turns: Tensor) -> Tensor:
+def rotate_hue(pictures: Tensor, turns: Tensor) -> Tensor:
     """Pictures ``[n, 3, H, W]`` in 0…1 with hues further by ``[n]`` turns of the circle; grey stays grey."""
     result: Tensor = _Turned.apply(pictures, turns.view(-1, 1, 1, 1))  # type: ignore[no-untyped-call]
     return result
@@ -85,7 +91,7 @@ class _Turned(torch.autograd.Function):
         rise = torch.where(first, green - blue, torch.where(second, blue - red, red - green))
         rise = rise / span.clamp(min=torch.finfo(span.dtype).tiny)
         largest = torch.where(first, 0.0, torch.where(second, 2.0, 4.0))
-        places = torch.tensor(PLACES, device=pictures.device).view(1, 3, 1, 1)
+        places = torch.tensor(HUE_OFFSETS, device=pictures.device).view(1, 3, 1, 1)
         sixths = torch.remainder(largest + rise + 6 * turns + places, 6)
         below = torch.minimum(sixths, 4 - sixths).clamp_(0, 1)
         ctx.save_for_backward(first, second, rise, sixths, below)

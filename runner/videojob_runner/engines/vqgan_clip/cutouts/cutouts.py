@@ -17,10 +17,10 @@ from videojob_api.pipelines.vqgan_clip import Augment, CutMethod
 
 from videojob_runner.engines.vqgan_clip.cutouts import presets
 from videojob_runner.engines.vqgan_clip.cutouts.augmenter import Augmenter
-from videojob_runner.engines.vqgan_clip.cutouts.presets import USUAL_AUGMENTS, USUAL_NOISE, Augmentation
+from videojob_runner.engines.vqgan_clip.cutouts.presets import DEFAULT_AUGMENTS, DEFAULT_NOISE, AugmentationOptions
 from videojob_runner.engines.vqgan_clip.cutouts.resample import Resampler, pooling_matrix, resampling_matrix
 from videojob_runner.torch_utils.clamp import clamp_with_gradient
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,40 +31,42 @@ class CutoutOptions:
     power: float = 1.0
     """Above 1 small crops are more likely, below 1 large ones."""
     method: CutMethod = "kornia"
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: AugmentationOptions = field(default_factory=AugmentationOptions)
     """Of `kornia` and `nvg`."""
-    augments: tuple[Augment, ...] = USUAL_AUGMENTS
+    augments: tuple[Augment, ...] = DEFAULT_AUGMENTS
     """Of `latest` and `nrupdated`, in their order."""
     upstream: bool = False
     """Augment, and draw crops, as the original programs do."""
 
     @property
-    def pools(self) -> bool:
+    def uses_pooling(self) -> bool:
         """The whole picture is taken instead of crops."""
         return self.method in ("latest", "updatedpooling")
 
 
-def augmenter(options: CutoutOptions, *, side: int) -> Augmenter | None:
+def build_augmenter(options: CutoutOptions, *, side: int) -> Augmenter | None:
     """What augments views of `side` pixels; None where the method has no augmentation."""
     own, upstream = options.augmentation, options.upstream
     match options.method:
         case "kornia":
-            return Augmenter(presets.kornia_recipe(own, upstream=upstream), noise=own.noise)
+            return Augmenter(presets.kornia_steps(own, upstream=upstream), noise=own.noise)
         case "nvg":
-            return Augmenter(presets.nvg_recipe(own, upstream=upstream), noise=own.noise)
+            return Augmenter(presets.nvg_steps(own, upstream=upstream), noise=own.noise)
         case "updatedpooling":
-            return Augmenter(presets.pooling_recipe(upstream=upstream), noise=USUAL_NOISE)
+            return Augmenter(presets.pooling_steps(upstream=upstream), noise=DEFAULT_NOISE)
         case "latest":
-            steps = presets.latest_recipe(options.augments, side=side, upstream=upstream)
-            return Augmenter(steps, noise=USUAL_NOISE)
+            steps = presets.latest_steps(options.augments, side=side, upstream=upstream)
+            return Augmenter(steps, noise=DEFAULT_NOISE)
         case "nrupdated":
-            steps = presets.nrupdated_recipe(options.augments, side=side, upstream=upstream)
-            return Augmenter(steps, noise=USUAL_NOISE)
+            steps = presets.nrupdated_steps(options.augments, side=side, upstream=upstream)
+            return Augmenter(steps, noise=DEFAULT_NOISE)
         case _:
             return None
 
 
-def crop_boxes(options: CutoutOptions, *, size: tuple[int, int], target: int, generator: torch.Generator) -> Tensor:
+def draw_crop_boxes(
+    options: CutoutOptions, *, size: tuple[int, int], target: int, generator: torch.Generator
+) -> Tensor:
     """
     Random crops of a picture of `size` (width, height): rows of x, y, side in pixels, ``[n, 3]`` int64.
 
@@ -73,14 +75,14 @@ def crop_boxes(options: CutoutOptions, *, size: tuple[int, int], target: int, ge
     """
     largest, smallest = min(size), min(*size, target)
     if options.upstream:
-        return torch.tensor([upstream_box(options, size, target, generator) for _ in range(options.count)])
+        return torch.tensor([draw_crop_box_upstream(options, size, target, generator) for _ in range(options.count)])
     u, across, down = torch.rand(3, options.count, generator=generator, dtype=torch.float64)
     side = (u**options.power * (largest - smallest) + smallest).floor()
     offsets = [(v * (length - side + 1)).floor() for v, length in zip((across, down), size, strict=True)]
     return torch.stack([*offsets, side], 1).long()
 
 
-def upstream_box(
+def draw_crop_box_upstream(
     options: CutoutOptions, size: tuple[int, int], target: int, generator: torch.Generator
 ) -> tuple[int, int, int]:
     """One crop, with numbers of the same types drawn in the same order as the original's (§2.9.1)."""
@@ -90,7 +92,7 @@ def upstream_box(
     return x, y, side
 
 
-def pooled(picture: Tensor, side: int) -> Tensor:
+def pool(picture: Tensor, side: int) -> Tensor:
     """The whole picture ``[1, 3, H, W]`` squashed to ``[1, 3, S, S]``: half the mean and half the largest values."""
     both = nnf.adaptive_avg_pool2d(picture, side) + nnf.adaptive_max_pool2d(picture, side)
     return both / 2
@@ -103,22 +105,22 @@ class Cutouts:
         self.options = options
         self.target = target
         self.resampler = Resampler(target, axis=pooling_matrix if options.method == "sg3" else resampling_matrix)
-        self.augmenter = augmenter(options, side=target)
+        self.augmenter = build_augmenter(options, side=target)
 
-    def __call__(self, picture: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(self, picture: Tensor, randomness: RandomStreams) -> Tensor:
         """``[1, 3, H, W]`` in 0…1 to ``[n, 3, S, S]``; values may leave 0…1 a little unless the method clamps."""
-        crops = self.crops(picture, randomness.host)
+        crops = self.crop(picture, randomness.host)
         if self.augmenter is not None:
             return self.augmenter(crops, randomness)
         return crops if self.options.method == "sg3" else clamp_with_gradient(crops)
 
-    def crops(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def crop(self, picture: Tensor, generator: torch.Generator) -> Tensor:
         """The resampled crops, or pooled copies, ``[n, 3, S, S]`` before augmentation."""
-        if self.options.pools:
-            return pooled(picture, self.target).expand(self.options.count, -1, -1, -1)
+        if self.options.uses_pooling:
+            return pool(picture, self.target).expand(self.options.count, -1, -1, -1)
         height, width = picture.shape[-2:]
-        boxes = crop_boxes(self.options, size=(width, height), target=self.target, generator=generator)
+        boxes = draw_crop_boxes(self.options, size=(width, height), target=self.target, generator=generator)
         if width == height <= self.target:
-            whole = picture if width == self.target else self.resampler.crops(picture, boxes[:1])
+            whole = picture if width == self.target else self.resampler.crop(picture, boxes[:1])
             return whole.expand(self.options.count, -1, -1, -1)
-        return self.resampler.crops(picture, boxes)
+        return self.resampler.crop(picture, boxes)

@@ -20,7 +20,7 @@ from kornia.geometry.conversions import normalize_homography
 from kornia.geometry.transform import warp_perspective
 from torch import Tensor
 
-from videojob_runner.torch_utils.random_streams import Randomness, global_draws_from
+from videojob_runner.torch_utils.random_streams import RandomStreams, borrow_global_rng
 
 
 def view_matrices(modules: Sequence[Any], views: Tensor) -> Tensor:
@@ -34,14 +34,14 @@ def view_matrices(modules: Sequence[Any], views: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class ComposedWarp:
     """kornia's geometric modules, composed in their order and sampled once."""
 
     modules: tuple[Any, ...]
 
-    def __call__(self, views: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(self, views: Tensor, randomness: RandomStreams) -> Tensor:
         """The views of ``[n, 3, S, S]``, same shape."""
-        with global_draws_from(randomness.host):
+        with borrow_global_rng(randomness.host):
             matrices = view_matrices(self.modules, views)
         size = (views.shape[-2], views.shape[-1])
         warped: Tensor = warp_perspective(views, matrices, size, padding_mode="border", align_corners=True)
@@ -54,17 +54,17 @@ class UpstreamPerspective:
     def __init__(self, distortion: float, *, chance: float) -> None:
         self.module = kornia.RandomPerspective(distortion, p=chance)
 
-    def __call__(self, views: Tensor, randomness: Randomness) -> Tensor:
+    def __call__(self, views: Tensor, randomness: RandomStreams) -> Tensor:
         """The views of ``[n, 3, S, S]``, same shape; those that are not drawn stay untouched."""
-        with global_draws_from(randomness.host):
+        with borrow_global_rng(randomness.host):
             drawn = self.module.forward_parameters(views.shape)
         outline = torch.empty(views.shape)
         matrices = self.module.generate_transformation_matrix(outline, drawn, self.module.flags)
         chosen = (drawn["batch_prob"] > 0.5).to(views.device)
-        return torch.where(chosen.view(-1, 1, 1, 1), upstream_warp(views, matrices.to(views)), views)
+        return torch.where(chosen.view(-1, 1, 1, 1), warp_upstream(views, matrices.to(views)), views)
 
 
-def upstream_warp(views: Tensor, matrices: Tensor) -> Tensor:
+def warp_upstream(views: Tensor, matrices: Tensor) -> Tensor:
     """
     Views through homographies ``[n, 3, 3]`` as kornia 0.5.11 warped them.
 

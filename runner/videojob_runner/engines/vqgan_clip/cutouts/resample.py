@@ -60,7 +60,7 @@ class Resampler:
             self._matrices[side] = self._make(side, self.target)
         return nnf.pad(self._matrices[side], (offset, length - offset - side))
 
-    def crops(self, picture: Tensor, boxes: Tensor) -> Tensor:
+    def crop(self, picture: Tensor, boxes: Tensor) -> Tensor:
         """The crops ``[n, 3, S, S]`` of ``[1, 3, H, W]``; `boxes` are integer rows of x, y and side ``[n, 3]``."""
         height, width = picture.shape[-2:]
         rows = boxes.tolist()

@@ -14,43 +14,49 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.losses.prompts import Targets
+from videojob_runner.engines.vqgan_clip.losses.prompts import PromptTargets
 from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase, Prompt
-from videojob_runner.torch_utils.images import read_prompt_picture, to_tensor
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.torch_utils.images import read_image_within, to_tensor
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
-Pictures = Mapping[str, Tensor]
+PromptImages = Mapping[str, Tensor]
 """The pictures ``[1, 3, H, W]`` in 0…1 of image prompts, by their paths."""
 
 
-def read_pictures(phrases: Sequence[Phrase], context: RunContext, *, area: int, field: str) -> Pictures:
+def read_prompt_images(phrases: Sequence[Phrase], context: TaskContext, *, area: int, field: str) -> PromptImages:
     """All pictures that `phrases` name, shrunk to at most `area` pixels. Raises BadInput naming `field`."""
     paths = {prompt.body for phrase in phrases for prompt in phrase if prompt.kind == "image"}
     files = {path: context.input_file(path, field=field) for path in sorted(paths)}
     return {
-        path: to_tensor(read_prompt_picture(file, area=area, field=field), device=context.device)
+        path: to_tensor(read_image_within(file, area=area, field=field), device=context.device)
         for path, file in files.items()
     }
 
 
 @torch.no_grad()
-def phrase_targets(guidance: Guidance, phrase: Phrase, *, pictures: Pictures, randomness: Randomness) -> Targets:
+def phrase_targets(
+    guidance: Guidance, phrase: Phrase, *, pictures: PromptImages, randomness: RandomStreams
+) -> PromptTargets:
     """The phrase as the loss wants it; `randomness` is for the cutouts of image prompts. Raises TextTooLong."""
     texts = tuple(prompt for prompt in phrase if prompt.kind == "text")
-    parts = [guidance.targets(texts)] if texts else []
+    parts = [guidance.text_targets(texts)] if texts else []
     for prompt in phrase:
         if prompt.kind == "image":
-            parts.append(shared(prompt, guidance.embed(pictures[prompt.body], randomness)))
+            parts.append(split_weight(prompt, guidance.embed_image(pictures[prompt.body], randomness)))
         elif prompt.kind == "noise":
-            parts.append(shared(prompt, noise(int(prompt.body), width=guidance.perceptor.width).to(guidance.device)))
-    return joined(parts)
+            parts.append(
+                split_weight(
+                    prompt, noise_embedding(int(prompt.body), width=guidance.perceptor.embed_dim).to(guidance.device)
+                )
+            )
+    return concat_targets(parts)
 
 
-def joined(parts: Sequence[Targets]) -> Targets:
+def concat_targets(parts: Sequence[PromptTargets]) -> PromptTargets:
     """Several targets as one."""
-    return Targets(
+    return PromptTargets(
         torch.cat([part.embeddings for part in parts]),
         weights=torch.cat([part.weights for part in parts]),
         stops=torch.cat([part.stops for part in parts]),
@@ -58,20 +64,20 @@ def joined(parts: Sequence[Targets]) -> Targets:
     )
 
 
-def shared(prompt: Prompt, embeddings: Tensor) -> Targets:
+def split_weight(prompt: Prompt, embeddings: Tensor) -> PromptTargets:
     """One prompt's embeddings ``[m, D]``, each with its share of the weight."""
     count = len(embeddings)
     weights, stops = (embeddings.new_full((count,), number) for number in (prompt.weight / count, prompt.stop))
-    return Targets(embeddings, weights=weights, stops=stops, labels=[str(prompt)] * count)
+    return PromptTargets(embeddings, weights=weights, stops=stops, labels=[str(prompt)] * count)
 
 
-def noise(seed: int, *, width: int) -> Tensor:
+def noise_embedding(seed: int, *, width: int) -> Tensor:
     """The vector ``[1, width]`` that a noise prompt pulls towards; the same on every device."""
     return torch.randn(1, width, generator=torch.Generator().manual_seed(seed))
 
 
 @dataclass(slots=True)
-class Story:
+class PhraseTargets:
     """
     The phrases of a run; each is embedded once, when it is first needed.
 
@@ -81,14 +87,14 @@ class Story:
 
     guidance: Guidance
     phrases: Sequence[Phrase]
-    pictures: Pictures = field(default_factory=dict)
+    pictures: PromptImages = field(default_factory=dict)
     seed: int = 0
-    _embedded: dict[int, Targets] = field(default_factory=dict)
+    _embedded: dict[int, PromptTargets] = field(default_factory=dict)
 
-    def targets(self, index: int) -> Targets:
+    def targets(self, index: int) -> PromptTargets:
         """Phrase `index` (0-based) for the loss."""
         if index not in self._embedded:
-            randomness = Randomness.of(self.seed, device=self.guidance.device, branch=(index,))
+            randomness = RandomStreams.from_seed(self.seed, device=self.guidance.device, branch=(index,))
             self._embedded[index] = phrase_targets(
                 self.guidance, self.phrases[index], pictures=self.pictures, randomness=randomness
             )

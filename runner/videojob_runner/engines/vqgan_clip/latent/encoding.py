@@ -11,7 +11,7 @@ from videojob_runner.torch_utils.images import Size
 
 
 @torch.no_grad()
-def encoded(generator: Vqgan, picture: Tensor, *, draws: torch.Generator | None = None) -> Tensor:
+def encode_image(generator: Vqgan, picture: Tensor, *, draws: torch.Generator | None = None) -> Tensor:
     """
     The codebook vectors ``[1, C, H/f, W/f]`` that a picture ``[1, 3, H, W]`` in 0…1 is encoded as.
 
@@ -27,13 +27,13 @@ def encoded(generator: Vqgan, picture: Tensor, *, draws: torch.Generator | None 
     return codes_to_latent(logits.argmax(1), generator.codebook)
 
 
-def gray(generator: Vqgan, *, size: Size) -> Tensor:
+def gray_latent(generator: Vqgan, *, size: Size) -> Tensor:
     """The latent of flat mid-gray: nothing to undo, unlike random codes."""
     width, height = size
-    return encoded(generator, torch.full((1, 3, height, width), 0.5, device=generator.codebook.device))
+    return encode_image(generator, torch.full((1, 3, height, width), 0.5, device=generator.codebook.device))
 
 
-def shaken(z: Tensor, codebook: Tensor, *, noise: float, draws: torch.Generator) -> Tensor:
+def add_codebook_noise(z: Tensor, codebook: Tensor, *, noise: float, draws: torch.Generator) -> Tensor:
     """
     `z` with normal noise of `noise` standard deviations of each channel of the codebook; `draws` is a CPU generator.
 
@@ -51,13 +51,13 @@ def random_codes(generator: Vqgan, *, size: Size, draws: torch.Generator) -> Ten
     return codes_to_latent(indices.to(generator.codebook.device), generator.codebook).detach()
 
 
-def pixel_noise(size: Size, *, draws: torch.Generator) -> Tensor:
+def noise_image(size: Size, *, draws: torch.Generator) -> Tensor:
     """A picture ``[1, 3, H, W]`` of independent bytes 0…254 (specification vqgan-clip §2.4); drawn on the CPU."""
     width, height = size
     return torch.randint(0, 255, (1, 3, height, width), generator=draws) / 255
 
 
-def gradients(size: Size, *, draws: torch.Generator) -> Tensor:
+def gradient_image(size: Size, *, draws: torch.Generator) -> Tensor:
     """
     A picture ``[1, 3, H, W]``: red rises from left to right, green from top to bottom, blue goes from top to bottom.
 

@@ -21,7 +21,7 @@ from videojob_api.pipelines.vqgan_clip import OptimizerName
 BETAS: Final = (0.9, 0.999)
 
 
-class AdamLike(Optimizer):
+class AdamBase(Optimizer):
     """Adam's two moments; what becomes of them is a subclass's `direction`."""
 
     def __init__(
@@ -39,19 +39,19 @@ class AdamLike(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self.move(parameter, parameter.grad + group["weight_decay"] * parameter, group)
+                    self.update(parameter, parameter.grad + group["weight_decay"] * parameter, group)
         return loss
 
-    def move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of one parameter; `gradient` has the weight decay in it."""
-        state = self.state[parameter] or self.begin(parameter)
+        state = self.state[parameter] or self.init_state(parameter)
         state["step"] += 1
         state["exp_avg"].lerp_(gradient, 1 - BETAS[0])
         state["exp_avg_sq"].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         first, second = (1 - beta ** int(state["step"]) for beta in BETAS)
         parameter.sub_(self.direction(parameter, gradient, second, group), alpha=group["lr"] / first)
 
-    def begin(self, parameter: Tensor) -> dict[str, Tensor]:
+    def init_state(self, parameter: Tensor) -> dict[str, Tensor]:
         """A new memory of `parameter`, which stays with the optimiser."""
         state: dict[str, Tensor] = self.state[parameter]
         state["step"] = torch.tensor(0.0)
@@ -63,12 +63,12 @@ class AdamLike(Optimizer):
         """Where to go, shaped like the parameter; `second` corrects the second moment's bias."""
 
 
-class DiffGrad(AdamLike):
+class DiffGrad(AdamBase):
     """Adam whose first moment counts by the sigmoid of how much the gradient has changed since the last step."""
 
-    def begin(self, parameter: Tensor) -> dict[str, Tensor]:
+    def init_state(self, parameter: Tensor) -> dict[str, Tensor]:
         """Adam's memory, and the last gradient."""
-        state = super().begin(parameter)
+        state = super().init_state(parameter)
         state["previous"] = torch.zeros_like(parameter)
         return state
 
@@ -82,10 +82,10 @@ class DiffGrad(AdamLike):
         return damped / root
 
 
-class AdamP(AdamLike):
+class AdamP(AdamBase):
     """Adam without the part along the parameter, where the gradient stands about upright on it."""
 
-    UPRIGHT: Final = 0.1
+    COSINE_THRESHOLD: Final = 0.1
     """Largest cosine between gradient and parameter that counts, times the root of their length."""
 
     def direction(self, parameter: Tensor, gradient: Tensor, second: float, group: dict[str, Any]) -> Tensor:
@@ -94,11 +94,11 @@ class AdamP(AdamLike):
         plain: Tensor = state["exp_avg"] / (state["exp_avg_sq"].sqrt() / math.sqrt(second) + eps)
         cosine = torch.cosine_similarity(gradient.flatten(), parameter.flatten(), dim=0, eps=eps).abs()
         unit = parameter / (parameter.norm() + eps)
-        upright = cosine < self.UPRIGHT / math.sqrt(parameter.numel())
+        upright = cosine < self.COSINE_THRESHOLD / math.sqrt(parameter.numel())
         return torch.where(upright, plain - unit * (unit * plain).sum(), plain)
 
 
-MAKERS: Final[dict[OptimizerName, Callable[[list[Tensor]], Optimizer]]] = {
+OPTIMIZERS: Final[dict[OptimizerName, Callable[[list[Tensor]], Optimizer]]] = {
     "Adam": torch.optim.Adam,
     "AdamW": torch.optim.AdamW,
     "Adagrad": torch.optim.Adagrad,

@@ -14,18 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Judge = Callable[[Tensor], Tensor]
+ViewLoss = Callable[[Tensor], Tensor]
 """Views ``[k, 3, S, S]`` to their mean losses, one for each of m targets: ``[m]``."""
 
 
-class _InParts(torch.autograd.Function):
+class _ChunkedLoss(torch.autograd.Function):
     """The sum of the mean losses of all views, whose gradient is ready when its value is; and the losses themselves."""
 
     @staticmethod
-    def forward(ctx: Any, views: Tensor, judge: Judge, at_once: int) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, views: Tensor, judge: ViewLoss, chunk_size: int) -> tuple[Tensor, Tensor]:
         shares: list[Tensor] = []
         gradients: list[Tensor] = []
-        for part in torch.split(views, at_once):
+        for part in torch.split(views, chunk_size):
             leaf = part.detach().requires_grad_()
             with torch.enable_grad():
                 losses = judge(leaf) * (len(part) / len(views))
@@ -44,15 +44,15 @@ class _InParts(torch.autograd.Function):
         return gradient * grads[0], None, None
 
 
-def losses_in_parts(views: Tensor, judge: Judge, *, at_once: int) -> tuple[Tensor, Tensor]:
+def chunked_losses(views: Tensor, judge: ViewLoss, *, chunk_size: int) -> tuple[Tensor, Tensor]:
     """
-    The mean of `judge` over ``[n, 3, S, S]``, computed by `at_once` of them.
+    The mean of `judge` over ``[n, 3, S, S]``, computed by `chunk_size` of them.
 
     First its sum over the targets, a scalar with gradients to the views, then itself, ``[m]``, without gradients.
     """
     if not (torch.is_grad_enabled() and views.requires_grad):
-        parts = torch.split(views, at_once)
+        parts = torch.split(views, chunk_size)
         found = torch.stack([judge(part) * (len(part) / len(views)) for part in parts]).sum(0)
         return found.sum(), found
-    told: tuple[Tensor, Tensor] = _InParts.apply(views, judge, at_once)  # type: ignore[no-untyped-call]
+    told: tuple[Tensor, Tensor] = _ChunkedLoss.apply(views, judge, chunk_size)  # type: ignore[no-untyped-call]
     return told

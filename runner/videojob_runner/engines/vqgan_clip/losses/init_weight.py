@@ -18,14 +18,14 @@ Method = Literal["original", "decay", "target", "targetDecay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
+class InitWeight:
     """How strongly z is held, and by what; weight 0 does not hold it."""
 
     weight: float = 0.0
     method: Method = "original"
 
     @property
-    def acts(self) -> bool:
+    def is_active(self) -> bool:
         """Whether there is anything to add to the loss."""
         return self.weight != 0
 
@@ -34,9 +34,9 @@ class Anchor:
         towards = {"original": start, "decay": torch.zeros_like(z)}.get(self.method, target)
         if towards is None:
             raise ValueError(f"the init weight method {self.method!r} needs a target, which its form has not set")
-        return self.scale(age) * nnf.mse_loss(z, towards)
+        return self.factor(age) * nnf.mse_loss(z, towards)
 
-    def scale(self, age: int) -> float:
+    def factor(self, age: int) -> float:
         """The factor of the mean squared difference; only the fading target's weight is not halved."""
         fading = 1 / (2 * age + 1)
         share = {"original": 0.5, "decay": 0.5 * fading, "target": 0.5, "targetDecay": 5 * fading}

@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-PLACES: Final = 32 * 32
+MAX_POSITIONS: Final = 32 * 32
 """At most about so many places are compared, whatever the size of the picture: their pairs are what it costs."""
-DISTINCT: Final = 0.2
+SIMILARITY_SCALE: Final = 0.2
 """Two colours so far apart, in the sum of their channels of 0…1, are alike by 1/e; orange and red are 0.57 apart."""
-REACH: Final = 0.4
+PROXIMITY_SCALE: Final = 0.4
 """Two colours so far apart are near by a quarter."""
 
 
-def grown(lead_done: float) -> float:
+def weight_ramp(lead_done: float) -> float:
     """
     The part of a layout's weight that acts when this part of the lead is done.
 
@@ -36,50 +36,50 @@ def grown(lead_done: float) -> float:
     return min(max((lead_done - 0.2) / 0.4, 0.0), 1.0) ** 2
 
 
-def distances(picture: Tensor) -> Tensor:
+def color_distances(picture: Tensor) -> Tensor:
     """How far apart the colours of all pairs of places of ``[1, 3, H, W]`` are, ``[n · n]`` in 0…3."""
-    side = max(1, math.ceil(math.sqrt(picture.shape[-1] * picture.shape[-2] / PLACES)))
+    side = max(1, math.ceil(math.sqrt(picture.shape[-1] * picture.shape[-2] / MAX_POSITIONS)))
     colours = nnf.avg_pool2d(picture, side, ceil_mode=True).flatten(2).mT
     return torch.cdist(colours, colours, p=1).flatten()
 
 
-def alike(distance: Tensor) -> Tensor:
+def similarity(distance: Tensor) -> Tensor:
     """Whether colours pass for the same, 0…1: soon not at all, so that it takes no contrast to tell things apart."""
-    return torch.exp(distance / -DISTINCT)
+    return torch.exp(distance / -SIMILARITY_SCALE)
 
 
-def near(distance: Tensor) -> Tensor:
+def proximity(distance: Tensor) -> Tensor:
     """
     How near colours are, 0…1: steep where they are equal, so that grain on a plain ground costs, and never quite flat.
 
     Where a thing has moved to, the ground is drawn to the thing's colour, however different that is.
     """
-    return (1 + distance / REACH) ** -2
+    return (1 + distance / PROXIMITY_SCALE) ** -2
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class LayoutLoss:
     """A layout to keep to, and how strongly."""
 
-    together: Tensor
+    similar_pairs: Tensor
     """``[n · n]``: how alike each pair of places is, in parts of all pairs."""
-    apart: Tensor
+    dissimilar_pairs: Tensor
     """The same of how unlike."""
     weight: float
 
     @classmethod
     @torch.no_grad()
-    def of(cls, picture: Tensor, *, weight: float) -> Layout:
+    def from_image(cls, picture: Tensor, *, weight: float) -> LayoutLoss:
         """That of a picture ``[1, 3, H, W]``."""
-        same = alike(distances(picture))
+        same = similarity(color_distances(picture))
         other = 1 - same
         return cls(same / same.sum(), other / other.sum().clamp_min(1), weight)
 
-    def times(self, part: float) -> Layout:
+    def scaled(self, part: float) -> LayoutLoss:
         """The same with another part of its weight."""
         return replace(self, weight=part * self.weight)
 
     def loss(self, picture: Tensor) -> Tensor:
         """What to add to the loss of a picture of the same size: a scalar, at most twice the weight."""
-        found = distances(picture)
-        return self.weight * (1 - near(found) @ self.together + alike(found) @ self.apart)
+        found = color_distances(picture)
+        return self.weight * (1 - proximity(found) @ self.similar_pairs + similarity(found) @ self.dissimilar_pairs)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class PromptTargets:
     """The prompts of one phrase as CLIP sees them, ready for the loss."""
 
     embeddings: Tensor
@@ -37,7 +37,7 @@ def spherical_distance(e: Tensor, t: Tensor) -> Tensor:
     return angle.square() / 2
 
 
-def prompt_losses(embeddings: Tensor, targets: Targets) -> Tensor:
+def prompt_losses(embeddings: Tensor, targets: PromptTargets) -> Tensor:
     """
     For each prompt |weight| · mean over the cutouts of sign(weight) · distance, ``[m]``.
 
@@ -50,6 +50,6 @@ def prompt_losses(embeddings: Tensor, targets: Targets) -> Tensor:
     return held.mean(0) * targets.weights.abs()
 
 
-def prompt_loss(embeddings: Tensor, targets: Targets) -> Tensor:
+def prompt_loss(embeddings: Tensor, targets: PromptTargets) -> Tensor:
     """The sum of the prompts' losses, a scalar."""
     return prompt_losses(embeddings, targets).sum()

@@ -11,47 +11,47 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from videojob_runner.engines.vqgan_clip.prompts.grammar import Kind, Phrase, Piece, Prompt, checked
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase, Prompt, PromptKind, Span, validate_body
 
 
-def parse(source: str, *, kind: Kind = "text") -> tuple[Phrase, ...]:
-    """The phrases of `source` in order; one that is empty in the source is an empty tuple. Raises PromptFault."""
-    return tuple(read(piece, kind) for piece in cut(source))
+def parse(source: str, *, kind: PromptKind = "text") -> tuple[Phrase, ...]:
+    """The phrases of `source` in order; one that is empty in the source is an empty tuple. Raises PromptSyntaxError."""
+    return tuple(parse_phrase(piece, kind) for piece in split_phrases(source))
 
 
-def cut(source: str) -> Iterator[Piece]:
+def split_phrases(source: str) -> Iterator[Span]:
     """Where the phrases stand."""
-    return (part.trimmed() for part in Piece(source).parts(places(source, "^")))
+    return (part.strip() for part in Span(source).split_at(find_all(source, "^")))
 
 
-def read(phrase: Piece, kind: Kind) -> Phrase:
-    """The items of one phrase. Raises PromptFault."""
-    return tuple(item(part, kind) for part in phrase.parts(places(phrase.text, "|")) if part.text.strip())
+def parse_phrase(phrase: Span, kind: PromptKind) -> Phrase:
+    """The items of one phrase. Raises PromptSyntaxError."""
+    return tuple(parse_prompt(part, kind) for part in phrase.split_at(find_all(phrase.text, "|")) if part.text.strip())
 
 
-def places(text: str, separator: str) -> Iterator[int]:
+def find_all(text: str, separator: str) -> Iterator[int]:
     """Where `separator` stands."""
     return (place for place, character in enumerate(text) if character == separator)
 
 
-def item(piece: Piece, kind: Kind) -> Prompt:
-    """One `body:weight:stop`, split from the right at most twice. Raises PromptFault."""
-    body, *numbers = piece.parts(iter(list(places(piece.text, ":"))[-2:]))
+def parse_prompt(piece: Span, kind: PromptKind) -> Prompt:
+    """One `body:weight:stop`, split from the right at most twice. Raises PromptSyntaxError."""
+    body, *numbers = piece.split_at(iter(list(find_all(piece.text, ":"))[-2:]))
     weight, stop = 1.0, -math.inf
     for place, part in enumerate(numbers):
         if place == 0:
-            weight = number(part)
+            weight = parse_number(part)
         elif part.text.strip().lower() != "-inf":
-            stop = number(part)
-    return Prompt(checked(body.trimmed() if kind == "noise" else body, kind), weight, stop, kind)
+            stop = parse_number(part)
+    return Prompt(validate_body(body.strip() if kind == "noise" else body, kind), weight, stop, kind)
 
 
-def number(piece: Piece) -> float:
-    """The finite number in `piece`. Raises PromptFault."""
+def parse_number(piece: Span) -> float:
+    """The finite number in `piece`. Raises PromptSyntaxError."""
     try:
         value = float(piece.text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise piece.fault(f"{piece.text!r} is no number, and only one may follow a colon with compat: upstream")
+        raise piece.error(f"{piece.text!r} is no number, and only one may follow a colon with compat: upstream")
     return value

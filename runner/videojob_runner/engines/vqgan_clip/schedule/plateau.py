@@ -20,10 +20,10 @@ THRESHOLD: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class PlateauOptions:
     """When to lower the rate."""
 
-    iterations: int
+    patience: int
     """How many in a row may pass without a lower loss."""
     upstream: bool = False
     """
@@ -33,13 +33,13 @@ class Patience:
     """
 
     @property
-    def weight(self) -> float:
+    def smoothing(self) -> float:
         """Of the newest loss in the moving average."""
-        return 1.0 if self.upstream else 2 / (self.iterations + 1)
+        return 1.0 if self.upstream else 2 / (self.patience + 1)
 
 
 @dataclass(slots=True)
-class Memory:
+class PlateauState:
     """What a plateau has seen."""
 
     factor: float = 1.0
@@ -49,55 +49,55 @@ class Memory:
     """Sum of the weights in the average; 1 once the beginning is forgotten."""
     best: float = math.inf
     seen: float = 0
-    waited: float = 0
+    bad_iterations: float = 0
 
 
-class Plateau:
+class ReduceOnPlateau:
     """Looks at the losses of a run, one after the other; `factor` goes onto the learning rate."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: PlateauOptions) -> None:
         self.patience = patience
-        self.memory = Memory()
+        self.memory = PlateauState()
 
     @property
     def factor(self) -> float:
         """1, 0.1, 0.01 and so on."""
         return self.memory.factor
 
-    def see(self, loss: float) -> None:
+    def step(self, loss: float) -> None:
         """Takes the loss of one iteration, and lowers the factor when patience has ended."""
         memory, patience = self.memory, self.patience
-        memory.total += patience.weight * (loss - memory.total)
-        memory.mass += patience.weight * (1 - memory.mass)
+        memory.total += patience.smoothing * (loss - memory.total)
+        memory.mass += patience.smoothing * (1 - memory.mass)
         memory.seen += 1
         average = memory.total / memory.mass
-        settling = not patience.upstream and memory.seen <= patience.iterations
-        if settling or undercuts(average, memory.best):
-            memory.best, memory.waited = average, 0
+        settling = not patience.upstream and memory.seen <= patience.patience
+        if settling or is_better(average, memory.best):
+            memory.best, memory.bad_iterations = average, 0
             return
-        memory.waited += 1
-        if memory.waited > patience.iterations:
-            memory.factor, memory.waited = memory.factor * FACTOR, 0
+        memory.bad_iterations += 1
+        if memory.bad_iterations > patience.patience:
+            memory.factor, memory.bad_iterations = memory.factor * FACTOR, 0
 
-    def restarted(self) -> None:
+    def on_new_optimizer(self) -> None:
         """A new optimiser goes on."""
         if self.patience.upstream:
-            self.memory = Memory()
+            self.memory = PlateauState()
 
-    def new_phrase(self) -> None:
+    def on_new_phrase(self) -> None:
         """Other prompts follow: what has settled must be moved again, at the full rate."""
         if not self.patience.upstream:
-            self.memory = Memory()
+            self.memory = PlateauState()
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The memory, as doubles."""
         return {"plateau": torch.tensor(astuple(self.memory), dtype=torch.float64)}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Takes over what `state` returned."""
-        self.memory = Memory(*state["plateau"].tolist())
+        self.memory = PlateauState(*state["plateau"].tolist())
 
 
-def undercuts(loss: float, best: float) -> bool:
+def is_better(loss: float, best: float) -> bool:
     """Whether `loss` is lower than `best` by more than the threshold; anything is lower than infinity."""
     return math.isinf(best) or loss < best - THRESHOLD * abs(best)

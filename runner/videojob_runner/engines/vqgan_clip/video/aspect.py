@@ -7,7 +7,7 @@ import math
 from videojob_runner.torch_utils.images import Size
 
 
-def matched(source: Size, *, budget: Size, factor: int) -> Size | None:
+def fit_aspect(source: Size, *, budget: Size, factor: int) -> Size | None:
     """
     Multiples of `factor` whose proportions are closest to the source's, of about and at most the budget's pixels.
 
@@ -25,15 +25,15 @@ def matched(source: Size, *, budget: Size, factor: int) -> Size | None:
         for y in (rows, rows + 1)
         if x and y and x * y * factor**2 <= pixels
     ]
-    return min(candidates, key=lambda size: (distortion(size, source), -math.prod(size)), default=None)
+    return min(candidates, key=lambda size: (aspect_error(size, source), -math.prod(size)), default=None)
 
 
-def distortion(size: Size, source: Size) -> float:
+def aspect_error(size: Size, source: Size) -> float:
     """How far the proportions of both are apart, as the logarithm of their ratio."""
     return abs(math.log(size[0] * source[1] / (size[1] * source[0])))
 
 
-def upstream_matched(source: Size, *, budget: Size) -> Size:
+def fit_aspect_upstream(source: Size, *, budget: Size) -> Size:
     """The original's sides, truncated twice and not yet rounded to a factor; its own result comes out smaller again."""
     proportion = source[0] / source[1]
     height = math.floor(math.sqrt(math.prod(budget) / proportion))

@@ -13,7 +13,7 @@ _SMOOTHER: Final = {
     "z_smoother_alpha": "smoother_alpha",
 }
 _PROMPTS: Final = {"image_prompts": "image_prompts", "noise_prompts": "noise_prompts"}
-FORMS: Final[Mapping[str, Mapping[str, str]]] = {
+METADATA_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "image": _PROMPTS
     | {
         "iterations": "iterations",
@@ -48,16 +48,16 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 """The items of each form beside `text_prompts`, and the fields that they show: of the form, or else of the pipeline."""
-ANY_FORM: Final = _PROMPTS | {"init_image": "init_image", "cut_method": "cut_method", "seed": "seed"}
+COMMON_FIELDS: Final = _PROMPTS | {"init_image": "init_image", "cut_method": "cut_method", "seed": "seed"}
 """The items of a form without a list of its own."""
 
 
-def frame_items(config: VqganClipConfig, *, phrase: str, frame: int, seed: int) -> dict[str, object]:
+def frame_metadata(config: VqganClipConfig, *, phrase: str, frame: int, seed: int) -> dict[str, object]:
     """The items of frame `frame` (0-based), which was made for the texts of `phrase` from `seed`."""
     options = config.model_dump()
-    form = next((name for name in FORMS if options[name] is not None), "")
+    form = next((name for name in METADATA_FIELDS if options[name] is not None), "")
     known = {**options, **options.get(form, {}), "frame": frame, "seed": seed}
     smoother = known.get("smoother") or {}
     known |= {"smoother": bool(smoother)} | {f"smoother_{name}": value for name, value in smoother.items()}
-    items = {name: known.get(source) for name, source in FORMS.get(form, ANY_FORM).items()}
+    items = {name: known.get(source) for name, source in METADATA_FIELDS.get(form, COMMON_FIELDS).items()}
     return {"text_prompts": phrase, **items}

@@ -21,7 +21,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Smoothing:
+class SmootherConfig:
     """How to average; `length` 1 leaves every frame as it is."""
 
     length: int = 1
@@ -32,7 +32,7 @@ class Smoothing:
     """The original's ways, over frames up to the newest: all alike in its video, weighted in its style transfer."""
 
     @property
-    def acts(self) -> bool:
+    def is_active(self) -> bool:
         """Whether anything is averaged at all."""
         return self.length > 1
 
@@ -42,84 +42,84 @@ class Smoothing:
         return [weight / sum(raw) for weight in raw]
 
 
-Carry = Callable[[Tensor, int, int], Tensor]
+WarpLatent = Callable[[Tensor, int, int], Tensor]
 """Moves the latent of one frame (0-based) to where its things are in another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
+class AveragingWindow:
     """Which frames (0-based) an average takes in."""
 
     frames: int
     radius: int
-    even: bool = True
+    symmetric: bool = True
     """As many on each side, so none for the first and the last; or all that there are."""
 
-    def around(self, frame: int) -> range:
+    def window(self, frame: int) -> range:
         """Those of `frame`, itself in between."""
         before, after = min(self.radius, frame), min(self.radius, self.frames - 1 - frame)
-        if self.even:
+        if self.symmetric:
             before = after = min(before, after)
         return range(frame - before, frame + after + 1)
 
-    def completed(self, newest: int) -> Iterator[int]:
+    def ready_frames(self, newest: int) -> Iterator[int]:
         """The frames whose last neighbour is `newest`, in order."""
-        return (frame for frame in range(max(0, newest - self.radius), newest + 1) if self.around(frame)[-1] == newest)
+        return (frame for frame in range(max(0, newest - self.radius), newest + 1) if self.window(frame)[-1] == newest)
 
 
 @dataclass(slots=True)
 class Smoother:
     """Takes the latents of a video of `frames` frames one by one, and gives them back as they are to be shown."""
 
-    smoothing: Smoothing
+    smoothing: SmootherConfig
     frames: int
-    carry: Carry | None = None
+    warp: WarpLatent | None = None
     """Absent: neighbours are averaged as they are."""
-    taken: int = 0
+    count: int = 0
     """Latents so far."""
     _newest: deque[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
         self._newest = deque(maxlen=self.smoothing.length)
 
-    def take(self, z: Tensor) -> list[tuple[int, Tensor]]:
+    def push(self, z: Tensor) -> list[tuple[int, Tensor]]:
         """Takes the latent of the next frame; returns each frame (0-based) that can be shown now with its latent."""
         self._newest.append(z.detach().clone())
-        self.taken += 1
+        self.count += 1
         if self.smoothing.causal:
-            return [(self.taken - 1, self._causal())]
-        near = Neighbours(frames=self.frames, radius=self.smoothing.length // 2, even=self.carry is None)
-        return [(frame, self._around(frame, near.around(frame))) for frame in near.completed(self.taken - 1)]
+            return [(self.count - 1, self._causal())]
+        near = AveragingWindow(frames=self.frames, radius=self.smoothing.length // 2, symmetric=self.warp is None)
+        return [(frame, self._around(frame, near.window(frame))) for frame in near.ready_frames(self.count - 1)]
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What later averages depend on."""
-        counted = {"smoother.taken": torch.tensor(self.taken)}
+        counted = {"smoother.taken": torch.tensor(self.count)}
         return counted | {f"smoother.{place}": z for place, z in enumerate(self._newest)}
 
-    def restore(self, state: dict[str, Tensor], *, device: str) -> None:
+    def load_state_dict(self, state: dict[str, Tensor], *, device: str) -> None:
         """Takes over what `state` returned."""
-        self.taken = int(state["smoother.taken"])
-        kept = min(self.taken, self.smoothing.length)
+        self.count = int(state["smoother.taken"])
+        kept = min(self.count, self.smoothing.length)
         self._newest = deque((state[f"smoother.{place}"].to(device) for place in range(kept)), self._newest.maxlen)
 
     def _around(self, frame: int, neighbours: range) -> Tensor:
-        oldest = self.taken - len(self._newest)
+        oldest = self.count - len(self._newest)
         latents = {other: self._newest[other - oldest] for other in neighbours}
-        if self.carry:
-            latents |= {other: self.carry(z, other, frame) for other, z in latents.items() if other != frame}
-        return average(list(latents.values()), self.smoothing.weights([other - frame for other in latents]))
+        if self.warp:
+            latents |= {other: self.warp(z, other, frame) for other, z in latents.items() if other != frame}
+        return weighted_mean(list(latents.values()), self.smoothing.weights([other - frame for other in latents]))
 
     def _causal(self) -> Tensor:
         """The mean of all that is kept or, of an odd number of the newest, the average around their middle."""
         window = list(self._newest)
         if self.smoothing.causal == "mean":
-            return average(window, [1 / len(window)] * len(window))
+            return weighted_mean(window, [1 / len(window)] * len(window))
         odd = window[1 - len(window) % 2 :]
         radius = len(odd) // 2
-        return average(odd, self.smoothing.weights(range(-radius, radius + 1)))
+        return weighted_mean(odd, self.smoothing.weights(range(-radius, radius + 1)))
 
 
-def average(window: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def weighted_mean(window: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """The weighted sum; a single latent stays as it is, to the bit."""
     if len(window) == 1:
         return window[0]

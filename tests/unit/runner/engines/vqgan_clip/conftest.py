@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Packs, World, Worlds
+from tests.unit.runner.engines.vqgan_clip.fakes import EngineHarness, FakeModelResolver, HarnessFactory
 
 
 @pytest.fixture
-def world(tmp_path: Path, generator_folder: Path, perceptor_folder: Path) -> Worlds:
+def world(tmp_path: Path, generator_folder: Path, perceptor_folder: Path) -> HarnessFactory:
     """Makes a fresh world on the tiny packs."""
     numbers = count()
 
-    def make(**options: Any) -> World:
+    def make(**options: Any) -> EngineHarness:
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
-        return World(Packs(generator_folder, perceptor_folder), folder, **options)
+        return EngineHarness(FakeModelResolver(generator_folder, perceptor_folder), folder, **options)
 
     return make

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from videojob_runner.engine.api import RunContext
+from videojob_runner.engine.api import TaskContext
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 from videojob_runner.errors import Interrupted
-from videojob_runner.media.frames import Pixels
+from videojob_runner.media.frames import RgbImage
 
 
 @dataclass
 class RecordedFrames:
     """Frames by index, with their text."""
 
-    pixels: dict[int, Pixels] = field(default_factory=dict)
+    pixels: dict[int, RgbImage] = field(default_factory=dict)
     texts: dict[int, dict[str, str]] = field(default_factory=dict)
 
-    def write(self, index: int, pixels: Pixels, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
         self.pixels[index] = np.array(pixels)
         self.texts[index] = dict(text or {})
 
@@ -39,17 +39,17 @@ class RecordedProgress:
 
 
 @dataclass
-class Slot:
+class FakeCheckpointer:
     """A checkpoint that is written after step `interrupted_after`, which then ends the run; before that, none."""
 
     folder: Path
     interrupted_after: int | None = None
     visits: list[int] = field(default_factory=list)
 
-    def newest(self) -> Path | None:
+    def latest(self) -> Path | None:
         return self.folder if self.folder.exists() else None
 
-    def visit(self, step: int, write: Callable[[Path], None]) -> None:
+    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
         self.visits.append(step)
         if step == self.interrupted_after:
             self.folder.mkdir()
@@ -58,7 +58,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Packs:
+class FakeModelResolver:
     """Two pack folders by role."""
 
     generator: Path
@@ -70,15 +70,15 @@ class Packs:
 
 
 @dataclass
-class Watcher:
+class RecordingPreview:
     """Wants every picture."""
 
-    shown: list[Pixels] = field(default_factory=list)
+    shown: list[RgbImage] = field(default_factory=list)
 
-    def is_wanted(self) -> bool:
+    def is_due(self) -> bool:
         return True
 
-    def show(self, pixels: Pixels) -> None:
+    def show(self, pixels: RgbImage) -> None:
         self.shown.append(pixels)
 
 
@@ -93,10 +93,10 @@ class NeverStops:
 
 
 @dataclass
-class World:
+class EngineHarness:
     """A run's surroundings, kept for looking at afterwards."""
 
-    models: Packs
+    models: FakeModelResolver
     folder: Path
     seed: int = 7
     device: str = "cpu"
@@ -104,22 +104,22 @@ class World:
     frames: RecordedFrames = field(default_factory=RecordedFrames)
     progress: RecordedProgress = field(default_factory=RecordedProgress)
     versions: dict[str, str] = field(default_factory=dict)
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: RecordingPreview = field(default_factory=RecordingPreview)
     expected: list[tuple[int, int]] = field(default_factory=list)
     """How many frames were announced, and how many reports had been made by then."""
     table: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     """What was recorded, by step."""
 
-    def context(self) -> RunContext:
-        return RunContext(
+    def context(self) -> TaskContext:
+        return TaskContext(
             inputs=self.folder,
             scratch=self.folder / "scratch",
             frames=self.frames,
-            checkpoint=Slot(self.folder / "checkpoint", self.interrupted_after),
+            checkpoints=FakeCheckpointer(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,
             preview=self.watcher,
-            record=lambda step, values: self.table.append((step, dict(values))),
-            expect_frames=lambda total: self.expected.append((total, len(self.progress.reports))),
+            log_metrics=lambda step, values: self.table.append((step, dict(values))),
+            set_frame_count=lambda total: self.expected.append((total, len(self.progress.reports))),
             stop=NeverStops(),
             models=self.models,
             device=self.device,
@@ -132,11 +132,11 @@ class World:
         return [self.frames.pixels[index].tobytes() for index in sorted(self.frames.pixels)]
 
 
-Worlds = Callable[..., World]
+HarnessFactory = Callable[..., EngineHarness]
 """Makes a fresh world, with some fields given."""
 
 
-def run(w: World, **fields: Any) -> World:
+def run(w: EngineHarness, **fields: Any) -> EngineHarness:
     """The world after a run of the engine on pictures of 16 × 16 pixels, with steps that show."""
     config = VqganClipConfig.model_validate({"width": 16, "height": 16, "learningRate": 0.5, **fields})
     VqganClip().run(config, w.context())

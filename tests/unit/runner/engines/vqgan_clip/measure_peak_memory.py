@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from videojob_runner.engines.vqgan_clip import CutoutOptions, Cutouts, Guidance, Latent, Randomness, parse, random_codes
-from videojob_runner.engines.vqgan_clip.guidance.memory import Demand, Plan
+from videojob_runner.engines.vqgan_clip import (
+    CutoutOptions,
+    Cutouts,
+    Guidance,
+    LatentOptimizer,
+    RandomStreams,
+    parse,
+    random_codes,
+)
+from videojob_runner.engines.vqgan_clip.guidance.memory import MemoryEstimator, MemoryPlan
 from videojob_runner.models.clip.model import Clip
 from videojob_runner.models.clip.openai import CLIP
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan, VqganArchitecture
-from videojob_runner.run.pack_resolver import built_in_folder
+from videojob_runner.run.pack_resolver import built_in_packs
 
 SELF = Path("/proc/self")
 
@@ -33,7 +41,7 @@ def resident(name: str) -> int:
 def networks(options: dict[str, Any]) -> tuple[Vqgan, Clip]:
     """The shapes packs, or with `large` random weights of the sizes that most people use."""
     if not options.get("large"):
-        folder = built_in_folder({})
+        folder = built_in_packs({})
         return (
             Vqgan.load(Pack.open(folder / "shapes-vqgan", kind="vqgan")),
             Clip.load(Pack.open(folder / "shapes-clip", kind="clip")),
@@ -55,23 +63,28 @@ def main(options: dict[str, Any]) -> dict[str, int]:
     """The estimate and the growth in bytes, in a process that gives back what it frees."""
     generator, perceptor = networks(options)
     cut, size = CutoutOptions(count=options["cuts"], method=options["method"]), (options["side"],) * 2
-    plan = Plan(views_at_once=options["at_once"], recompute=options["recompute"])
+    plan = MemoryPlan(chunk_size=options["at_once"], checkpoint_decoder=options["recompute"])
     guidance = Guidance(
         generator=generator,
         perceptor=perceptor,
-        cutouts=Cutouts(cut, target=perceptor.side),
-        views_at_once=plan.views_at_once,
-        recompute=plan.recompute,
+        cutouts=Cutouts(cut, target=perceptor.input_size),
+        chunk_size=plan.chunk_size,
+        checkpoint_decoder=plan.checkpoint_decoder,
     )
-    targets, randomness = guidance.targets(parse("a red circle")[0]), Randomness.of(1)
-    latent = Latent(random_codes(generator, size=size, draws=randomness.host), generator.codebook)
+    targets, randomness = guidance.text_targets(parse("a red circle")[0]), RandomStreams.from_seed(1)
+    latent = LatentOptimizer(random_codes(generator, size=size, draws=randomness.host), generator.codebook)
     before = resident("RssAnon")
     for _ in range(2):
         (SELF / "clear_refs").write_text("5")  # the peak counts from here; the first time it reads programs, too
         latent.step(guidance, targets, rate=0.1, randomness=randomness)
-    demand = Demand(generator=generator, perceptor=perceptor, size=size, cutouts=cut)
+    demand = MemoryEstimator(generator=generator, perceptor=perceptor, size=size, cutouts=cut)
     grown = resident("VmHWM") - resident("RssFile") - before
-    return {"estimate": demand.iteration(plan), "peak": grown, "before": before, "total": demand.total(plan)}
+    return {
+        "estimate": demand.iteration_bytes(plan),
+        "peak": grown,
+        "before": before,
+        "total": demand.total_bytes(plan),
+    }
 
 
 if __name__ == "__main__":

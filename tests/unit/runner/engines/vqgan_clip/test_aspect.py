@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from videojob_runner.engines.vqgan_clip.settings import rounded
-from videojob_runner.engines.vqgan_clip.video.aspect import matched, upstream_matched
+from videojob_runner.engines.vqgan_clip.settings import round_to_factor
+from videojob_runner.engines.vqgan_clip.video.aspect import fit_aspect, fit_aspect_upstream
 from videojob_runner.errors import BadConfig, BadInput
 from videojob_runner.torch_utils.images import Size
 
-from tests.unit.runner.engines.vqgan_clip.fakes import World, Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import EngineHarness, HarnessFactory, run
 
 FACTOR = 16
 TABLE: list[tuple[Size, Size, list[Size], Size, Size]] = [
@@ -34,10 +34,10 @@ def test_the_original_s_passes_are_those_of_the_table(
 ) -> None:
     made, size = list[Size](), budget
     for _ in passes:
-        size = upstream_matched(source, budget=size)
+        size = fit_aspect_upstream(source, budget=size)
         made.append(size)
     assert made == passes
-    assert (rounded(made[0], FACTOR), rounded(made[2], FACTOR)) == (once, thrice)
+    assert (round_to_factor(made[0], FACTOR), round_to_factor(made[2], FACTOR)) == (once, thrice)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_original_s_passes_are_those_of_the_table(
     ],
 )
 def test_q_22_ours_is_the_nearest_pair_of_multiples_within_the_budget(source: Size, budget: Size, size: Size) -> None:
-    assert matched(source, budget=budget, factor=FACTOR) == size
+    assert fit_aspect(source, budget=budget, factor=FACTOR) == size
 
 
 SIDES = st.integers(1, 5000)
@@ -60,7 +60,7 @@ SIDES = st.integers(1, 5000)
 
 @given(source=st.tuples(SIDES, SIDES), budget=st.tuples(st.integers(16, 1024), st.integers(16, 1024)))
 def test_q_22_it_never_exceeds_the_budget_and_is_nearer_than_its_neighbours(source: Size, budget: Size) -> None:
-    size = matched(source, budget=budget, factor=FACTOR)
+    size = fit_aspect(source, budget=budget, factor=FACTOR)
     if size is None:  # then one of the sides would have to be less than one position of the latent
         ideal = [math.sqrt(math.prod(budget) * a / b) for a, b in (source, source[::-1])]
         assert min(ideal) < FACTOR
@@ -79,12 +79,12 @@ def test_q_22_it_never_exceeds_the_budget_and_is_nearer_than_its_neighbours(sour
 @given(source=st.tuples(st.integers(100, 400), st.integers(100, 400)))
 def test_q_22_it_is_nearly_its_own_fixed_point(source: Size) -> None:
     """The original loses a row with almost every pass; ours keeps what it has made."""
-    size = matched(source, budget=(512, 512), factor=FACTOR)
+    size = fit_aspect(source, budget=(512, 512), factor=FACTOR)
     assert size is not None
-    assert matched(size, budget=size, factor=FACTOR) == size
+    assert fit_aspect(size, budget=size, factor=FACTOR) == size
 
 
-def shape(w: World, source: Size, **fields: Any) -> Size:
+def shape(w: EngineHarness, source: Size, **fields: Any) -> Size:
     """Width and height of the frame that is made of an init image of `source`."""
     Image.new("RGB", source, "orange").save(w.folder / "init.png")
     image = {"prompts": "a", "iterations": 1}
@@ -93,7 +93,7 @@ def shape(w: World, source: Size, **fields: Any) -> Size:
     return width, height
 
 
-def test_a_run_takes_the_proportions_of_its_init_image_only_when_it_is_told_to(world: Worlds) -> None:
+def test_a_run_takes_the_proportions_of_its_init_image_only_when_it_is_told_to(world: HarnessFactory) -> None:
     budget: dict[str, Any] = {"width": 24, "height": 24}
     assert shape(world(), (40, 10), **budget) == (24, 24)
     assert shape(world(), (40, 10), fit="aspect", **budget) == (48, 12)
@@ -103,12 +103,12 @@ def test_a_run_takes_the_proportions_of_its_init_image_only_when_it_is_told_to(w
     assert shape(world(), (30, 20), fit="aspect", **budget) == (28, 20)
 
 
-def test_proportions_that_cannot_be_kept_are_refused_with_the_remedy(world: Worlds) -> None:
+def test_proportions_that_cannot_be_kept_are_refused_with_the_remedy(world: HarnessFactory) -> None:
     with pytest.raises(BadConfig, match=r"vqganClip\.width: 16x16 pixels are too few.*400:1.*allow more"):
         shape(world(), (400, 1), fit="aspect")
 
 
-def test_a_missing_or_broken_init_image_is_bad_input_before_anything_else(world: Worlds) -> None:
+def test_a_missing_or_broken_init_image_is_bad_input_before_anything_else(world: HarnessFactory) -> None:
     w = world()
     fields: dict[str, Any] = {"initImage": "init.png", "fit": "aspect", "image": {"prompts": "a"}}
     with pytest.raises(BadInput, match=r"initImage: there is no file 'init\.png'"):

@@ -10,19 +10,26 @@ from pydantic import ValidationError
 from torch import Tensor
 from videojob_api.pipelines.vqgan_clip import Augment
 from videojob_runner.engines.vqgan_clip.cutouts.augmenter import Augmenter
-from videojob_runner.engines.vqgan_clip.cutouts.geometry import Geometry, upstream_warp, view_matrices
+from videojob_runner.engines.vqgan_clip.cutouts.geometry import ComposedWarp, view_matrices, warp_upstream
 from videojob_runner.engines.vqgan_clip.cutouts.presets import (
-    MAKERS,
-    Augmentation,
-    kornia_recipe,
-    latest_recipe,
-    nvg_recipe,
-    pooling_recipe,
+    AUGMENTS,
+    AugmentationOptions,
+    kornia_steps,
+    latest_steps,
+    nvg_steps,
+    pooling_steps,
 )
-from videojob_runner.engines.vqgan_clip.cutouts.steps import Borrowed, ByView, Grain, Step, Workshop, composed
-from videojob_runner.torch_utils.random_streams import Randomness, global_draws_from
+from videojob_runner.engines.vqgan_clip.cutouts.steps import (
+    AugmentationStep,
+    GaussianNoise,
+    KorniaStep,
+    PerViewKorniaStep,
+    StepFactory,
+    compose_warps,
+)
+from videojob_runner.torch_utils.random_streams import RandomStreams, borrow_global_rng
 
-NOTHING = Augmentation(
+NOTHING = AugmentationOptions(
     flip_chance=0, turn_degrees=0, shift=(0, 0), perspective=0, sharpness=0, jitter=0, noise=0
 )  # leaves every step out
 
@@ -35,34 +42,34 @@ def noisy_picture(*, count: int, side: int = 16) -> Tensor:
     return torch.rand(1, 3, side, side, generator=generator(3)).expand(count, -1, -1, -1)
 
 
-def augmented(views: Tensor, options: Augmentation, *, upstream: bool = False, seed: int = 2) -> Tensor:
-    steps = kornia_recipe(options, upstream=upstream)
-    return Augmenter(steps, noise=options.noise)(views, Randomness.of(seed))
+def augmented(views: Tensor, options: AugmentationOptions, *, upstream: bool = False, seed: int = 2) -> Tensor:
+    steps = kornia_steps(options, upstream=upstream)
+    return Augmenter(steps, noise=options.noise)(views, RandomStreams.from_seed(seed))
 
 
-def bends(options: Augmentation) -> Geometry:
+def bends(options: AugmentationOptions) -> ComposedWarp:
     """The composed geometry of the `kornia` recipe."""
-    [step] = kornia_recipe(options, upstream=False)
-    assert isinstance(step, Geometry)
+    [step] = kornia_steps(options, upstream=False)
+    assert isinstance(step, ComposedWarp)
     return step
 
 
-def apply(steps: list[Step], views: Tensor, *, seed: int = 1) -> Tensor:
-    randomness = Randomness.of(seed)
+def apply(steps: list[AugmentationStep], views: Tensor, *, seed: int = 1) -> Tensor:
+    randomness = RandomStreams.from_seed(seed)
     for step in steps:
         views = step(views, randomness)
     return views
 
 
 class TestAugmentation:
-    def views(self, options: Augmentation, *, count: int = 200, side: int = 16) -> Tensor:
+    def views(self, options: AugmentationOptions, *, count: int = 200, side: int = 16) -> Tensor:
         """Augmented copies of one picture with a bright row and a bright column."""
         cross = torch.zeros(1, 3, side, side)
         cross[..., 4, :] = 0.5
         cross[..., :, 5] = 1.0
         return augmented(cross.expand(count, -1, -1, -1), options)
 
-    def only(self, **fields: object) -> Augmentation:
+    def only(self, **fields: object) -> AugmentationOptions:
         return NOTHING.model_copy(update=fields)
 
     def test_with_every_step_left_out_nothing_changes(self) -> None:
@@ -108,7 +115,7 @@ class TestAugmentation:
     def test_one_matrix_does_what_the_steps_do_one_after_the_other(self) -> None:
         options = self.only(flip_chance=1, turn_degrees=30, affine_chance=1, perspective=0.3, perspective_chance=1)
         together = self.matrices(options, side=21)
-        with global_draws_from(generator()):
+        with borrow_global_rng(generator()):
             steps = bends(options).modules
             mirror, turn, squeeze = (view_matrices([step], torch.zeros(500, 3, 21, 21)) for step in steps)
         point = torch.tensor([3.0, 5.0, 1.0])
@@ -118,8 +125,8 @@ class TestAugmentation:
         moved = together @ point
         assert torch.allclose(moved[:, :2] / moved[:, 2:], expected[:, :2] / expected[:, 2:], atol=1e-3)
 
-    def matrices(self, options: Augmentation, *, side: int) -> Tensor:
-        with global_draws_from(generator()):
+    def matrices(self, options: AugmentationOptions, *, side: int) -> Tensor:
+        with borrow_global_rng(generator()):
             return view_matrices(bends(options).modules, torch.zeros(500, 3, side, side))
 
     def test_nothing_darkens_at_the_borders(self) -> None:
@@ -155,28 +162,28 @@ class TestAugmentation:
 
     def test_orders_differ_only_in_where_colours_come(self) -> None:
         views = noisy_picture(count=4)
-        for options, equal in ((self.only(flip_chance=1), True), (Augmentation(), False)):
-            orders = [apply(recipe(options, upstream=False), views) for recipe in (kornia_recipe, nvg_recipe)]
+        for options, equal in ((self.only(flip_chance=1), True), (AugmentationOptions(), False)):
+            orders = [apply(recipe(options, upstream=False), views) for recipe in (kornia_steps, nvg_steps)]
             assert torch.allclose(orders[0], orders[1]) == equal
 
     @pytest.mark.parametrize("wrong", [{"flipChance": 1.5}, {"noise": -1}, {"turn": 3}, {"shift": [0.1]}])
     def test_a_pack_cannot_ask_for_what_does_not_exist(self, wrong: dict[str, object]) -> None:
         with pytest.raises(ValidationError):
-            Augmentation.model_validate(wrong)
+            AugmentationOptions.model_validate(wrong)
 
 
 class TestGoldenVectors:
     def test_perspective_without_distortion_scales_a_ramp_and_halves_its_end(self) -> None:
         """§2.9.4: kornia 0.5.11 on an 8-wide ramp."""
         ramp = (torch.arange(8.0) / 7).expand(1, 3, 8, 8)
-        warped = upstream_warp(ramp, torch.eye(3)[None])
+        warped = warp_upstream(ramp, torch.eye(3)[None])
         expected = [0, 0.0918, 0.2551, 0.4184, 0.5816, 0.7449, 0.9082, 0.5]
         assert warped[0, 0, 4].tolist() == pytest.approx(expected, abs=1e-4)
 
     def test_erasing_strikes_most_batches_and_all_views_of_a_batch_alike(self) -> None:
         """§11.7: 71 % of 400 batches, area 0.117…0.398 of the sample."""
-        [step] = latest_recipe(["Er"], side=32, upstream=False)
-        randomness, areas = Randomness.of(0), []
+        [step] = latest_steps(["Er"], side=32, upstream=False)
+        randomness, areas = RandomStreams.from_seed(0), []
         for _ in range(400):
             erased = step(torch.ones(3, 3, 32, 32), randomness) == 0
             assert torch.equal(erased[0], erased[2])
@@ -191,28 +198,28 @@ class TestUpstream:
     """`compat: upstream` keeps what the original programs really do; the mended steps stand beside it."""
 
     def test_the_perspective_of_a_view_that_is_not_drawn_is_left_alone(self) -> None:
-        step = Workshop(upstream=True).perspective(0.5, chance=0.5)
+        step = StepFactory(upstream=True).perspective(0.5, chance=0.5)
         views = noisy_picture(count=200)
-        [only] = composed([step])
-        untouched = (only(views, Randomness.of(1)) == views).all(3).all(2).all(1)
+        [only] = compose_warps([step])
+        untouched = (only(views, RandomStreams.from_seed(1)) == views).all(3).all(2).all(1)
         assert float(untouched.float().mean()) == pytest.approx(0.5, abs=0.1)
 
     def test_the_perspective_moves_corners_as_ours_does(self) -> None:
         """The same matrices; only the sampling differs."""
         module = kornia.RandomPerspective(0.3, p=1.0)
-        with global_draws_from(generator()):
+        with borrow_global_rng(generator()):
             matrices = view_matrices([module], torch.zeros(8, 3, 65, 65))
         smooth = (torch.linspace(0, 1, 65)[:, None] * torch.linspace(0, 1, 65)).expand(8, 3, 65, 65)
-        with global_draws_from(generator()):
-            ours = Geometry((module,))(smooth, Randomness(generator(), generator()))
+        with borrow_global_rng(generator()):
+            ours = ComposedWarp((module,))(smooth, RandomStreams(generator(), generator()))
         inside = slice(16, 49)
-        difference = (upstream_warp(smooth, matrices) - ours)[..., inside, inside].abs()
+        difference = (warp_upstream(smooth, matrices) - ours)[..., inside, inside].abs()
         assert float(difference.max()) < 0.02
 
     def test_the_original_s_brightness_is_added_and_ours_is_multiplied(self) -> None:
         dark = torch.full((100, 3, 8, 8), 0.04)
         changed = [
-            apply([Workshop(upstream).jitter(chance=1.0, brightness=0.1)], dark)[:, 0, 0, 0]
+            apply([StepFactory(upstream).jitter(chance=1.0, brightness=0.1)], dark)[:, 0, 0, 0]
             for upstream in (False, True)
         ]
         assert float((changed[0] - 0.04).abs().max()) <= 0.0041
@@ -220,7 +227,7 @@ class TestUpstream:
 
     def test_affine_views_of_the_command_line_are_black_outside_and_ours_are_not(self) -> None:
         white = torch.ones(50, 3, 16, 16)
-        ours, theirs = (apply(latest_recipe(["Af"], side=16, upstream=upstream), white) for upstream in (False, True))
+        ours, theirs = (apply(latest_steps(["Af"], side=16, upstream=upstream), white) for upstream in (False, True))
         assert torch.allclose(ours, white, atol=1e-5)
         assert float(theirs[:, :, 0, 0].mean()) < 0.8
 
@@ -231,10 +238,10 @@ class TestCodes:
     views = noisy_picture(count=24, side=32)
 
     @pytest.mark.parametrize("upstream", [False, True])
-    @pytest.mark.parametrize("code", [code for code in MAKERS if code != "Cr"])
+    @pytest.mark.parametrize("code", [code for code in AUGMENTS if code != "Cr"])
     def test_each_code_changes_some_views_and_keeps_their_shape(self, code: Augment, upstream: bool) -> None:
-        steps = latest_recipe([code], side=32, upstream=upstream)
-        randomness, changed = Randomness.of(3), []
+        steps = latest_steps([code], side=32, upstream=upstream)
+        randomness, changed = RandomStreams.from_seed(3), []
         for _ in range(6):  # some act on all views or none
             views = self.views
             for step in steps:
@@ -244,40 +251,43 @@ class TestCodes:
         assert 0.2 < float(torch.stack(changed).float().mean()) < 1
 
     def test_a_crop_to_the_side_that_views_have_changes_nothing(self) -> None:
-        assert latest_recipe(["Cr"], side=32, upstream=True) == []
+        assert latest_steps(["Cr"], side=32, upstream=True) == []
 
     def test_no_codes_leave_only_the_noise(self) -> None:
-        assert latest_recipe([], side=32, upstream=False) == []
+        assert latest_steps([], side=32, upstream=False) == []
 
     def test_codes_act_in_their_order(self) -> None:
         recipes = (
-            latest_recipe(["Er", "Sh"], side=32, upstream=False),
-            latest_recipe(["Sh", "Er"], side=32, upstream=False),
+            latest_steps(["Er", "Sh"], side=32, upstream=False),
+            latest_steps(["Sh", "Er"], side=32, upstream=False),
         )
         first, second = (apply(recipe, self.views) for recipe in recipes)
         assert not torch.equal(first, second)
 
     def test_neighbouring_geometry_is_one_warp_and_colours_between_keep_it_apart(self) -> None:
         def kinds(codes: list[Augment]) -> list[str]:
-            return [type(step).__name__ for step in latest_recipe(codes, side=32, upstream=False)]
+            return [type(step).__name__ for step in latest_steps(codes, side=32, upstream=False)]
 
-        assert kinds(["Af", "Pe", "Ro", "Ji"]) == ["Geometry", "ByView"]
-        assert kinds(["Af", "Ji", "Pe"]) == ["Geometry", "ByView", "Geometry"]
+        assert kinds(["Af", "Pe", "Ro", "Ji"]) == ["ComposedWarp", "PerViewKorniaStep"]
+        assert kinds(["Af", "Ji", "Pe"]) == ["ComposedWarp", "PerViewKorniaStep", "ComposedWarp"]
 
     @pytest.mark.parametrize("upstream", [True, False])
     def test_colours_view_by_view_are_those_of_the_whole_batch(self, upstream: bool) -> None:
-        workshop, views = Workshop(upstream), self.views.clone().requires_grad_()
+        workshop, views = StepFactory(upstream), self.views.clone().requires_grad_()
         jitter = workshop.jitter(chance=0.7, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.1)
         for step in (jitter, workshop.sharpness(0.3, chance=0.4)):
-            assert isinstance(step, ByView)
-            own, batch = (one(views, Randomness.of(4)) for one in (step, Borrowed(step.module)))
+            assert isinstance(step, PerViewKorniaStep)
+            own, batch = (one(views, RandomStreams.from_seed(4)) for one in (step, KorniaStep(step.module)))
             assert 0 < float((own != views).any(dim=(1, 2, 3)).float().mean()) < 1
             torch.testing.assert_close(own, batch, rtol=0, atol=1e-6)
             gradients = [torch.autograd.grad(one.square().sum(), views)[0] for one in (own, batch)]
             torch.testing.assert_close(*gradients, rtol=0, atol=1e-5)
 
     def test_grain_is_as_strong_as_its_deviation_on_its_share_of_the_views(self) -> None:
-        grain = Grain(deviation=1.0, chance=0.5)(torch.full((400, 3, 16, 16), 0.5), Randomness.of(1)) - 0.5
+        grain = (
+            GaussianNoise(deviation=1.0, chance=0.5)(torch.full((400, 3, 16, 16), 0.5), RandomStreams.from_seed(1))
+            - 0.5
+        )
         deviations = grain.std((1, 2, 3))
         assert float((deviations > 0).float().mean()) == pytest.approx(0.5, abs=0.08)
         assert float(deviations[deviations > 0].mean()) == pytest.approx(1, abs=0.02)
@@ -285,11 +295,13 @@ class TestCodes:
     def test_grain_draws_from_the_run_s_own_streams(self) -> None:
         torch.manual_seed(1)
         before = torch.get_rng_state()
-        one, again = (Grain(deviation=1.0, chance=0.5)(self.views, Randomness.of(1)) for _ in range(2))
+        one, again = (
+            GaussianNoise(deviation=1.0, chance=0.5)(self.views, RandomStreams.from_seed(1)) for _ in range(2)
+        )
         assert torch.equal(one, again)
         assert torch.equal(before, torch.get_rng_state())
 
     def test_the_fixed_steps_of_updatedpooling_are_one_warp_colours_and_a_rectangle(self) -> None:
-        names = [type(step).__name__ for step in pooling_recipe(upstream=False)]
-        assert names == ["Geometry", "ByView", "Borrowed"]
-        assert len(pooling_recipe(upstream=True)) == 4
+        names = [type(step).__name__ for step in pooling_steps(upstream=False)]
+        assert names == ["ComposedWarp", "PerViewKorniaStep", "KorniaStep"]
+        assert len(pooling_steps(upstream=True)) == 4

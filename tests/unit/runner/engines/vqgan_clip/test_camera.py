@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from videojob_runner.engines.vqgan_clip.video.camera import Camera, warped, whole_box
-from videojob_runner.media.frames import Pixels
+from videojob_runner.engines.vqgan_clip.video.camera import Camera, upstream_zoom_box, warp
+from videojob_runner.media.frames import RgbImage
 
 
-def spot(*, x: int, y: int, side: int = 41) -> Pixels:
+def spot(*, x: int, y: int, side: int = 41) -> RgbImage:
     """A soft bright spot on black."""
     rows, columns = np.indices((side, side))
     bright = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
     return np.repeat(bright[..., None], 3, axis=2).astype(np.uint8)
 
 
-def place(pixels: Pixels) -> tuple[float, float]:
+def place(pixels: RgbImage) -> tuple[float, float]:
     """The centre (x, y) of what is bright."""
     bright = pixels[..., 0].astype(float)
     rows, columns = np.indices(bright.shape)
@@ -27,7 +27,7 @@ def place(pixels: Pixels) -> tuple[float, float]:
 )
 def test_a_turn_is_clockwise_about_the_centre(degrees: float, x: float, y: float) -> None:
     """A spot ten pixels to the right of the centre of 41×41, which is at (20, 20)."""
-    assert place(warped(spot(x=30, y=20), rotate=degrees)) == pytest.approx((x, y), abs=0.02)
+    assert place(warp(spot(x=30, y=20), rotate=degrees)) == pytest.approx((x, y), abs=0.02)
 
 
 def test_a_quarter_turn_of_a_square_is_exact() -> None:
@@ -41,7 +41,7 @@ def test_zoom_and_turn_go_together() -> None:
 
 def test_turning_leaves_no_dark_corner_and_moves_by_itself() -> None:
     white = np.full((20, 30, 3), 255, np.uint8)
-    assert Camera(rotate=30).moves
+    assert Camera(rotate=30).is_moving
     assert (Camera(rotate=30)(white) == 255).all()
 
 
@@ -77,7 +77,7 @@ def test_a_hundred_small_moves_neither_darken_nor_brighten() -> None:
 )
 def test_the_boxes_of_the_original(size: tuple[int, int], zoom: float, box: tuple[int, int, int, int]) -> None:
     """§4.3."""
-    assert whole_box(size, zoom) == box
+    assert upstream_zoom_box(size, zoom) == box
 
 
 def test_q_24_a_small_zoom_acts_for_us_and_not_at_all_for_the_original() -> None:

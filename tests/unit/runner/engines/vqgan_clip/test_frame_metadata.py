@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
-from videojob_runner.engines.vqgan_clip.video.frame_metadata import frame_items
+from videojob_runner.engines.vqgan_clip.video.frame_metadata import frame_metadata
 
 
 def items(**fields: Any) -> dict[str, object]:
     config = VqganClipConfig.model_validate(fields)
-    return frame_items(config, phrase="a red circle", frame=3, seed=7)
+    return frame_metadata(config, phrase="a red circle", frame=3, seed=7)
 
 
 def test_a_picture_s_items_in_their_order() -> None:
@@ -55,7 +55,7 @@ def test_a_style_transfer_tells_its_source_how_it_is_held_and_the_smoother() -> 
 
 def test_a_form_without_a_list_tells_what_all_have_in_common() -> None:
     config = VqganClipConfig.model_construct(cut_method="original", init_image="a.png")
-    found = frame_items(config, phrase="a red circle", frame=3, seed=7)
+    found = frame_metadata(config, phrase="a red circle", frame=3, seed=7)
     assert found == {
         "text_prompts": "a red circle",
         "image_prompts": None,

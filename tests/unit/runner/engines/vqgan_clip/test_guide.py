@@ -23,7 +23,7 @@ FIELDS = {path.removeprefix(ARM) for path, _ in spec_fields.fields() if path.sta
 
 
 def test_every_field_of_a_form_that_it_names_exists() -> None:
-    named = set(re.findall(r"(?<![\w/(-])((?:image|video|styleTransfer|timelapse)\.[a-z][A-Za-z]+)\b", GUIDE))
+    named = set(re.findall(r"(?<![\w./(-])((?:image|video|styleTransfer|timelapse)\.[a-z][A-Za-z]+)\b", GUIDE))
     assert "video.zoom" in named
     assert named <= FIELDS, named - FIELDS
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.latent.encoding import encoded, gradients, pixel_noise, random_codes
+from videojob_runner.engines.vqgan_clip.latent.encoding import encode_image, gradient_image, noise_image, random_codes
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
 from videojob_runner.torch_utils.images import to_pixels
 
-from tests.unit.runner.engines.vqgan_clip.fakes import World, Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import EngineHarness, HarnessFactory, run
 
 ONCE: dict[str, Any] = {"timelapse": {"prompts": "a", "iterations": 1}}
 """The first frame of this run is its start."""
@@ -26,7 +26,7 @@ def draws(seed: int) -> torch.Generator:
 
 class TestPixelNoise:
     def test_bytes_are_independent_and_cover_0_to_254_evenly(self) -> None:
-        levels = (pixel_noise((300, 200), draws=draws(1)) * 255).round()
+        levels = (noise_image((300, 200), draws=draws(1)) * 255).round()
         assert levels.shape == (1, 3, 200, 300)
         counts = torch.bincount(levels.flatten().int(), minlength=256)
         assert int(counts[255]) == 0
@@ -38,13 +38,13 @@ class TestPixelNoise:
         assert abs(float(torch.corrcoef(levels[0].flatten(1))[0, 1])) < 0.02
 
     def test_levels_survive_the_way_through_a_file(self) -> None:
-        picture = pixel_noise((8, 8), draws=draws(1))
+        picture = noise_image((8, 8), draws=draws(1))
         assert torch.equal(torch.from_numpy(to_pixels(picture)), (picture[0].permute(1, 2, 0) * 255).round().byte())
 
 
 class TestGradients:
     def channels(self, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        red, green, blue = gradients((31, 21), draws=draws(seed))[0] * 255
+        red, green, blue = gradient_image((31, 21), draws=draws(seed))[0] * 255
         return red.round(), green.round(), blue.round()
 
     @pytest.mark.parametrize("seed", range(20))
@@ -72,8 +72,8 @@ class TestGradients:
 
 def test_a_start_picture_becomes_codes(generator_folder: Path) -> None:
     generator = Vqgan.load(Pack.open(generator_folder, kind="vqgan"))
-    for picture in (pixel_noise((16, 8), draws=draws(1)), gradients((16, 8), draws=draws(1))):
-        z = encoded(generator, picture)
+    for picture in (noise_image((16, 8), draws=draws(1)), gradient_image((16, 8), draws=draws(1))):
+        z = encode_image(generator, picture)
         assert z.shape == (1, 4, 2, 4)
         points = z.permute(0, 2, 3, 1).reshape(-1, 4)
         assert float(torch.cdist(points, generator.codebook).amin(1).max()) < 1e-4
@@ -87,13 +87,13 @@ def test_upstream_s_codes_are_those_that_torch_s_own_seed_gives(generator_folder
     assert torch.equal(random_codes(generator, size=(16, 8), draws=draws(5)), expected)
 
 
-def shown(w: World, **fields: Any) -> bytes:
+def shown(w: EngineHarness, **fields: Any) -> bytes:
     picture, _ = run(w, **ONCE, **fields).pictures()
     return picture
 
 
 @pytest.mark.parametrize("compat", [{}, {"compat": "upstream"}])
-def test_q_30_noise_starts_work_and_come_from_the_seed(world: Worlds, compat: dict[str, str]) -> None:
+def test_q_30_noise_starts_work_and_come_from_the_seed(world: HarnessFactory, compat: dict[str, str]) -> None:
     for start in ("pixels", "gradient"):
         first, again, other = (shown(world(seed=seed), start=start, **compat) for seed in (1, 1, 2))
         assert first == again
@@ -101,7 +101,7 @@ def test_q_30_noise_starts_work_and_come_from_the_seed(world: Worlds, compat: di
     assert shown(world(seed=1), start="pixels") != shown(world(seed=1), start="gradient")
 
 
-def test_q_40_the_seed_decides_about_random_codes(world: Worlds) -> None:
+def test_q_40_the_seed_decides_about_random_codes(world: HarnessFactory) -> None:
     for compat in ({}, {"compat": "upstream"}):
         torch.manual_seed(1)
         first = shown(world(seed=3), start="random", **compat)
@@ -110,7 +110,7 @@ def test_q_40_the_seed_decides_about_random_codes(world: Worlds) -> None:
         assert shown(world(seed=4), start="random", **compat) != first
 
 
-def test_an_init_image_wins_over_a_start(world: Worlds) -> None:
+def test_an_init_image_wins_over_a_start(world: HarnessFactory) -> None:
     plain, other = world(), world()
     for w in (plain, other):
         Image.linear_gradient("L").save(w.folder / "seed.png")

@@ -8,11 +8,19 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.losses.layout import PLACES, REACH, Layout, alike, distances, grown, near
-from videojob_runner.engines.vqgan_clip.schedule.iterations import Rates, Schedule
+from videojob_runner.engines.vqgan_clip.losses.layout import (
+    MAX_POSITIONS,
+    PROXIMITY_SCALE,
+    LayoutLoss,
+    color_distances,
+    proximity,
+    similarity,
+    weight_ramp,
+)
+from videojob_runner.engines.vqgan_clip.schedule.iterations import IterationSchedule, LearningRate
 from videojob_runner.torch_utils.images import to_tensor
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 RED, WHITE, BLUE, YELLOW = (0.9, 0.1, 0.1), (1.0, 1.0, 1.0), (0.1, 0.1, 0.9), (1.0, 0.9, 0.1)
 Colour = tuple[float, float, float]
@@ -26,22 +34,22 @@ def scene(colour: Colour, ground: Colour, *, left: int = 3, width: int = 3, side
 
 
 def difference(picture: Tensor, source: Tensor, *, weight: float = 1.0) -> float:
-    return float(Layout.of(source, weight=weight).loss(picture))
+    return float(LayoutLoss.from_image(source, weight=weight).loss(picture))
 
 
 def test_places_are_compared_by_the_sum_of_their_channels_differences() -> None:
     halves = torch.tensor([0.5, 0.6]).view(1, 1, 1, 2).repeat(1, 3, 1, 1)
-    found = distances(halves)
+    found = color_distances(halves)
     assert found.tolist() == pytest.approx([0, 0.3, 0.3, 0], abs=1e-6)
-    assert alike(found).tolist() == pytest.approx([1, 0.22313, 0.22313, 1], abs=1e-5)
-    assert near(found).tolist() == pytest.approx([1, 0.32653, 0.32653, 1], abs=1e-5)
+    assert similarity(found).tolist() == pytest.approx([1, 0.22313, 0.22313, 1], abs=1e-5)
+    assert proximity(found).tolist() == pytest.approx([1, 0.32653, 0.32653, 1], abs=1e-5)
 
 
 def test_unlike_things_need_no_contrast_and_parted_ones_are_drawn_together_from_afar() -> None:
     source, weak, strong = scene(RED, WHITE), (0.6, 0.4, 0.4), (0.0, 0.0, 0.0)
     assert difference(scene(weak, WHITE), source) == pytest.approx(difference(scene(strong, WHITE), source), abs=1e-3)
     picture = scene(BLUE, YELLOW, left=2).requires_grad_()  # one column too far left, so one of the bar is ground
-    (gradient,) = torch.autograd.grad(Layout.of(source, weight=1).loss(picture), picture)
+    (gradient,) = torch.autograd.grad(LayoutLoss.from_image(source, weight=1).loss(picture), picture)
     to_the_bar = torch.tensor(BLUE) - torch.tensor(YELLOW)
     assert (gradient[0, :, 6, 5] * to_the_bar).max() < 0, "each channel goes the bar's way"
 
@@ -69,7 +77,7 @@ def test_it_is_counted_over_pairs_half_by_what_is_alike_half_by_what_is_not() ->
     source, seen = scene(RED, WHITE, left=0, width=2, side=4), scene(RED, WHITE, left=0, width=3, side=4)
     parted = 2 / 8  # of the 8 pairs alike in the source: the third with the fourth, there and back
     joined = 4 / 8  # of the 8 that are not: the third with the first and the second, there and back
-    far = (1 + 1.7 / REACH) ** -2  # how near red and white are
+    far = (1 + 1.7 / PROXIMITY_SCALE) ** -2  # how near red and white are
     assert difference(seen, source) == pytest.approx(parted * (1 - far) + joined, abs=2e-3)
 
 
@@ -77,20 +85,20 @@ def test_the_weight_is_a_factor_and_can_be_taken_in_part() -> None:
     source, seen = scene(RED, WHITE), scene(RED, WHITE, left=6)
     once = difference(seen, source)
     assert difference(seen, source, weight=5) == pytest.approx(5 * once)
-    assert float(Layout.of(source, weight=5).times(0.2).loss(seen)) == pytest.approx(once)
+    assert float(LayoutLoss.from_image(source, weight=5).scaled(0.2).loss(seen)) == pytest.approx(once)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 100), (720, 1280), (5, 3)])
 def test_the_places_to_compare_stay_few_whatever_the_size(height: int, width: int) -> None:
-    places = distances(torch.rand(1, 3, height, width)).numel() ** 0.5
+    places = color_distances(torch.rand(1, 3, height, width)).numel() ** 0.5
     assert places == int(places)
-    assert min(height * width, PLACES) / 4 <= places <= PLACES * 1.2
+    assert min(height * width, MAX_POSITIONS) / 4 <= places <= MAX_POSITIONS * 1.2
 
 
 def test_going_down_its_slope_makes_the_layout_out_of_noise() -> None:
     source = scene(RED, WHITE, side=16)
     picture = (0.5 + 0.05 * torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))).requires_grad_()
-    layout, optimiser = Layout.of(source, weight=1), torch.optim.Adam([picture], lr=0.02)
+    layout, optimiser = LayoutLoss.from_image(source, weight=1), torch.optim.Adam([picture], lr=0.02)
     for _ in range(150):
         optimiser.zero_grad()
         torch.autograd.backward(layout.loss(picture))
@@ -101,17 +109,21 @@ def test_going_down_its_slope_makes_the_layout_out_of_noise() -> None:
 
 
 def test_its_weight_is_nothing_for_a_fifth_of_the_lead_and_whole_for_two() -> None:
-    assert [grown(part / 5) for part in range(6)] == pytest.approx([0, 0, 0.25, 1, 1, 1])
+    assert [weight_ramp(part / 5) for part in range(6)] == pytest.approx([0, 0, 0.25, 1, 1, 1])
 
 
 def test_a_schedule_knows_how_much_of_the_lead_is_done() -> None:
-    schedule = Schedule(total=8, per_frame=2, rates=Rates(start=1, end=1), span=1, phrases=(0, 0), lead=4)
-    assert [schedule.step(number).lead_done for number in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
-    at_once = Schedule(total=2, per_frame=2, rates=Rates(start=1, end=1), span=1, phrases=(0,))
-    assert [at_once.step(number).lead_done for number in range(2)] == [1, 1]
+    schedule = IterationSchedule(
+        total=8, per_frame=2, rates=LearningRate(start=1, end=1), decay_iterations=1, phrases=(0, 0), warmup=4
+    )
+    assert [schedule.iteration(number).warmup_fraction for number in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    at_once = IterationSchedule(
+        total=2, per_frame=2, rates=LearningRate(start=1, end=1), decay_iterations=1, phrases=(0,)
+    )
+    assert [at_once.iteration(number).warmup_fraction for number in range(2)] == [1, 1]
 
 
-def test_a_transfer_of_the_layout_ends_nearer_to_it_than_one_without(world: Worlds) -> None:
+def test_a_transfer_of_the_layout_ends_nearer_to_it_than_one_without(world: HarnessFactory) -> None:
     def far(**form: Any) -> float:
         w = world()
         (w.folder / "film").mkdir()
@@ -128,7 +140,7 @@ def test_a_transfer_of_the_layout_ends_nearer_to_it_than_one_without(world: Worl
     assert far(sourceLayoutWeight=100) < far() - 0.03, "of which the fake, pale as it is, can make no more"
 
 
-def test_a_start_of_its_own_takes_nothing_from_the_source(world: Worlds) -> None:
+def test_a_start_of_its_own_takes_nothing_from_the_source(world: HarnessFactory) -> None:
     def frames(level: int, **form: Any) -> list[bytes]:
         w = world()
         (w.folder / "film").mkdir()

@@ -7,18 +7,18 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.losses.prompts import Targets, prompt_loss, spherical_distance
-from videojob_runner.models.vqgan.quantize import codebook_range, codes_to_latent, nearest_codes, quantise
+from videojob_runner.engines.vqgan_clip.losses.prompts import PromptTargets, prompt_loss, spherical_distance
+from videojob_runner.models.vqgan.quantize import codebook_range, codes_to_latent, nearest_codes, quantize
 from videojob_runner.torch_utils.clamp import clamp_with_gradient
 
 NEVER = -math.inf
 
 
-def towards(*rows: tuple[float, float], weight: float = 1.0, stop: float = NEVER) -> Targets:
-    return Targets(torch.tensor(rows), torch.full((len(rows),), weight), torch.full((len(rows),), stop))
+def towards(*rows: tuple[float, float], weight: float = 1.0, stop: float = NEVER) -> PromptTargets:
+    return PromptTargets(torch.tensor(rows), torch.full((len(rows),), weight), torch.full((len(rows),), stop))
 
 
-def loss_and_gradient(targets: Targets) -> tuple[float, Tensor]:
+def loss_and_gradient(targets: PromptTargets) -> tuple[float, Tensor]:
     e = torch.eye(2, requires_grad=True)
     loss = prompt_loss(e, targets)
     torch.autograd.backward(loss)
@@ -122,12 +122,12 @@ class TestQuantiser:
     def test_each_position_takes_the_nearest_code_and_a_tie_the_first(self) -> None:
         z = self.latent((0.4, 0.1), (0.6, 0.1), (0.2, 1.2), (0.0, 1.0))
         assert nearest_codes(z, self.BOOK).tolist() == [[[0, 1, 2, 0]]]
-        assert torch.equal(quantise(z, self.BOOK), self.latent((0, 0), (1, 0), (0, 2), (0, 0)))
+        assert torch.equal(quantize(z, self.BOOK), self.latent((0, 0), (1, 0), (0, 2), (0, 0)))
 
     def test_the_gradient_passes_unchanged(self) -> None:
         z = self.latent((0.4, 0.1), (0.2, 1.2)).requires_grad_()
         incoming = torch.arange(4.0).view(1, 2, 1, 2)
-        torch.autograd.backward(quantise(z, self.BOOK), incoming)
+        torch.autograd.backward(quantize(z, self.BOOK), incoming)
         assert z.grad is not None
         assert torch.equal(z.grad, incoming)
 
@@ -136,7 +136,7 @@ class TestQuantiser:
         book, z = torch.randn(64, 8, generator=draws), torch.randn(1, 8, 6, 5, generator=draws)
         indices = nearest_codes(z, book)
         one_hot = torch.nn.functional.one_hot(indices, 64).float() @ book
-        assert torch.equal(quantise(z, book), one_hot.permute(0, 3, 1, 2))
+        assert torch.equal(quantize(z, book), one_hot.permute(0, 3, 1, 2))
         by_distance = torch.cdist(z.permute(0, 2, 3, 1).reshape(-1, 8), book).argmin(1)
         assert torch.equal(indices.flatten(), by_distance)
 

@@ -22,11 +22,11 @@ from videojob_runner.engines.vqgan_clip import (
 )
 from videojob_runner.engines.vqgan_clip.engine import load_generator, load_perceptor
 from videojob_runner.errors import BadConfig, BadInput
-from videojob_runner.media.encode import Encoding, write_mp4
+from videojob_runner.media.encode import VideoEncoding, write_mp4
 from videojob_runner.models.packs.reader import Pack
-from videojob_runner.notebook import Rendering, render
+from videojob_runner.notebook import RunResult, render
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 VIDEO = VqganClipConfig(
     width=16,
@@ -37,7 +37,7 @@ VIDEO = VqganClipConfig(
 )
 PICTURE = VqganClipConfig(width=24, height=16, learning_rate=0.5, image=Image(prompts="a red circle", iterations=3))
 
-Call = Callable[..., Rendering]
+Call = Callable[..., RunResult]
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def call(generator_folder: Path, perceptor_folder: Path) -> Call:
     """`render` on the tiny packs, on the CPU."""
     packs = {"generator": generator_folder, "perceptor": perceptor_folder}
 
-    def of(config: VqganClipConfig, **options: Any) -> Rendering:
+    def of(config: VqganClipConfig, **options: Any) -> RunResult:
         return render(config, **{"packs": packs, "device": "cpu", **options})
 
     return of
 
 
-def shown(made: Rendering) -> list[bytes]:
+def shown(made: RunResult) -> list[bytes]:
     return [frame.tobytes() for frame in made.frames()]
 
 
-def test_it_makes_the_frames_that_a_job_makes(call: Call, world: Worlds) -> None:
+def test_it_makes_the_frames_that_a_job_makes(call: Call, world: HarnessFactory) -> None:
     made = call(VIDEO)
     fields = VIDEO.model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert (made.count, made.seed) == (4, 7)
@@ -66,8 +66,8 @@ def test_it_makes_the_frames_that_a_job_makes(call: Call, world: Worlds) -> None
 
 def test_the_picture_is_the_last_frame(call: Call, tmp_path: Path) -> None:
     made = call(PICTURE)
-    assert made.picture.size == (24, 16)
-    made.picture.save(tmp_path / "circle.png")
+    assert made.image.size == (24, 16)
+    made.image.save(tmp_path / "circle.png")
     with Picture.open(tmp_path / "circle.png") as picture:
         assert np.array_equal(np.asarray(picture), made.read(0))
 
@@ -84,7 +84,7 @@ def test_q_23_without_a_seed_one_is_drawn_and_told_and_zero_is_a_seed(call: Call
 
 def test_a_video_becomes_an_mp4(call: Call, tmp_path: Path) -> None:
     made = call(VIDEO)
-    assert write_mp4(tmp_path / "video.mp4", made.frames(), Encoding(fps=10)) == 4
+    assert write_mp4(tmp_path / "video.mp4", made.frames(), VideoEncoding(fps=10)) == 4
 
 
 def test_progress_is_told_after_each_iteration(call: Call) -> None:
@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_ends_at_once_and_one_without_a_folder_says_what_a_folde
 
 
 def test_it_works_in_a_thread_of_a_server_too(call: Call) -> None:
-    made: list[Rendering] = []
+    made: list[RunResult] = []
     thread = threading.Thread(target=lambda: made.append(call(PICTURE)))
     thread.start()
     thread.join()
@@ -211,7 +211,7 @@ def test_a_timelapse_s_video_is_its_film_and_the_other_s_are_their_frames(call: 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_style_transfer_takes_a_video_apart_and_leaves_nothing_of_it(call: Call, tmp_path: Path, kept: bool) -> None:
     levels = [np.full((16, 16, 3), 60 * index, np.uint8) for index in range(4)]
-    write_mp4(tmp_path / "in" / "film.mp4", levels, Encoding(fps=8))
+    write_mp4(tmp_path / "in" / "film.mp4", levels, VideoEncoding(fps=8))
     form = StyleTransfer(prompts="a", source="film.mp4", iterations_per_frame=1)
     folder = tmp_path / "out" if kept else None
     made = call(VqganClipConfig(width=16, height=16, style_transfer=form), inputs=tmp_path / "in", folder=folder, fps=4)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 from videojob_api.pipelines.vqgan_clip import OptimizerName
-from videojob_runner.engines.vqgan_clip.latent.optimizers import MAKERS, AdamP, DiffGrad
+from videojob_runner.engines.vqgan_clip.latent.optimizers import OPTIMIZERS, AdamP, DiffGrad
 from videojob_runner.errors import Interrupted
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 NAMES = get_args(OptimizerName)
 VIDEO = {"prompts": "a ^ b", "frames": 3, "iterationsPerFrame": 2, "iterationsForFirstFrame": 1}
@@ -21,7 +21,7 @@ VIDEO = {"prompts": "a ^ b", "frames": 3, "iterationsPerFrame": 2, "iterationsFo
 def walk(name: OptimizerName, gradients: list[Tensor], *, start: Tensor, rate: float) -> list[Tensor]:
     """Where the parameter is after each of the gradients."""
     parameter = start.clone().requires_grad_()
-    optimiser = MAKERS[name]([parameter])
+    optimiser = OPTIMIZERS[name]([parameter])
     path = []
     for gradient in gradients:
         optimiser.param_groups[0]["lr"] = rate
@@ -38,13 +38,15 @@ def some_gradients(count: int, size: int = 4) -> list[Tensor]:
 
 def test_there_is_one_for_every_name() -> None:
     parameter = torch.zeros(1, requires_grad=True)
-    assert {type(make([parameter])).__name__: name for name, make in MAKERS.items()} == {name: name for name in NAMES}
+    assert {type(make([parameter])).__name__: name for name, make in OPTIMIZERS.items()} == {
+        name: name for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_finds_the_lowest_point_of_a_bowl(name: OptimizerName) -> None:
     parameter = torch.tensor([3.0, -2.0], requires_grad=True)
-    optimiser = MAKERS[name]([parameter])
+    optimiser = OPTIMIZERS[name]([parameter])
     optimiser.param_groups[0]["lr"] = 0.5 if name == "Adagrad" else 0.1
     for _ in range(200):
         optimiser.zero_grad()
@@ -116,7 +118,7 @@ def test_a_closure_is_called_with_gradients(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_interrupted_run_goes_on_to_the_very_same_bytes_with_each(world: Worlds, name: str) -> None:
+def test_an_interrupted_run_goes_on_to_the_very_same_bytes_with_each(world: HarnessFactory, name: str) -> None:
     undisturbed, w = run(world(), optimizer=name, video=VIDEO), world(interrupted_after=4)
     with pytest.raises(Interrupted):
         run(w, optimizer=name, video=VIDEO)
@@ -124,14 +126,14 @@ def test_an_interrupted_run_goes_on_to_the_very_same_bytes_with_each(world: Worl
     assert run(w, optimizer=name, video=VIDEO).pictures() == undisturbed.pictures()
 
 
-def test_they_make_different_pictures_and_adam_is_the_usual_one(world: Worlds) -> None:
+def test_they_make_different_pictures_and_adam_is_the_usual_one(world: HarnessFactory) -> None:
     image = {"prompts": "a", "iterations": 6}
     pictures = {name: run(world(), optimizer=name, image=image).pictures()[0] for name in NAMES}
     assert len(set(pictures.values())) > len(NAMES) / 2, "codes are coarse: two may come to the same ones"
     assert run(world(), image=image).pictures()[0] == pictures["Adam"]
 
 
-def test_q_45_an_unknown_optimiser_is_refused_with_the_choices(world: Worlds) -> None:
+def test_q_45_an_unknown_optimiser_is_refused_with_the_choices(world: HarnessFactory) -> None:
     for field, value, choice in (
         ("optimizer", "SGD", "DiffGrad"),
         ("cutMethod", "fastest", "nrupdated"),

@@ -15,7 +15,7 @@ import torch
 
 from bench import reference
 from bench.config import Method, Setting
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 SEED, STEPS = 11, 6
 
@@ -30,7 +30,7 @@ def original(setting: Setting) -> list[float]:
 @pytest.mark.parametrize("init_weight", [0.0, 0.7])
 @pytest.mark.parametrize("method", ["original", "kornia"])
 def test_every_step_has_the_original_s_loss(
-    world: Worlds, generator_folder: Path, perceptor_folder: Path, method: Method, init_weight: float
+    world: HarnessFactory, generator_folder: Path, perceptor_folder: Path, method: Method, init_weight: float
 ) -> None:
     setting = Setting(
         generator=generator_folder,

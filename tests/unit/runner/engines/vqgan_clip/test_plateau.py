@@ -10,22 +10,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
-from videojob_runner.engines.vqgan_clip.latent.optimizer import Descent, Latent
-from videojob_runner.engines.vqgan_clip.schedule.forms import patience
-from videojob_runner.engines.vqgan_clip.schedule.plateau import FACTOR, Patience, Plateau
+from videojob_runner.engines.vqgan_clip.latent.optimizer import LatentOptimizer, OptimizerOptions
+from videojob_runner.engines.vqgan_clip.schedule.forms import plateau_options
+from videojob_runner.engines.vqgan_clip.schedule.plateau import FACTOR, PlateauOptions, ReduceOnPlateau
 from videojob_runner.errors import Interrupted
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
-UPSTREAM = Patience(iterations=10, upstream=True)
-OURS = Patience(iterations=50)
+UPSTREAM = PlateauOptions(patience=10, upstream=True)
+OURS = PlateauOptions(patience=50)
 
 
-def factors(plateau: Plateau, losses: Iterable[float]) -> list[float]:
+def factors(plateau: ReduceOnPlateau, losses: Iterable[float]) -> list[float]:
     """The factor after each loss."""
     seen = []
     for loss in losses:
-        plateau.see(loss)
+        plateau.step(loss)
         seen.append(plateau.factor)
     return seen
 
@@ -38,7 +38,7 @@ def test_with_single_losses_it_is_torch_s_reduce_on_plateau(losses: list[float])
     for loss in losses:
         theirs.step(loss)
         expected.append(optimiser.param_groups[0]["lr"])
-    assert factors(Plateau(UPSTREAM), losses) == pytest.approx(expected)
+    assert factors(ReduceOnPlateau(UPSTREAM), losses) == pytest.approx(expected)
 
 
 def noisy_fall(count: int, seed: int) -> list[float]:
@@ -51,13 +51,13 @@ def noisy_fall(count: int, seed: int) -> list[float]:
 @pytest.mark.parametrize("seed", range(10))
 def test_q_37_noise_is_no_plateau_but_collapses_the_original_s_rate(seed: int) -> None:
     losses = noisy_fall(500, seed)
-    assert factors(Plateau(OURS), losses)[-1] == 1
-    assert factors(Plateau(UPSTREAM), losses)[-1] <= 1e-10
+    assert factors(ReduceOnPlateau(OURS), losses)[-1] == 1
+    assert factors(ReduceOnPlateau(UPSTREAM), losses)[-1] <= 1e-10
 
 
 def test_a_real_plateau_lowers_ours_too() -> None:
     falling, flat = [1 - i / 200 for i in range(100)], [0.5] * 300
-    seen = factors(Plateau(OURS), [*falling, *flat])
+    seen = factors(ReduceOnPlateau(OURS), [*falling, *flat])
     assert seen[99] == 1
     # The average still sinks: e^(−t/25.5) of 0.127 is below the threshold, 5e-5, after 200; then 50 pass in vain.
     first = seen.index(FACTOR)
@@ -68,49 +68,49 @@ def test_a_real_plateau_lowers_ours_too() -> None:
 
 def test_a_loss_below_zero_is_judged_alike() -> None:
     """Prompts that push away have negative losses; falling still means lower."""
-    assert factors(Plateau(UPSTREAM), [-0.5 - i / 1000 for i in range(50)])[-1] == 1
-    assert factors(Plateau(UPSTREAM), [-0.5] * 30)[-1] == pytest.approx(0.01)
+    assert factors(ReduceOnPlateau(UPSTREAM), [-0.5 - i / 1000 for i in range(50)])[-1] == 1
+    assert factors(ReduceOnPlateau(UPSTREAM), [-0.5] * 30)[-1] == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"image": {"prompts": "a", "iterations": 1000}}, Patience(iterations=100)),
-        ({"image": {"prompts": "a", "iterations": 20}}, Patience(iterations=10)),
-        ({"video": {"prompts": "a", "frames": 9, "iterationsPerFrame": 15}}, Patience(iterations=150)),
+        ({"image": {"prompts": "a", "iterations": 1000}}, PlateauOptions(patience=100)),
+        ({"image": {"prompts": "a", "iterations": 20}}, PlateauOptions(patience=10)),
+        ({"video": {"prompts": "a", "frames": 9, "iterationsPerFrame": 15}}, PlateauOptions(patience=150)),
         ({"compat": "upstream", "video": {"prompts": "a", "frames": 9}}, UPSTREAM),
     ],
 )
-def test_q_37_patience_is_counted_in_frames(fields: dict[str, Any], expected: Patience) -> None:
-    assert patience(VqganClipConfig.model_validate(fields)) == expected
+def test_q_37_patience_is_counted_in_frames(fields: dict[str, Any], expected: PlateauOptions) -> None:
+    assert plateau_options(VqganClipConfig.model_validate(fields)) == expected
 
 
 class TestInALatent:
     Z, BOOK = torch.zeros(1, 2, 1, 1), torch.tensor([[0.0, 0.0], [1.0, 1.0]])
 
-    def tired(self, patience: Patience) -> tuple[Latent, Plateau]:
+    def tired(self, patience: PlateauOptions) -> tuple[LatentOptimizer, ReduceOnPlateau]:
         """A latent whose rate has already fallen."""
-        latent = Latent(self.Z, self.BOOK, Descent(patience=patience))
+        latent = LatentOptimizer(self.Z, self.BOOK, OptimizerOptions(plateau=patience))
         assert latent.plateau is not None
         latent.plateau.memory.factor = 0.1
         return latent, latent.plateau
 
     def test_a_moved_camera_leaves_ours_alone_and_a_new_phrase_does_not(self) -> None:
         latent, plateau = self.tired(OURS)
-        latent.restart(self.Z)
+        latent.reset(self.Z)
         assert plateau.factor == 0.1
-        latent.begin_phrase()
+        latent.start_phrase()
         assert plateau.factor == 1
 
     def test_the_original_s_begins_anew_with_each_optimiser_and_sees_no_phrases(self) -> None:
         latent, plateau = self.tired(UPSTREAM)
-        latent.begin_phrase()
+        latent.start_phrase()
         assert plateau.factor == 0.1
-        latent.restart(self.Z)
+        latent.reset(self.Z)
         assert plateau.factor == 1
 
 
-def test_the_rate_falls_in_a_run_and_survives_an_interruption(world: Worlds) -> None:
+def test_the_rate_falls_in_a_run_and_survives_an_interruption(world: HarnessFactory) -> None:
     fields: dict[str, Any] = {
         "adaptiveLearningRate": True,
         "compat": "upstream",

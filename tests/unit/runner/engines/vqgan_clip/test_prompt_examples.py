@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from videojob_runner.engines.vqgan_clip.prompts import upstream_grammar
-from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase, Prompt, PromptFault, parse
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Phrase, Prompt, PromptSyntaxError, parse
 
 Item = tuple[str, float, float]
 NEVER = -math.inf
@@ -48,7 +48,7 @@ STORIES: dict[str, tuple[Bodies, Bodies]] = {
 
 def check(parse_it: Callable[[str], tuple[Phrase, ...]], source: str, expected: Item | int) -> None:
     if isinstance(expected, int):
-        with pytest.raises(PromptFault) as caught:
+        with pytest.raises(PromptSyntaxError) as caught:
             parse_it(source)
         assert caught.value.position == expected, str(caught.value)
     else:
@@ -81,7 +81,7 @@ def test_the_original_knows_no_quotes() -> None:
 def test_the_original_s_numbers_may_have_spaces_but_must_be_finite() -> None:
     assert upstream_grammar.parse("a: 2 :-inf")[0][0] == Prompt("a", 2, NEVER)
     for source in ("a:inf", "a:1:nan", "a:-inf:0"):
-        with pytest.raises(PromptFault, match="is no number"):
+        with pytest.raises(PromptSyntaxError, match="is no number"):
             upstream_grammar.parse(source)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from videojob_runner.engines.vqgan_clip.prompts.grammar import Prompt, PromptFault, parse, phrase_of_frame
+from videojob_runner.engines.vqgan_clip.prompts.grammar import Prompt, PromptSyntaxError, parse, phrase_at_frame
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_phrases_follow_each_other_and_their_items_act_together() -> None:
     ],
 )
 def test_a_fault_is_pointed_out_by_its_character(source: str, position: int, words: str) -> None:
-    with pytest.raises(PromptFault, match=words.replace("|", r"\|")) as caught:
+    with pytest.raises(PromptSyntaxError, match=words.replace("|", r"\|")) as caught:
         parse(source)
     assert caught.value.position == position
     assert f"(character {position})" in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_fault_is_pointed_out_by_its_character(source: str, position: int, wor
 def test_any_text_is_either_read_or_refused_with_a_position_within_it(source: str) -> None:
     try:
         phrases = parse(source)
-    except PromptFault as fault:
+    except PromptSyntaxError as fault:
         assert 1 <= fault.position <= len(source) + 1
     else:
         assert all(prompt.body and math.isfinite(prompt.weight) for phrase in phrases for prompt in phrase)
@@ -79,7 +79,7 @@ def test_any_text_is_either_read_or_refused_with_a_position_within_it(source: st
     ("source", "position"), [("x", 1), ("1 ^ -7", 5), ("1:0.5 | 2.5", 9), ('"a":2', 2), ("9223372036854775808", 1)]
 )
 def test_a_noise_that_is_no_seed_is_pointed_out(source: str, position: int) -> None:
-    with pytest.raises(PromptFault, match="whole number from 0") as caught:
+    with pytest.raises(PromptSyntaxError, match="whole number from 0") as caught:
         parse(source, kind="noise")
     assert caught.value.position == position
 
@@ -107,7 +107,7 @@ def test_what_is_written_in_the_language_is_read_back(story: list[list[tuple[str
 
 
 def shown(*, frames: int, phrases: int, changes: list[int] | None) -> list[int]:
-    return [phrase_of_frame(k, frames=frames, phrases=phrases, changes=changes) for k in range(1, frames + 1)]
+    return [phrase_at_frame(k, frames=frames, phrases=phrases, changes=changes) for k in range(1, frames + 1)]
 
 
 def test_phrases_share_the_frames_evenly_when_nothing_else_is_said() -> None:

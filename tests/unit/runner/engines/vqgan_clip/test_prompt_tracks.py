@@ -12,16 +12,16 @@ from torch import Tensor
 from videojob_api.pipelines.vqgan_clip import Video
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, Cutouts
 from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance
-from videojob_runner.engines.vqgan_clip.guidance.targets import Story, phrase_targets
+from videojob_runner.engines.vqgan_clip.guidance.targets import PhraseTargets, phrase_targets
 from videojob_runner.engines.vqgan_clip.losses.prompts import prompt_loss, spherical_distance
 from videojob_runner.engines.vqgan_clip.prompts.grammar import Prompt, parse
-from videojob_runner.engines.vqgan_clip.prompts.tracks import read_story
+from videojob_runner.engines.vqgan_clip.prompts.tracks import merge_tracks
 from videojob_runner.errors import BadConfig, BadInput
 from videojob_runner.models.clip.model import Clip
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
-from videojob_runner.torch_utils.images import read_prompt_picture, within_area
-from videojob_runner.torch_utils.random_streams import Randomness
+from videojob_runner.torch_utils.images import limit_area, read_image_within
+from videojob_runner.torch_utils.random_streams import RandomStreams
 
 CUTS = 3
 
@@ -29,7 +29,7 @@ CUTS = 3
 def told(prompts: dict[str, str], *, upstream: bool = False) -> list[list[str]]:
     """The story of a form, each prompt for people."""
     form = Video.model_validate({"frames": 9, **prompts})
-    return [[str(prompt) for prompt in phrase] for phrase in read_story(form, field="video", upstream=upstream)]
+    return [[str(prompt) for prompt in phrase] for phrase in merge_tracks(form, field="video", upstream=upstream)]
 
 
 class TestStory:
@@ -108,23 +108,23 @@ class TestTargets:
     ) -> None:
         """§2.10: m = n for image prompts, and the loss is |weight| times the mean over i and j."""
         phrase = (Prompt("x.png", 0.7, kind="image"),)
-        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=Randomness.of(5))
+        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=RandomStreams.from_seed(5))
         assert targets.embeddings.shape == (CUTS, 16)
-        seen = guidance.embed(torch.rand(1, 3, 32, 32), Randomness.of(9))
-        rows = guidance.embed(picture, Randomness.of(5))
+        seen = guidance.embed_image(torch.rand(1, 3, 32, 32), RandomStreams.from_seed(9))
+        rows = guidance.embed_image(picture, RandomStreams.from_seed(5))
         expected = 0.7 * spherical_distance(seen, rows).mean()
         assert float(prompt_loss(seen, targets)) == pytest.approx(float(expected), rel=1e-5)
 
     def test_a_picture_s_stop_and_sign_hold_for_each_pair(self, guidance: Guidance, picture: Tensor) -> None:
         phrase = (Prompt("x.png", -0.6, -0.2, kind="image"),)
-        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=Randomness.of(5))
+        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=RandomStreams.from_seed(5))
         assert targets.weights.tolist() == pytest.approx([-0.2] * CUTS)
         assert targets.stops.tolist() == pytest.approx([-0.2] * CUTS)
 
     def test_a_noise_is_drawn_from_its_seed_alone(self, guidance: Guidance) -> None:
         """§2.10: N(0, 1) by a CPU generator with the given seed."""
         [row] = phrase_targets(
-            guidance, parse("123:0.1", kind="noise")[0], pictures={}, randomness=Randomness.of(5)
+            guidance, parse("123:0.1", kind="noise")[0], pictures={}, randomness=RandomStreams.from_seed(5)
         ).embeddings
         assert torch.equal(row, torch.empty(1, 16).normal_(generator=torch.Generator().manual_seed(123))[0])
 
@@ -135,7 +135,7 @@ class TestTargets:
             Prompt("x.png", 3, kind="image"),
             Prompt("7", 0.5, kind="noise"),
         )
-        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=Randomness.of(5))
+        targets = phrase_targets(guidance, phrase, pictures={"x.png": picture}, randomness=RandomStreams.from_seed(5))
         assert targets.weights.tolist() == pytest.approx([2, -1, 1, 1, 1, 0.5])
         assert targets.stops.tolist()[1] == pytest.approx(0.3)
         assert torch.equal(targets.embeddings[:2], guidance.perceptor.encode_text(["a", "b"]))
@@ -144,7 +144,9 @@ class TestTargets:
         self, guidance: Guidance, picture: Tensor
     ) -> None:
         phrase = (Prompt("x.png", kind="image"),)
-        story, again = (Story(guidance, (phrase, phrase), pictures={"x.png": picture}, seed=3) for _ in range(2))
+        story, again = (
+            PhraseTargets(guidance, (phrase, phrase), pictures={"x.png": picture}, seed=3) for _ in range(2)
+        )
         assert story.targets(1) is story.targets(1)
         assert not torch.equal(story.targets(0).embeddings, story.targets(1).embeddings)
         assert torch.equal(again.targets(1).embeddings, story.targets(1).embeddings), "a resumed run starts there"
@@ -163,12 +165,12 @@ class TestPromptPictures:
     def test_it_keeps_its_proportions_and_shrinks_to_the_area(
         self, size: tuple[int, int], area: int, expected: tuple[int, int]
     ) -> None:
-        assert within_area(size, area) == expected
+        assert limit_area(size, area) == expected
 
     def test_it_is_read_as_rgb_and_never_enlarged(self, tmp_path: Path) -> None:
         path = tmp_path / "p.png"
         Image.fromarray(np.full((10, 20), 200, np.uint8)).save(path)
-        pixels = read_prompt_picture(path, area=10_000, field="imagePrompts")
+        pixels = read_image_within(path, area=10_000, field="imagePrompts")
         assert pixels.shape == (10, 20, 3)
         assert (pixels == 200).all()
 
@@ -176,4 +178,4 @@ class TestPromptPictures:
         path = tmp_path / "p.png"
         path.write_text("no")
         with pytest.raises(BadInput, match=r"imagePrompts: 'p\.png' is no picture"):
-            read_prompt_picture(path, area=100, field="imagePrompts")
+            read_image_within(path, area=100, field="imagePrompts")

@@ -10,25 +10,27 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip import Augmentation, Randomness, VqganClip, VqganClipConfig
-from videojob_runner.engines.vqgan_clip.cutouts.presets import kornia_recipe
+from videojob_runner.engines.vqgan_clip import AugmentationOptions, RandomStreams, VqganClip, VqganClipConfig
+from videojob_runner.engines.vqgan_clip.cutouts.presets import kornia_steps
 from videojob_runner.errors import BadConfig, BadInput
 
-from tests.unit.runner.engines.vqgan_clip.fakes import Worlds, run
+from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 UPSTREAM = {"compat": "upstream"}
 SHORT = {"prompts": "a", "iterations": 3}
 
 
 @pytest.mark.parametrize("compat", [{}, UPSTREAM])
-def test_q_28_empty_items_are_dropped_and_nothing_at_all_is_refused(world: Worlds, compat: dict[str, str]) -> None:
+def test_q_28_empty_items_are_dropped_and_nothing_at_all_is_refused(
+    world: HarnessFactory, compat: dict[str, str]
+) -> None:
     plain = run(world(), image=SHORT, **compat)
     assert run(world(), image={**SHORT, "prompts": "| a ||"}, **compat).pictures() == plain.pictures()
     with pytest.raises(BadConfig, match="no valid prompts"):
         run(world(), image={**SHORT, "prompts": " | "}, **compat)
 
 
-def test_q_29_paths_are_trimmed_but_not_with_compat_and_colons_in_texts_do_not_crash(world: Worlds) -> None:
+def test_q_29_paths_are_trimmed_but_not_with_compat_and_colons_in_texts_do_not_crash(world: HarnessFactory) -> None:
     w = world()
     Image.new("RGB", (8, 8), "red").save(w.folder / "red.png")
     pictures = {"imagePrompts": " red.png | red.png :0.5", "iterations": 1}
@@ -44,8 +46,8 @@ def augmented(views: Tensor, *, upstream: bool, **options: object) -> Tensor:
     """The views after the `kornia` recipe, of which only the steps in `options` act."""
     nothing: dict[str, object] = {"flip_chance": 0.0, "turn_degrees": 0.0, "shift": (0.0, 0.0), "perspective": 0.0}
     nothing |= {"sharpness": 0.0, "jitter": 0.0}
-    for step in kornia_recipe(Augmentation.model_validate(nothing | options), upstream=upstream):
-        views = step(views, Randomness.of(2))
+    for step in kornia_steps(AugmentationOptions.model_validate(nothing | options), upstream=upstream):
+        views = step(views, RandomStreams.from_seed(2))
     return views
 
 
@@ -81,7 +83,7 @@ def test_q_36_the_original_s_perspective_darkens_borders_and_ours_does_not() -> 
     assert float(theirs[:, :, 8, 8].mean()) > 0.95
 
 
-def test_q_21_a_run_leaves_its_configuration_as_it_was_and_nothing_leaks_into_the_next(world: Worlds) -> None:
+def test_q_21_a_run_leaves_its_configuration_as_it_was_and_nothing_leaks_into_the_next(world: HarnessFactory) -> None:
     config = VqganClipConfig.model_validate({"width": 24, "height": 17, "image": SHORT})
     before = config.model_dump_json()
     first, second, third = world(seed=1), world(seed=1), world(seed=2)
@@ -95,7 +97,7 @@ def test_q_21_a_run_leaves_its_configuration_as_it_was_and_nothing_leaks_into_th
         config.seed = 3  # type: ignore[misc]
 
 
-def test_q_26_an_init_image_leaves_the_init_weight_of_the_configuration(world: Worlds) -> None:
+def test_q_26_an_init_image_leaves_the_init_weight_of_the_configuration(world: HarnessFactory) -> None:
     shown = []
     for weight in ({}, {"initWeight": 1000}):
         w = world()
@@ -104,7 +106,7 @@ def test_q_26_an_init_image_leaves_the_init_weight_of_the_configuration(world: W
     assert shown[0] != shown[1]
 
 
-def test_cudnn_repeats_itself_during_a_deterministic_run_only(world: Worlds) -> None:
+def test_cudnn_repeats_itself_during_a_deterministic_run_only(world: HarnessFactory) -> None:
     def seen(**fields: Any) -> set[bool]:
         w, states = world(), set[bool]()
         context = replace(w.context(), progress=lambda *_, **__: states.add(torch.backends.cudnn.deterministic))

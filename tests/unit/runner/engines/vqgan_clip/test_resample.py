@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
-from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, crop_boxes
+from videojob_runner.engines.vqgan_clip.cutouts.cutouts import CutoutOptions, draw_crop_boxes
 from videojob_runner.engines.vqgan_clip.cutouts.resample import (
     Resampler,
     lanczos_kernel,
@@ -74,7 +74,7 @@ def test_a_black_and_white_edge_overshoots_as_the_specification_says() -> None:
 def test_a_batch_of_crops_is_each_crop_cut_out_and_resampled_alone() -> None:
     picture = torch.rand(1, 3, 20, 31, generator=torch.Generator().manual_seed(1))
     boxes = torch.tensor([[0, 0, 20], [11, 3, 16], [5, 4, 8]])
-    crops = Resampler(8).crops(picture, boxes)
+    crops = Resampler(8).crop(picture, boxes)
     for (x, y, side), crop in zip(boxes.tolist(), crops, strict=True):
         m = resampling_matrix(side, 8)
         alone = m @ picture[0, :, y : y + side, x : x + side] @ m.t()
@@ -83,7 +83,7 @@ def test_a_batch_of_crops_is_each_crop_cut_out_and_resampled_alone() -> None:
 
 def test_every_pixel_of_a_crop_gets_its_gradient() -> None:
     picture = torch.rand(1, 3, 12, 12, requires_grad=True)
-    torch.autograd.backward(Resampler(8).crops(picture, torch.tensor([[2, 2, 10]])).sum())
+    torch.autograd.backward(Resampler(8).crop(picture, torch.tensor([[2, 2, 10]])).sum())
     assert picture.grad is not None
     assert bool((picture.grad[..., 2:, 2:] != 0).all())
     assert bool((picture.grad[..., :2, :] == 0).all())
@@ -112,9 +112,9 @@ def test_a_batch_of_crops_equals_the_reference_form_to_five_ten_millionths() -> 
     """§9.3."""
     draws = torch.Generator().manual_seed(1)
     picture = torch.rand(1, 3, 120, 200, generator=draws)
-    boxes = crop_boxes(CutoutOptions(count=32), size=(200, 120), target=32, generator=draws)
+    boxes = draw_crop_boxes(CutoutOptions(count=32), size=(200, 120), target=32, generator=draws)
     boxes[0] = torch.tensor([5, 7, 16])  # one that is enlarged
-    crops = Resampler(32).crops(picture, boxes)
+    crops = Resampler(32).crop(picture, boxes)
     cut = [picture[..., y : y + side, x : x + side] for x, y, side in boxes.tolist()]
     plain = [resampled_in_the_plain_way(crop, 32) for crop in cut]
     assert float((crops - torch.cat(plain)).abs().max()) <= 5e-7

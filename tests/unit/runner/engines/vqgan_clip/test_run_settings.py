@@ -11,54 +11,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
-from videojob_runner.engines.vqgan_clip.schedule.iterations import Rates, Schedule
-from videojob_runner.engines.vqgan_clip.settings import Settings, resolve
-from videojob_runner.engines.vqgan_clip.video.camera import Camera, warped
+from videojob_runner.engines.vqgan_clip.schedule.iterations import IterationSchedule, LearningRate
+from videojob_runner.engines.vqgan_clip.settings import RunSettings, resolve_settings
+from videojob_runner.engines.vqgan_clip.video.camera import Camera, warp
 from videojob_runner.errors import BadConfig, BadInput
 from videojob_runner.models.packs.reader import Pack
 
-Resolve = Callable[..., Settings]
+Resolve = Callable[..., RunSettings]
 
 
 def test_the_ramp_of_the_flat_form() -> None:
     """§11.5."""
-    rates = Rates(start=0.02, end=0.02, growth=1.02, cap=0.1)
+    rates = LearningRate(start=0.02, end=0.02, growth=1.02, cap=0.1)
     expected = {0: 0.02, 1: 0.0204, 10: 0.02438, 30: 0.036227, 50: 0.053832, 81: 0.099459, 82: 0.1, 400: 0.1}
     assert {i: rates.at(i, since=i, span=1) for i in expected} == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_cap_holds_for_the_start_too() -> None:
-    assert Rates(start=0.5, end=0.5, growth=1.02, cap=0.1).at(0, since=0, span=1) == 0.1
+    assert LearningRate(start=0.5, end=0.5, growth=1.02, cap=0.1).at(0, since=0, span=1) == 0.1
 
 
 def test_a_falling_rate_reaches_its_end_with_the_last_iteration_of_its_span_and_stays() -> None:
-    rates = Rates(start=0.6, end=0.06, growth=1.0)
+    rates = LearningRate(start=0.6, end=0.06, growth=1.0)
     assert [rates.at(90 + i, since=i, span=10) for i in (0, 9, 50)] == pytest.approx([0.6, 0.06, 0.06])
     assert rates.at(3, since=3, span=10) == pytest.approx(0.6 - 0.54 / 3)
     assert rates.at(0, since=0, span=1) == 0.6
 
 
 @st.composite
-def schedules(draw: st.DrawFn) -> Schedule:
+def schedules(draw: st.DrawFn) -> IterationSchedule:
     """A schedule of either kind: whole frames after a lead, or an image kept every so many iterations."""
     frames, per_frame = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     lead = draw(st.integers(0, 4))
     missing = 0 if lead else draw(st.integers(0, per_frame - 1))
-    constant = Rates(start=0.1, end=0.1)
-    return Schedule(
+    constant = LearningRate(start=0.1, end=0.1)
+    return IterationSchedule(
         total=lead + frames * per_frame - missing,
         per_frame=per_frame,
         rates=constant,
-        span=1,
+        decay_iterations=1,
         phrases=tuple(range(frames)),
-        lead=lead,
-        before=draw(st.booleans()),
+        warmup=lead,
+        frames_before_steps=draw(st.booleans()),
     )
 
 
 @given(schedules())
-def test_every_frame_is_shown_exactly_once_and_in_order(schedule: Schedule) -> None:
-    steps = [schedule.step(number) for number in range(schedule.total)]
+def test_every_frame_is_shown_exactly_once_and_in_order(schedule: IterationSchedule) -> None:
+    steps = [schedule.iteration(number) for number in range(schedule.total)]
     shown = [step.frame for step in steps if step.shows_start or step.shows_end]
     assert shown == list(range(schedule.frames))
     assert [step.phrase for step in steps] == [step.frame for step in steps]
@@ -66,15 +66,23 @@ def test_every_frame_is_shown_exactly_once_and_in_order(schedule: Schedule) -> N
 
 
 @given(schedules())
-def test_the_camera_moves_after_each_frame_but_the_last(schedule: Schedule) -> None:
-    steps = [schedule.step(number) for number in range(schedule.total)]
+def test_the_camera_moves_after_each_frame_but_the_last(schedule: IterationSchedule) -> None:
+    steps = [schedule.iteration(number) for number in range(schedule.total)]
     assert [step.frame for step in steps if step.moves_camera] == list(range(schedule.frames - 1))
     assert not steps[-1].moves_camera
 
 
 def test_a_frame_before_its_steps_is_taken_at_the_first_of_them() -> None:
-    schedule = Schedule(total=5, per_frame=2, rates=Rates(start=1, end=1), span=1, phrases=(0, 0), lead=1, before=True)
-    assert [schedule.step(n).shows_start for n in range(5)] == [False, True, False, True, False]
+    schedule = IterationSchedule(
+        total=5,
+        per_frame=2,
+        rates=LearningRate(start=1, end=1),
+        decay_iterations=1,
+        phrases=(0, 0),
+        warmup=1,
+        frames_before_steps=True,
+    )
+    assert [schedule.iteration(n).shows_start for n in range(5)] == [False, True, False, True, False]
 
 
 @pytest.fixture
@@ -86,10 +94,10 @@ def resolved(generator_folder: Path, perceptor_folder: Path) -> Resolve:
         perceptor: dict[str, Any] | None = None,
         sources: int = 0,
         **fields: Any,
-    ) -> Settings:
+    ) -> RunSettings:
         config = VqganClipConfig.model_validate({"image": {"prompts": "x"}, **fields})
         packs = Pack.open(generator_folder, kind="vqgan"), Pack.open(perceptor_folder, kind="clip")
-        return resolve(
+        return resolve_settings(
             config,
             generator=with_defaults(packs[0], generator or {}),
             perceptor=with_defaults(packs[1], perceptor or {}),
@@ -106,15 +114,15 @@ def with_defaults(pack: Pack, defaults: dict[str, Any]) -> Pack:
 
 
 class TestSettings:
-    def rate(self, settings: Settings, iteration: int) -> float:
-        return settings.schedule.step(iteration).rate
+    def rate(self, settings: RunSettings, iteration: int) -> float:
+        return settings.schedule.iteration(iteration).rate
 
     def test_without_any_wish_the_field_s_customs_hold(self, resolved: Resolve) -> None:
         settings = resolved()
         assert (settings.start, settings.cutouts.count, settings.cutouts.method) == ("random", 32, "kornia")
         assert (settings.schedule.total, settings.schedule.frames) == (100, 1)
         assert {self.rate(settings, i) for i in (0, 50, 99)} == {0.1}
-        assert not settings.camera.moves
+        assert not settings.camera.is_moving
 
     def test_a_pack_s_wishes_come_before_the_customs(self, resolved: Resolve) -> None:
         generator = {"start": "gray", "learningRate": 0.6, "learningRateFinal": 0.06}
@@ -157,8 +165,8 @@ class TestSettings:
         settings = resolved({"learningRate": 0.6, "learningRateNextFrames": 0.3}, image=None, video=video)
         falling = pytest.approx([0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.3])
         assert [self.rate(settings, i) for i in range(8)] == falling
-        assert [settings.schedule.step(i).phrase for i in (14, 15)] == [0, 1]
-        assert [i for i in range(27) if settings.schedule.step(i).new_phrase] == [15]
+        assert [settings.schedule.iteration(i).phrase for i in (14, 15)] == [0, 1]
+        assert [i for i in range(27) if settings.schedule.iteration(i).new_phrase] == [15]
         assert [self.rate(settings, i) for i in range(15, 23)] == falling
 
     def test_a_timelapse_s_rate_grows_from_a_fifth_to_the_pack_s(self, resolved: Resolve) -> None:
@@ -200,7 +208,7 @@ class TestSettings:
         config = VqganClipConfig.model_validate({"height": 24, "image": {"prompts": "x"}})
         pack = Pack.open(generator_folder, kind="vqgan")
         with pytest.raises(BadConfig, match=r"vqganClip\.height: 24 is less than the generator's 32"):
-            resolve(config, generator=pack, perceptor=with_defaults(pack, {}), factor=32)
+            resolve_settings(config, generator=pack, perceptor=with_defaults(pack, {}), factor=32)
 
     @pytest.mark.parametrize(
         ("generator", "perceptor", "words"),
@@ -231,10 +239,10 @@ class TestCamera:
         moved = Camera(shift_x=1, shift_y=1)(pixels)
         assert (moved[1, 1] == pixels[0, 0]).all()
         assert (moved[0, 0] == pixels[-1, -1]).all()
-        assert Camera(shift_x=1).moves
+        assert Camera(shift_x=1).is_moving
 
     def test_no_zoom_and_no_shift_leave_every_byte(self) -> None:
-        assert not Camera().moves
+        assert not Camera().is_moving
         assert (Camera()(self.bars()) == self.bars()).all()
 
     @pytest.mark.parametrize("factor", [1.002, 1.02, 1.5, 0.98, 0.6])
@@ -244,7 +252,7 @@ class TestCamera:
         ramp = np.zeros((height, width, 3), np.float64)
         ramp[..., 0] = 55 + 1 * np.arange(width) * 145 / width
         ramp[..., 1] = 55 + 1 * np.arange(height)[:, None] * 145 / height
-        result = warped(ramp.round().astype(np.uint8), zoom=factor).astype(float)
+        result = warp(ramp.round().astype(np.uint8), zoom=factor).astype(float)
         across = np.polyfit(
             np.arange(width)[width // 4 : -width // 4], result[height // 2, width // 4 : -width // 4, 0], 1
         )[0]
@@ -256,13 +264,13 @@ class TestCamera:
 
     def test_a_tiny_zoom_changes_the_picture(self) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (144, 256, 3), dtype=np.uint8)
-        assert (warped(noise, zoom=1.002) != noise).mean() > 0.5
+        assert (warp(noise, zoom=1.002) != noise).mean() > 0.5
 
     def test_the_centre_stays(self) -> None:
         pixels = np.zeros((33, 33, 3), np.uint8)
         pixels[16, 16] = 255
         for factor in (0.7, 1.4):
-            bright = warped(pixels, zoom=factor)[..., 0].astype(float)
+            bright = warp(pixels, zoom=factor)[..., 0].astype(float)
             rows, columns = np.indices(bright.shape)
             assert [(bright * axis).sum() / bright.sum() for axis in (rows, columns)] == pytest.approx(
                 [16, 16], abs=0.01
@@ -270,4 +278,4 @@ class TestCamera:
 
     def test_zooming_out_leaves_no_dark_border(self) -> None:
         white = np.full((20, 30, 3), 255, np.uint8)
-        assert (warped(white, zoom=0.5) == 255).all()
+        assert (warp(white, zoom=0.5) == 255).all()

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from videojob_runner.engine.api import Outcome
+from videojob_runner.engine.api import TaskResult
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
-from videojob_runner.engines.vqgan_clip.settings import anchor, sides
-from videojob_runner.engines.vqgan_clip.video.source_frames import natural, pictures_in
+from videojob_runner.engines.vqgan_clip.settings import init_weight, output_size
+from videojob_runner.engines.vqgan_clip.video.source_frames import list_images, natural_sort_key
 from videojob_runner.errors import BadConfig, BadInput, Interrupted
-from videojob_runner.media.encode import Encoding, write_mp4
+from videojob_runner.media.encode import VideoEncoding, write_mp4
 from videojob_runner.models.packs.reader import Pack
 from videojob_runner.models.vqgan.model import Vqgan
 from videojob_runner.torch_utils.images import to_pixels, to_tensor
 
-from tests.unit.runner.engines.vqgan_clip.fakes import World, Worlds
+from tests.unit.runner.engines.vqgan_clip.fakes import EngineHarness, HarnessFactory
 
 STYLE: dict[str, Any] = {"prompts": "a", "source": "film", "iterationsPerFrame": 2, "iterationsForFirstFrame": 3}
 FREE = {"sourceWeight": 0}
@@ -29,12 +29,14 @@ def config(**fields: Any) -> VqganClipConfig:
     return VqganClipConfig.model_validate({"width": 16, "height": 16, "learningRate": 0.5, **fields})
 
 
-def run(w: World, *, compat: str | None = None, rate: float = 0.5, **form: Any) -> Outcome:
+def run(w: EngineHarness, *, compat: str | None = None, rate: float = 0.5, **form: Any) -> TaskResult:
     fields = {"styleTransfer": STYLE | form, "compat": compat, "learningRate": rate}
     return VqganClip().run(config(**fields), w.context())
 
 
-def with_film(w: World, *, frames: int = 3, size: tuple[int, int] = (16, 16), name: str = "film") -> World:
+def with_film(
+    w: EngineHarness, *, frames: int = 3, size: tuple[int, int] = (16, 16), name: str = "film"
+) -> EngineHarness:
     """The world with a folder of noisy pictures, the same every time."""
     draws = np.random.default_rng(0)
     (w.folder / name).mkdir(parents=True)
@@ -44,7 +46,7 @@ def with_film(w: World, *, frames: int = 3, size: tuple[int, int] = (16, 16), na
     return w
 
 
-def test_there_is_a_frame_for_each_source_after_as_many_iterations_and_a_lead(world: Worlds) -> None:
+def test_there_is_a_frame_for_each_source_after_as_many_iterations_and_a_lead(world: HarnessFactory) -> None:
     w = with_film(world())
     assert run(w).frames == 3
     assert w.progress.reports[-1] == (9, 9, "frame 3 of 3")
@@ -52,7 +54,9 @@ def test_there_is_a_frame_for_each_source_after_as_many_iterations_and_a_lead(wo
 
 
 @pytest.mark.parametrize(("form", "total"), [({}, 30 + 15), ({"restyle": {}}, 30), ({"frames": 1}, 15 + 15)])
-def test_the_lead_is_as_long_as_a_frame_unless_said_otherwise(world: Worlds, form: dict[str, Any], total: int) -> None:
+def test_the_lead_is_as_long_as_a_frame_unless_said_otherwise(
+    world: HarnessFactory, form: dict[str, Any], total: int
+) -> None:
     w = with_film(world(), frames=2)
     style = {"prompts": "a", "source": "film", **form}
     VqganClip().run(config(styleTransfer=style), w.context())
@@ -60,7 +64,7 @@ def test_the_lead_is_as_long_as_a_frame_unless_said_otherwise(world: Worlds, for
 
 
 def test_a_source_that_weighs_a_lot_is_hardly_changed_and_each_frame_keeps_to_its_own(
-    world: Worlds, generator_folder: Path
+    world: HarnessFactory, generator_folder: Path
 ) -> None:
     """What is far above all prompts is the source as the generator can show it."""
     w = with_film(world())
@@ -79,7 +83,7 @@ def test_a_source_that_weighs_a_lot_is_hardly_changed_and_each_frame_keeps_to_it
     assert (apart.argmin(axis=1) == np.arange(3)).all()
 
 
-def test_without_weight_a_source_acts_by_what_moves_in_it_alone_unless_it_is_a_prompt(world: Worlds) -> None:
+def test_without_weight_a_source_acts_by_what_moves_in_it_alone_unless_it_is_a_prompt(world: HarnessFactory) -> None:
     still = np.random.default_rng(0).integers(0, 200, (16, 16, 3), dtype=np.uint8)
     brighter, red = still + np.uint8(20), np.full_like(still, (250, 10, 10))
 
@@ -99,7 +103,7 @@ def test_without_weight_a_source_acts_by_what_moves_in_it_alone_unless_it_is_a_p
 
 @pytest.mark.parametrize("compat", [None, "upstream"])
 def test_what_was_made_moves_along_with_its_source_but_for_the_original(
-    world: Worlds, generator_folder: Path, compat: str | None
+    world: HarnessFactory, generator_folder: Path, compat: str | None
 ) -> None:
     """Hardly trained: with a source two cells further right, so is what is shown; the original's stays in place."""
     shift = 2 * Vqgan.load(Pack.open(generator_folder, kind="vqgan"), device="cpu").factor
@@ -115,17 +119,17 @@ def test_what_was_made_moves_along_with_its_source_but_for_the_original(
 
 
 def test_q_32_the_fading_weight_can_be_had() -> None:
-    fading = anchor(config(styleTransfer=STYLE | {"sourceWeightFades": True}))
-    steady = anchor(config(styleTransfer=STYLE))
+    fading = init_weight(config(styleTransfer=STYLE | {"sourceWeightFades": True}))
+    steady = init_weight(config(styleTransfer=STYLE))
     assert (steady.weight, steady.method, fading.method) == (2, "target", "targetDecay")
-    assert [fading.scale(age) for age in (1, 2)] == pytest.approx([10 / 3, 2])
-    assert steady.scale(7) == 1
-    assert not anchor(config(styleTransfer=STYLE | {"restyle": {}})).acts
+    assert [fading.factor(age) for age in (1, 2)] == pytest.approx([10 / 3, 2])
+    assert steady.factor(7) == 1
+    assert not init_weight(config(styleTransfer=STYLE | {"restyle": {}})).is_active
 
 
 def test_a_source_whose_layout_weighs_is_not_held_by_its_colours_unless_asked() -> None:
-    assert not anchor(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3})).acts
-    assert anchor(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3, "sourceWeight": 1})).weight == 1
+    assert not init_weight(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3})).is_active
+    assert init_weight(config(styleTransfer=STYLE | {"sourceLayoutWeight": 3, "sourceWeight": 1})).weight == 1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_a_source_whose_layout_weighs_is_not_held_by_its_colours_unless_asked() 
 )
 @pytest.mark.parametrize("stopped_after", [2, 3, 6])
 def test_an_interrupted_transfer_goes_on_to_the_very_same_bytes(
-    world: Worlds, form: dict[str, Any], stopped_after: int
+    world: HarnessFactory, form: dict[str, Any], stopped_after: int
 ) -> None:
     undisturbed, w = with_film(world()), with_film(world(interrupted_after=stopped_after))
     run(undisturbed, **form)
@@ -150,7 +154,7 @@ def test_an_interrupted_transfer_goes_on_to_the_very_same_bytes(
     assert w.pictures() == undisturbed.pictures()
 
 
-def test_restyled_frames_depend_on_the_one_before_by_their_blend_only(world: Worlds) -> None:
+def test_restyled_frames_depend_on_the_one_before_by_their_blend_only(world: HarnessFactory) -> None:
     """Without a blend a frame with the same source and cutouts would be the same; with one it is not."""
 
     def frames(first: int, **restyle: Any) -> list[bytes]:
@@ -164,7 +168,7 @@ def test_restyled_frames_depend_on_the_one_before_by_their_blend_only(world: Wor
     assert frames(0, blend=0, previousPromptWeight=1)[1] != frames(255, blend=0, previousPromptWeight=1)[1]
 
 
-def test_phrases_share_the_sources_or_change_where_they_are_told_to(world: Worlds) -> None:
+def test_phrases_share_the_sources_or_change_where_they_are_told_to(world: HarnessFactory) -> None:
     def phrases(**form: Any) -> list[str]:
         w = with_film(world(), frames=4)
         run(w, prompts="a ^ b", **form)
@@ -176,13 +180,13 @@ def test_phrases_share_the_sources_or_change_where_they_are_told_to(world: World
         run(with_film(world()), prompts="a^b^c^d^e")
 
 
-def test_q_27_a_style_transfer_changes_prompts_on_the_frame_in_the_original_too(world: Worlds) -> None:
+def test_q_27_a_style_transfer_changes_prompts_on_the_frame_in_the_original_too(world: HarnessFactory) -> None:
     w = with_film(world())
     run(w, compat="upstream", prompts="a ^ b", changePromptsOnFrame=[2])
     assert [w.frames.texts[index]["text_prompts"] for index in range(3)] == ["a", "b", "b"]
 
 
-def test_the_original_starts_anew_from_the_picture_that_its_lead_has_made(world: Worlds) -> None:
+def test_the_original_starts_anew_from_the_picture_that_its_lead_has_made(world: HarnessFactory) -> None:
     """Its optimiser forgets, and codes snap: one more iteration then differs from one of a longer lead."""
     anew, on = with_film(world()), with_film(world())
     run(anew, compat="upstream", frames=1, iterationsForFirstFrame=3, iterationsPerFrame=2)
@@ -207,15 +211,15 @@ def test_q_22_sides_are_matched_once_and_three_times_in_the_original(
     """§2.16."""
     fields = {"width": budget[0], "height": budget[1], "styleTransfer": STYLE}
     theirs = VqganClipConfig.model_validate(fields | {"compat": "upstream"})
-    assert sides(theirs, 16, source=source) == upstream
-    width, height = sides(VqganClipConfig.model_validate(fields), 16, source=source)
+    assert output_size(theirs, 16, source=source) == upstream
+    width, height = output_size(VqganClipConfig.model_validate(fields), 16, source=source)
     assert abs(width / height / (source[0] / source[1]) - 1) <= abs(
         upstream[0] / upstream[1] / (source[0] / source[1]) - 1
     )
     assert ours is None or width * height >= upstream[0] * upstream[1]
 
 
-def test_the_proportions_are_the_source_s(world: Worlds) -> None:
+def test_the_proportions_are_the_source_s(world: HarnessFactory) -> None:
     w = with_film(world(), size=(64, 32))
     run(w, frames=1)
     height, width = w.frames.pixels[0].shape[:2]
@@ -223,10 +227,10 @@ def test_the_proportions_are_the_source_s(world: Worlds) -> None:
     assert width / height == pytest.approx(2, rel=0.2)
 
 
-def test_a_video_is_taken_apart_at_the_rate_asked_for(world: Worlds) -> None:
+def test_a_video_is_taken_apart_at_the_rate_asked_for(world: HarnessFactory) -> None:
     w = world()
     levels = [np.full((32, 32, 3), 20 * index, np.uint8) for index in range(12)]
-    write_mp4(w.folder / "film.mp4", levels, Encoding(fps=12, crf=0))
+    write_mp4(w.folder / "film.mp4", levels, VideoEncoding(fps=12, crf=0))
     assert run(w, source="film.mp4", sourceFps=4).frames == 4
     assert run(w, source="film.mp4", sourceFps=12, frames=5).frames == 5
     with Image.open(w.folder / "scratch" / "00004.png") as fifth:
@@ -235,9 +239,9 @@ def test_a_video_is_taken_apart_at_the_rate_asked_for(world: Worlds) -> None:
 
 
 @pytest.mark.parametrize("rate", [4, 12])
-def test_how_many_frames_there_will_be_is_told_before_the_first_iteration(world: Worlds, rate: int) -> None:
+def test_how_many_frames_there_will_be_is_told_before_the_first_iteration(world: HarnessFactory, rate: int) -> None:
     w = world()
-    write_mp4(w.folder / "film.mp4", [np.full((32, 32, 3), 90, np.uint8)] * 12, Encoding(fps=12))
+    write_mp4(w.folder / "film.mp4", [np.full((32, 32, 3), 90, np.uint8)] * 12, VideoEncoding(fps=12))
     run(w, source="film.mp4", sourceFps=rate, iterationsPerFrame=1, iterationsForFirstFrame=0)
     assert w.expected == [(rate, 0)], "a second of film"
 
@@ -246,11 +250,11 @@ def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("frame-10.png", "frame-2.png", "frame-1.png", ".hidden.png"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
-    assert [path.name for path in pictures_in(tmp_path)] == ["frame-1.png", "frame-2.png", "frame-10.png"]
-    assert sorted(["b", "a10", "a9b", "a9", "7"], key=natural) == ["7", "a9", "a9b", "a10", "b"]
+    assert [path.name for path in list_images(tmp_path)] == ["frame-1.png", "frame-2.png", "frame-10.png"]
+    assert sorted(["b", "a10", "a9b", "a9", "7"], key=natural_sort_key) == ["7", "a9", "a9b", "a10", "b"]
 
 
-def test_sources_that_are_no_pictures_are_refused_with_their_field(world: Worlds) -> None:
+def test_sources_that_are_no_pictures_are_refused_with_their_field(world: HarnessFactory) -> None:
     field = r"pipeline\.vqganClip\.styleTransfer\.source"
     with pytest.raises(BadInput, match=f"{field}: there is no file 'film'"):
         run(world())
