@@ -188,7 +188,8 @@ def summary(plane: ControlPlane, before: Row, after: Row, shares: dict[str, floa
         "megabytes": process.megabytes(plane.operator),
         "calls_per_job": {call: round(number / count, 2) for call, number in worded(used).items()},
         "cpu_seconds_of_others": {
-            name: process.cpu_seconds(plane.cluster.daemons.require(name)) for name in plane.cluster.daemons.names()
+            name: process.cpu_seconds(plane.cluster.daemons.check_running(name))
+            for name in plane.cluster.daemons.names()
         },
     }
 

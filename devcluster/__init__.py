@@ -9,24 +9,24 @@ Nothing is installed on the machine: what is built or downloaded stays in the ca
     with devcluster.api_server() as cluster:
         cluster.kubectl("get", "namespaces")
 
-    node = devcluster.the_node()
-    node.up()
+    node = devcluster.default_node()
+    node.start()
     reference = node.images.build(Path("Dockerfile"), "mine")
 """
 
 from devcluster.cluster.api_server import ApiServer, api_server
-from devcluster.cluster.node import Node, reason_not_here, the_node
-from devcluster.errors import BuildFailed, Busy, DevclusterError, NotPossibleHere, StartFailed
+from devcluster.cluster.node import Node, default_node, unsupported_reason
+from devcluster.errors import BuildFailed, DevclusterError, NodeInUse, StartFailed, Unsupported
 
 __all__ = [
     "ApiServer",
     "BuildFailed",
-    "Busy",
     "DevclusterError",
     "Node",
-    "NotPossibleHere",
+    "NodeInUse",
     "StartFailed",
+    "Unsupported",
     "api_server",
-    "reason_not_here",
-    "the_node",
+    "default_node",
+    "unsupported_reason",
 ]

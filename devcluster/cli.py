@@ -15,12 +15,12 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.build import debian
-from devcluster.build.go_build import binary, build
-from devcluster.cluster.api_server import ApiServer, named
-from devcluster.cluster.node import ONE_FAKE_GPU, Node, require_node_level, the_node
+from devcluster.build.go_build import binary_path, build
+from devcluster.cluster.api_server import ApiServer, named_api_server
+from devcluster.cluster.node import DEFAULT_EXTENDED_RESOURCES, Node, default_node, require_node_level
 from devcluster.errors import DevclusterError
-from devcluster.host.progress import say, step
-from devcluster.versions import Group
+from devcluster.host.progress import log_line, timed_step
+from devcluster.versions import ComponentGroup
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed.command(parsed)
     except DevclusterError as error:
-        say(f"devcluster: {error}")
+        log_line(f"devcluster: {error}")
         return 1
     return 0
 
@@ -78,9 +78,9 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
 
 def _build(parsed: argparse.Namespace) -> None:
     if parsed.level == "api":
-        build([Group.API])
+        build([ComponentGroup.API])
         return
-    debian.unpack()
+    debian.install_packages()
     build()
 
 
@@ -89,49 +89,49 @@ def _up(parsed: argparse.Namespace) -> None:
     if isinstance(cluster, Node):
         require_node_level()
         _build(argparse.Namespace(level="node"))
-        cluster.up(extended=_counts(parsed.extended) if parsed.extended else ONE_FAKE_GPU)
+        cluster.start(extended=_counts(parsed.extended) if parsed.extended else DEFAULT_EXTENDED_RESOURCES)
     else:
-        build([Group.API])
-        with step(f"{cluster.folder.name} ready"):
+        build([ComponentGroup.API])
+        with timed_step(f"{cluster.folder.name} ready"):
             cluster.start(controllers=parsed.controllers)
     print(cluster.kubeconfig)
 
 
 def _down(parsed: argparse.Namespace) -> None:
     cluster = _cluster(parsed)
-    with step(f"{cluster.folder.name} stopped"):
-        cluster.down()
+    with timed_step(f"{cluster.folder.name} stopped"):
+        cluster.stop()
 
 
 def _purge(parsed: argparse.Namespace) -> None:
     for cluster in [_cluster(parsed)] if parsed.level or parsed.name else _all():
-        with step(f"{cluster.folder.name} stopped and removed"):
+        with timed_step(f"{cluster.folder.name} stopped and removed"):
             cluster.purge()
 
 
 def _kubectl(parsed: argparse.Namespace) -> None:
-    command = str(binary("kubectl"))
+    command = str(binary_path("kubectl"))
     sys.stdout.flush()
     arguments = [command, f"--kubeconfig={_cluster(parsed).kubeconfig}", *parsed.rest]
     os.execv(command, arguments)  # noqa: S606 - kubectl takes over the terminal
 
 
 def _env(parsed: argparse.Namespace) -> None:
-    programs = shlex.quote(str(binary("kubectl").parent))
+    programs = shlex.quote(str(binary_path("kubectl").parent))
     print(f"export KUBECONFIG={shlex.quote(str(_cluster(parsed).kubeconfig))}\nexport PATH={programs}:$PATH")
 
 
 def _image(parsed: argparse.Namespace) -> None:
     arguments = dict(pair.split("=", 1) for pair in parsed.build_arg)
-    images = the_node().images
+    images = default_node().images
     print(
         images.build(parsed.dockerfile, parsed.tag, context=parsed.context, target=parsed.target, build_args=arguments)
     )
 
 
 def _s3_user(parsed: argparse.Namespace) -> None:
-    s3 = the_node().s3
-    s3.user(parsed.user, secret=parsed.secret, bucket=parsed.bucket)
+    s3 = default_node().s3
+    s3.create_user(parsed.user, secret=parsed.secret, bucket=parsed.bucket)
     print(s3.endpoint)
 
 
@@ -146,10 +146,10 @@ def _counts(pairs: Sequence[str]) -> dict[str, int]:
 
 def _cluster(parsed: argparse.Namespace) -> ApiServer | Node:
     level = parsed.level or ("api" if parsed.name else "node")
-    return the_node() if level == "node" else named(parsed.name or "default")
+    return default_node() if level == "node" else named_api_server(parsed.name or "default")
 
 
 def _all() -> list[ApiServer | Node]:
-    node = the_node()
-    folders = sorted(paths.clusters().iterdir())
+    node = default_node()
+    folders = sorted(paths.clusters_folder().iterdir())
     return [node if folder == node.folder else ApiServer(folder) for folder in folders]

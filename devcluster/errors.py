@@ -2,7 +2,7 @@
 What can go wrong, as a tree.
 
 DevclusterError
-├── NotPossibleHere    the machine lacks something; the text says what would help
+├── Unsupported    the machine lacks something; the text says what would help
 ├── BuildFailed        a compiler, a download or an image build ended with an error
 ├── StartFailed        a daemon ended or did not become ready; carries the end of its log
 └── Busy               somebody else holds the machine's one node-level cluster
@@ -13,7 +13,7 @@ class DevclusterError(Exception):
     """Base of everything this package raises on purpose."""
 
 
-class NotPossibleHere(DevclusterError):
+class Unsupported(DevclusterError):
     """The machine lacks a right, a tool or a kernel feature; the message names the remedy."""
 
 
@@ -25,5 +25,5 @@ class StartFailed(DevclusterError):
     """A daemon ended early or was not ready in time; the message holds the end of its log."""
 
 
-class Busy(DevclusterError):
+class NodeInUse(DevclusterError):
     """The machine's one node-level cluster belongs to somebody else; the message says to whom."""

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """The cache folder; made when missing."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("VIDEOJOB_CACHE") or Path(base) / "videojob").absolute()
@@ -19,8 +19,8 @@ def cache() -> Path:
     return folder
 
 
-def clusters() -> Path:
+def clusters_folder() -> Path:
     """The folder that holds one state folder per cluster."""
-    folder = cache() / "clusters"
+    folder = cache_folder() / "clusters"
     folder.mkdir(exist_ok=True)
     return folder

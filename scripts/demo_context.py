@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from devcluster.build.go_build import binary, build_commands
+from devcluster.build.go_build import binary_path, build_commands
 from devcluster.cluster.kubectl import Kubectl
 from scripts import deploy
 from scripts.demo_display import CLAIM, NAMESPACE, Resource, begin, console, finish, step
@@ -56,7 +56,7 @@ def require_digests(images: deploy.Images) -> None:
 
 def login(context: str, folder: Path) -> Path:
     """A kubeconfig with this one context, so that nothing else can be meant by mistake."""
-    command = [str(binary("kubectl")), "config", "view", "--raw", "--minify", "--flatten", f"--context={context}"]
+    command = [str(binary_path("kubectl")), "config", "view", "--raw", "--minify", "--flatten", f"--context={context}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"CONTEXT={context!r}: {done.stderr.strip()}; `kubectl config get-contexts` lists yours")

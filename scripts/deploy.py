@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.cluster.kubectl import Kubectl
-from devcluster.cluster.node import Node, the_node
+from devcluster.cluster.node import Node, default_node
 from devcluster.cluster.node_daemons import NODE_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +90,7 @@ def install(target: Target, images: Images, *, waits: dict[str, int] | None = No
 
 def helm(target: Target, *arguments: str, values: dict[str, Any]) -> str:
     """Runs helm on a cluster; what it complains about becomes the error."""
-    command = [str(binary("helm")), f"--kubeconfig={target.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
+    command = [str(binary_path("helm")), f"--kubeconfig={target.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
     command += ["--values", "-"]
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -137,4 +137,4 @@ def volume_manifests(name: str, *, namespace: str, claim: str, folder: Path) -> 
 
 
 if __name__ == "__main__":
-    build_ahead(the_node())
+    build_ahead(default_node())

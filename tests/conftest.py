@@ -29,7 +29,7 @@ def api_server() -> Iterator[devcluster.ApiServer]:
     try:
         with devcluster.api_server() as cluster:
             yield cluster
-    except devcluster.NotPossibleHere as reason:
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
 
 
@@ -43,15 +43,15 @@ def namespace(api_server: devcluster.ApiServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def node() -> Iterator[devcluster.Node]:
     """The node-level cluster, up; stopped after the session unless it was up before or is to be kept."""
-    reason = devcluster.reason_not_here()
+    reason = devcluster.unsupported_reason()
     if reason:
         pytest.skip(reason)
-    cluster = devcluster.the_node()
+    cluster = devcluster.default_node()
     keep = cluster.running or os.environ.get("VIDEOJOB_KEEP_CLUSTER") == "1"
     try:
-        cluster.up()
-    except (devcluster.NotPossibleHere, devcluster.Busy) as busy:
+        cluster.start()
+    except (devcluster.Unsupported, devcluster.NodeInUse) as busy:
         pytest.skip(str(busy))
     yield cluster
     if not keep:
-        cluster.down()
+        cluster.stop()

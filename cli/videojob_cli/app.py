@@ -23,15 +23,15 @@ from videojob_api.contract.layout import MANIFEST
 from videojob_api.messages.plan import JobPlan
 from videojob_api.resource.videojob import VideoJob
 
-from videojob_cli.commands.pack import pack
-from videojob_cli.display import Display
+from videojob_cli.commands.pack import pack_app
+from videojob_cli.display import ProgressDisplay
 from videojob_cli.errors import CommandFailed
-from videojob_cli.local.manifest_file import read_videojob
-from videojob_cli.local.plan import LocalPlaces, local_plan
-from videojob_cli.local.run import Outcome, run_locally
+from videojob_cli.local.manifest_file import load_videojob
+from videojob_cli.local.plan import LocalPaths, build_local_plan
+from videojob_cli.local.run import LocalRunResult, run_locally
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.add_typer(pack, name="pack")
+app.add_typer(pack_app, name="pack")
 console = Console(stderr=True)
 
 
@@ -47,7 +47,7 @@ def parse_mode(word: str) -> RunMode:
 
 
 @app.callback()
-def videojob() -> None:
+def root() -> None:
     """Videos from a manifest."""
 
 
@@ -76,12 +76,12 @@ def run(
     published, 75 interrupted; 1 when the job has failed although the runner ended with 0.
     """
     try:
-        job = read_videojob(manifest)
+        job = load_videojob(manifest)
         with _io_folder(io) as folder:
-            places = LocalPlaces(io=folder, output=output, claims=claims)
-            plan = local_plan(job, places, now=datetime.now().astimezone())
+            places = LocalPaths(io=folder, output=output, claims=claims)
+            plan = build_local_plan(job, places, now=datetime.now().astimezone())
             outcome = _run(job, plan, mode)
-            _tell(outcome, plan)
+            _print_outcome(outcome, plan)
             if outcome.exit_code:
                 raise typer.Exit(outcome.exit_code)
     except CommandFailed as error:
@@ -95,18 +95,18 @@ def main() -> NoReturn:
     raise SystemExit(0)
 
 
-def _run(job: VideoJob, plan: JobPlan, mode: RunMode | None) -> Outcome:
+def _run(job: VideoJob, plan: JobPlan, mode: RunMode | None) -> LocalRunResult:
     if job.spec.pipeline.custom is not None:
         image, where = job.spec.runner.image, plan.io_path
         raise CommandFailed(
             "pipeline.custom runs its own container, which this command does not start; by hand:\n"
             f"  docker run --rm --user $(id -u):$(id -g) -v {where}:/video_io {image}"
         )
-    with Display(job.metadata.name, console=console) as display:
-        return run_locally(plan, job.spec, mode=mode or run_mode(job.spec), show=display.show)
+    with ProgressDisplay(job.metadata.name, console=console) as display:
+        return run_locally(plan, job.spec, mode=mode or run_mode(job.spec), show=display.update)
 
 
-def _tell(outcome: Outcome, plan: JobPlan) -> None:
+def _print_outcome(outcome: LocalRunResult, plan: JobPlan) -> None:
     """Says where everything lies, or what went wrong."""
     report = outcome.report
     if outcome.exit_code == ExitCode.DONE:

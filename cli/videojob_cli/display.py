@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from videojob_api.messages.report import Report
 
 
-class Display:
-    """A progress bar for one job; `show` may be called from any thread."""
+class ProgressDisplay:
+    """A progress bar for one job; `update` may be called from any thread."""
 
     def __init__(self, name: str, *, console: Console) -> None:
         columns = (
@@ -24,9 +24,9 @@ class Display:
         self._progress = Progress(*columns, console=console, transient=not console.is_terminal)
         self._task = self._progress.add_task(name, total=100, facts="fetching")
 
-    def show(self, report: Report) -> None:
+    def update(self, report: Report) -> None:
         """Draws a report."""
-        self._progress.update(self._task, completed=report.percent, facts=facts(report))
+        self._progress.update(self._task, completed=report.percent, facts=format_report(report))
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -38,7 +38,7 @@ class Display:
         self._progress.stop()
 
 
-def facts(report: Report) -> str:
+def format_report(report: Report) -> str:
     """One line about a report: state, frames, seconds left, message."""
     frames = f"{report.frames_done or 0}/{report.frames_total} frames" if report.frames_total else ""
     left = f"{report.eta_seconds} s left" if report.eta_seconds else ""

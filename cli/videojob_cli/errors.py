@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from videojob_api.contract.exit_codes import ExitCode
 
-FAILED = 1
+EXIT_JOB_FAILED = 1
 """Exit code when the runner itself ended well, and the job has failed all the same."""
 
 

@@ -16,10 +16,10 @@ from devcluster.build import debian
 from devcluster.build.buildah import Buildah
 from devcluster.errors import BuildFailed
 from devcluster.host.mounts import unmount_below
-from devcluster.host.progress import say, step
+from devcluster.host.progress import log_line, timed_step
 
-BASE = "python:3.11-slim-bookworm"
-_FULL_NAME = f"docker.io/library/{BASE}"
+BASE_IMAGE = "python:3.11-slim-bookworm"
+_FULL_NAME = f"docker.io/library/{BASE_IMAGE}"
 _SUITE = "bookworm"
 _KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
 _PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
@@ -30,17 +30,20 @@ _DPKG = "force-unsafe-io\n" + "".join(f"path-exclude=/usr/share/{each}/*\n" for 
 _PULL_SECONDS = 300
 
 
-def ensure_base(buildah: Buildah) -> None:
+def ensure_base_image(buildah: Buildah) -> None:
     """Puts the base image into the storage unless it is there; a substitution is printed."""
-    if buildah.has(_FULL_NAME):
+    if buildah.has_image(_FULL_NAME):
         return
     if os.environ.get("DEVCLUSTER_BASE") != "debian" and _pulled(buildah):
         return
-    say(f"          {BASE} is made of Debian's packages instead of pulled (Debian's Python 3.11, pip, no compiler)")
-    root = paths.cache() / "images" / "debian-root"
-    with step("Debian base system assembled"):
+    log_line(
+        f"          {BASE_IMAGE} is made of Debian's packages instead of pulled "
+        "(Debian's Python 3.11, pip, no compiler)"
+    )
+    root = paths.cache_folder() / "images" / "debian-root"
+    with timed_step("Debian base system assembled"):
         _debootstrap(root)
-    with step(f"image {BASE} built"):
+    with timed_step(f"image {BASE_IMAGE} built"):
         dockerfile = Path(__file__).parents[1] / "dockerfiles" / "Dockerfile.base"
         buildah.build(dockerfile, _FULL_NAME, context=root, target=None, arguments={})
     shutil.rmtree(root)
@@ -48,7 +51,7 @@ def ensure_base(buildah: Buildah) -> None:
 
 def _pulled(buildah: Buildah) -> bool:
     try:
-        with step(f"image {BASE} pulled"):
+        with timed_step(f"image {BASE_IMAGE} pulled"):
             buildah.pull(_FULL_NAME, seconds=_PULL_SECONDS)
     except BuildFailed:
         return False
@@ -61,14 +64,14 @@ def _debootstrap(root: Path) -> None:
     settings.parent.mkdir(parents=True)
     settings.write_text(_DPKG)
     command: list[str | Path] = [
-        debian.program("debootstrap"),
-        *("--variant=minbase", f"--include={_PACKAGES}", f"--keyring={debian.data(_KEYRING)}", _SUITE, root),
+        debian.program_path("debootstrap"),
+        *("--variant=minbase", f"--include={_PACKAGES}", f"--keyring={debian.data_path(_KEYRING)}", _SUITE, root),
         *([os.environ["DEBIAN_MIRROR"]] if "DEBIAN_MIRROR" in os.environ else []),  # absent: debootstrap's own
     ]
     environment = {
         **os.environ,
         "PATH": debian.search_path(),
-        "DEBOOTSTRAP_DIR": str(debian.data("usr/share/debootstrap")),
+        "DEBOOTSTRAP_DIR": str(debian.data_path("usr/share/debootstrap")),
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     unmount_below(root)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.build.debian import program, with_libraries
+from devcluster.build.debian import library_wrapper, program_path
 from devcluster.errors import BuildFailed
-from devcluster.host.mounts import storage_driver
+from devcluster.host.mounts import buildah_storage_driver
 
 _CERTIFICATES = ("/etc/ssl/certs", "/usr/local/share/ca-certificates")
 _PASSED_ON = (
@@ -69,14 +69,14 @@ class Buildah:
         """Pulls image `name` from its registry; raises BuildFailed when that cannot be done within `seconds`."""
         self.run("pull", "--quiet", f"--signature-policy={self._policy}", name, seconds=seconds)
 
-    def has(self, name: str) -> bool:
+    def has_image(self, name: str) -> bool:
         """Whether image `name` is in the storage."""
         return name in self.run("images", "--all", "--format", "{{.Name}}:{{.Tag}}").split()
 
     def run(self, *arguments: str, prefix: tuple[str, ...] = (), log: Path | None = None, seconds: float = 3600) -> str:
         """Runs buildah for at most `seconds`; returns what it prints, and keeps it in `log` when given."""
         store = ("--root", str(self.folder / "store"), "--runroot", str(self.folder / "run"))
-        driver = ("--storage-driver", storage_driver(self.folder))
+        driver = ("--storage-driver", buildah_storage_driver(self.folder))
         registries = ("--registries-conf", str(self._registries))
         self._prepare()
         done = subprocess.run(
@@ -84,8 +84,8 @@ class Buildah:
                 "timeout",
                 str(seconds),
                 *prefix,
-                *with_libraries(),
-                str(program("buildah")),
+                *library_wrapper(),
+                str(program_path("buildah")),
                 *store,
                 *driver,
                 *registries,

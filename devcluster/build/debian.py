@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.host.file_lock import exclusive
-from devcluster.host.progress import step
+from devcluster.errors import BuildFailed, Unsupported
+from devcluster.host.file_lock import exclusive_lock
+from devcluster.host.progress import timed_step
 
 PROGRAMS = {
     "runc": "runc",
@@ -35,12 +35,12 @@ PACKAGES = (*PROGRAMS.values(), "debian-archive-keyring")
 _PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 
 
-def unpack() -> Path:
+def install_packages() -> Path:
     """Downloads and unpacks the packages unless that was done; returns the folder with one entry per program."""
     folder = _folder()
     if not (folder / "bin").exists():
         _require_apt()
-        with exclusive(folder.with_name(f"{folder.name}.lock")):
+        with exclusive_lock(folder.with_name(f"{folder.name}.lock")):
             if not (folder / "bin").exists():  # asked anew: another process may have been here first
                 _unpack(folder)
     return folder / "bin"
@@ -50,7 +50,7 @@ def _unpack(folder: Path) -> None:
     partial = folder.with_name(folder.name + ".partial")
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
-    with step(f"Debian packages unpacked: {', '.join(PACKAGES)}"):
+    with timed_step(f"Debian packages unpacked: {', '.join(PACKAGES)}"):
         for archive in _download(partial):
             _run("dpkg-deb", "--extract", archive, partial / "root")
         shutil.rmtree(partial / "apt")
@@ -59,14 +59,14 @@ def _unpack(folder: Path) -> None:
     _make_programs(folder)
 
 
-def program(name: str) -> Path:
-    """A program of the unpacked packages, else the machine's; raises NotPossibleHere when there is neither."""
+def program_path(name: str) -> Path:
+    """A program of the unpacked packages, else the machine's; raises Unsupported when there is neither."""
     unpacked = _folder() / "bin" / name
     if unpacked.exists():
         return unpacked
     found = shutil.which(name, path=search_path())
     if not found:
-        raise NotPossibleHere(f"no `{name}` on this machine: run `python -m devcluster build --level node`")
+        raise Unsupported(f"no `{name}` on this machine: run `python -m devcluster build --level node`")
     return Path(found)
 
 
@@ -75,13 +75,13 @@ def search_path() -> str:
     return ":".join([str(_folder() / "bin"), os.environ.get("PATH", ""), "/usr/sbin:/sbin:/usr/bin:/bin"])
 
 
-def data(path: str) -> Path:
+def data_path(path: str) -> Path:
     """A file or folder that a package brings, like `usr/share/debootstrap`: unpacked, else the machine's."""
     unpacked = _folder() / "root" / path
     return unpacked if unpacked.exists() else Path("/") / path
 
 
-def with_libraries() -> list[str]:
+def library_wrapper() -> list[str]:
     """
     What to put before a program that starts itself again with a cleared environment, as buildah does.
 
@@ -89,21 +89,19 @@ def with_libraries() -> list[str]:
     program makes and forgets go with it.
     """
     shell = f'mount --bind {_folder() / "ld.so.cache"} /etc/ld.so.cache && exec "$@"'
-    return [str(program("unshare")), "--mount", "--propagation=private", "sh", "-c", shell, "sh"]
+    return [str(program_path("unshare")), "--mount", "--propagation=private", "sh", "-c", shell, "sh"]
 
 
 def _folder() -> Path:
     release = Path("/etc/os-release").read_text() if Path("/etc/os-release").exists() else ""
     key = hashlib.sha256("\n".join([release, *PACKAGES]).encode()).hexdigest()[:12]
-    return paths.cache() / f"debian-{key}"
+    return paths.cache_folder() / f"debian-{key}"
 
 
 def _require_apt() -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if not shutil.which(tool):
-            raise NotPossibleHere(
-                f"the node level takes {', '.join(PACKAGES)} from Debian, and there is no {tool} here"
-            )
+            raise Unsupported(f"the node level takes {', '.join(PACKAGES)} from Debian, and there is no {tool} here")
 
 
 def _download(folder: Path) -> Sequence[Path]:

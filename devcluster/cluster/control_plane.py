@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.cluster import kubeconfig
-from devcluster.cluster.pki import Authority
+from devcluster.cluster.pki import CertificateAuthority
 from devcluster.host.daemons import Daemons
-from devcluster.host.wait import wait_for
+from devcluster.host.wait import wait_until
 
 SERVICE_RANGE = "10.96.0.0/16"
 KUBERNETES_SERVICE_IP = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc"
-READY_SECONDS = 60.0
+READY_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,19 +41,19 @@ class ControlPlane:
     api_flags: tuple[str, ...] = field(default=())
 
     @property
-    def authority(self) -> Authority:
+    def authority(self) -> CertificateAuthority:
         """The cluster's certificate authority."""
-        return Authority(self.folder / "pki")
+        return CertificateAuthority(self.folder / "pki")
 
     @property
     def server(self) -> str:
         """The API server's URL for clients on the same network."""
         return f"https://127.0.0.1:{self.api_port}"
 
-    def login(self, name: str, *, user: str, groups: Sequence[str] = (), server: str | None = None) -> Path:
+    def create_kubeconfig(self, name: str, *, user: str, groups: Sequence[str] = (), server: str | None = None) -> Path:
         """Writes `name`.kubeconfig, which acts as `user` in `groups`, and returns its path."""
         client = self.authority.issue(name, user=user, groups=groups)
-        return kubeconfig.write(
+        return kubeconfig.write_kubeconfig(
             self.folder / f"{name}.kubeconfig",
             server=server or self.server,
             authority=self.authority.certificate,
@@ -61,31 +61,34 @@ class ControlPlane:
         )
 
     def start(self) -> None:
-        """Starts etcd and the API server; `wait` says when they are ready."""
+        """Starts etcd and the API server; `wait_ready` says when they are ready."""
         self.authority.create()
         self.daemons.start("etcd", self._etcd())
         self.daemons.start("apiserver", self._apiserver())
 
-    def wait(self, *, port: int) -> None:
+    def wait_ready(self, *, port: int) -> None:
         """Returns when the API server, reached at loopback `port`, is ready; raises StartFailed with its log."""
         client = self.authority.issue("probe", user="probe", groups=["system:masters"])
         trust = ssl.create_default_context(cafile=str(self.authority.certificate))
         trust.load_cert_chain(client.certificate, client.key)
-        wait_for(
+        wait_until(
             "the API server",
             partial(self._ready, trust, port),
-            seconds=READY_SECONDS,
-            explain=partial(self.daemons.last_words, "apiserver"),
+            seconds=READY_TIMEOUT_SECONDS,
+            explain=partial(self.daemons.log_tail, "apiserver"),
         )
 
     def start_controllers(self, *flags: str) -> None:
         """Starts the controller manager."""
-        tokens, login = self.authority.token_keys(), self.login("controllers", user="system:kube-controller-manager")
+        tokens, login = (
+            self.authority.service_account_keys(),
+            self.create_kubeconfig("controllers", user="system:kube-controller-manager"),
+        )
         ca = self.authority.certificate
         self.daemons.start(
             "controllers",
             [
-                binary("kube-controller-manager"),
+                binary_path("kube-controller-manager"),
                 f"--kubeconfig={login}",
                 "--leader-elect=false",
                 "--use-service-account-credentials",
@@ -100,11 +103,11 @@ class ControlPlane:
 
     def start_scheduler(self) -> None:
         """Starts the scheduler."""
-        login = self.login("scheduler", user="system:kube-scheduler")
+        login = self.create_kubeconfig("scheduler", user="system:kube-scheduler")
         self.daemons.start(
             "scheduler",
             [
-                binary("kube-scheduler"),
+                binary_path("kube-scheduler"),
                 f"--kubeconfig={login}",
                 "--leader-elect=false",
                 *self._no_ports_of_their_own("scheduler"),
@@ -113,7 +116,7 @@ class ControlPlane:
 
     def _ready(self, trust: ssl.SSLContext, port: int) -> bool:
         for name in ("etcd", "apiserver"):
-            self.daemons.require(name)
+            self.daemons.check_running(name)
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
         try:
             connection.request("GET", "/readyz")
@@ -130,7 +133,7 @@ class ControlPlane:
     def _etcd(self) -> list[str | Path]:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.etcd_port, self.etcd_peer_port))
         return [
-            binary("etcd"),
+            binary_path("etcd"),
             f"--data-dir={self.folder / 'etcd'}",
             "--unsafe-no-fsync",
             "--log-level=warn",
@@ -145,9 +148,9 @@ class ControlPlane:
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
         addresses = ("127.0.0.1", KUBERNETES_SERVICE_IP)
         served = self.authority.issue("apiserver", user="kube-apiserver", hosts=(*names, *addresses, *self.hosts))
-        tokens = self.authority.token_keys()
+        tokens = self.authority.service_account_keys()
         return [
-            binary("kube-apiserver"),
+            binary_path("kube-apiserver"),
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
             f"--secure-port={self.api_port}",
             f"--bind-address={self.bind}",

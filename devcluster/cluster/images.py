@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devcluster import paths
-from devcluster.build.base_image import BASE, ensure_base
+from devcluster.build.base_image import BASE_IMAGE, ensure_base_image
 from devcluster.build.buildah import Buildah
-from devcluster.build.debian import program, unpack
-from devcluster.cluster.network_namespace import REGISTRY, Network
+from devcluster.build.debian import install_packages, program_path
+from devcluster.cluster.network_namespace import REGISTRY_ADDRESS, NetworkNamespace
 from devcluster.cluster.node_daemons import PAUSE_IMAGE
-from devcluster.cluster.registry import Registry
-from devcluster.errors import BuildFailed, NotPossibleHere
-from devcluster.host.file_lock import exclusive
-from devcluster.host.progress import step
+from devcluster.cluster.registry import ImageRegistry
+from devcluster.errors import BuildFailed, Unsupported
+from devcluster.host.file_lock import exclusive_lock
+from devcluster.host.progress import timed_step
 
 BUSYBOX = "busybox"
 _OURS = Path(__file__).parents[1] / "dockerfiles"
@@ -33,7 +33,7 @@ _NEVER_COPIED = ("__pycache__", ".git", ".venv")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
+class BuildSpec:
     """What an image is made from. `context` is the folder the Dockerfile copies from."""
 
     dockerfile: Path
@@ -51,7 +51,7 @@ class Recipe:
         return digest.hexdigest()
 
     def _copied(self) -> Iterator[Path]:
-        for source in copied_sources(self.dockerfile.read_text()):
+        for source in list_copied_sources(self.dockerfile.read_text()):
             found = sorted(self.context.glob(source.strip("/")) if source.strip("./") else [self.context])
             if not found:
                 raise BuildFailed(f"{self.dockerfile} copies {source}, and there is no such thing in {self.context}")
@@ -59,7 +59,7 @@ class Recipe:
                 yield from _files(path)
 
 
-def copied_sources(dockerfile: str) -> list[str]:
+def list_copied_sources(dockerfile: str) -> list[str]:
     """What the COPY lines of a Dockerfile take from its context; what comes from other stages is left out."""
     joined = re.sub(r"\\\n", " ", dockerfile)
     lines = [shlex.split(line) for line in joined.splitlines() if re.match(r"\s*(COPY|ADD)\s", line, re.IGNORECASE)]
@@ -76,23 +76,23 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(child)
 
 
-def _names(tag: str, recipe: Recipe) -> tuple[str, str]:
+def _names(tag: str, recipe: BuildSpec) -> tuple[str, str]:
     """An image's whole name, and the key of its record."""
     name = tag if ":" in tag else f"{tag}:devcluster"
     return name, f"{name} {recipe.fingerprint()}"
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class ImageBuilder:
     """The images of the node in `network`, which pulls them from `registry`."""
 
-    network: Network
-    registry: Registry
+    network: NetworkNamespace
+    registry: ImageRegistry
 
     @property
     def buildah(self) -> Buildah:
         """The builder, whose storage is shared by all clusters of the cache folder."""
-        return Buildah(paths.cache() / "images")
+        return Buildah(paths.cache_folder() / "images")
 
     def build(
         self,
@@ -109,14 +109,14 @@ class Images:
 
         Raises BuildFailed with the end of the build's output.
         """
-        recipe = Recipe(
+        recipe = BuildSpec(
             dockerfile=dockerfile, context=context or dockerfile.parent, target=target, arguments=build_args or {}
         )
         name, key = _names(tag, recipe)
         known = self._record().get(key)
-        if known and self.registry.holds(known):
+        if known and self.registry.has_image(known):
             return known
-        with exclusive(paths.cache() / "images.lock"):
+        with exclusive_lock(paths.cache_folder() / "images.lock"):
             self._build(recipe, name)
             reference = self._push(name, key)
             self.buildah.prune()
@@ -124,26 +124,28 @@ class Images:
 
     def build_layers(self, dockerfile: Path, tag: str, *, target: str | None = None) -> None:
         """Makes the layers of an image ahead, for which no node is needed: `build` will find them, and only push."""
-        recipe = Recipe(dockerfile=dockerfile, context=dockerfile.parent, target=target)
+        recipe = BuildSpec(dockerfile=dockerfile, context=dockerfile.parent, target=target)
         name, key = _names(tag, recipe)
-        unpack()
+        install_packages()
         if key not in self._record():
-            with exclusive(paths.cache() / "images.lock"):
+            with exclusive_lock(paths.cache_folder() / "images.lock"):
                 self._build(recipe, name)
 
-    def ensure_basics(self) -> dict[str, str]:
+    def ensure_base_images(self) -> dict[str, str]:
         """The images every node needs, `pause` and `busybox`, made of the one static busybox; references by name."""
-        context = paths.cache() / "images" / "basics"
+        context = paths.cache_folder() / "images" / "basics"
         context.mkdir(parents=True, exist_ok=True)
         if not (context / "busybox").exists():
-            shutil.copy(program("busybox"), context / "busybox")
-        pause = self.build(_OURS / "Dockerfile.pause", PAUSE_IMAGE.removeprefix(f"{REGISTRY}/"), context=context)
+            shutil.copy(program_path("busybox"), context / "busybox")
+        pause = self.build(
+            _OURS / "Dockerfile.pause", PAUSE_IMAGE.removeprefix(f"{REGISTRY_ADDRESS}/"), context=context
+        )
         return {"pause": pause, BUSYBOX: self.build(_OURS / "Dockerfile.busybox", BUSYBOX, context=context)}
 
-    def _build(self, recipe: Recipe, name: str) -> None:
-        if BASE in recipe.dockerfile.read_text() and "BASE" not in recipe.arguments:
-            ensure_base(self.buildah)
-        with step(f"image {name} built"):
+    def _build(self, recipe: BuildSpec, name: str) -> None:
+        if BASE_IMAGE in recipe.dockerfile.read_text() and "BASE" not in recipe.arguments:
+            ensure_base_image(self.buildah)
+        with timed_step(f"image {name} built"):
             self.buildah.build(
                 recipe.dockerfile,
                 name,
@@ -154,10 +156,10 @@ class Images:
 
     def _push(self, name: str, key: str) -> str:
         if not self.network.exists:
-            raise NotPossibleHere(f"{name} cannot be pushed, the node is down: run `python -m devcluster up`")
-        with step(f"image {name} pushed"):
-            digest = self.buildah.push(name, f"{REGISTRY}/{name}", prefix=self.network.prefix)
-        reference = f"{REGISTRY}/{name.partition(':')[0]}@{digest}"
+            raise Unsupported(f"{name} cannot be pushed, the node is down: run `python -m devcluster up`")
+        with timed_step(f"image {name} pushed"):
+            digest = self.buildah.push(name, f"{REGISTRY_ADDRESS}/{name}", prefix=self.network.prefix)
+        reference = f"{REGISTRY_ADDRESS}/{name.partition(':')[0]}@{digest}"
         self._record_file().write_text(json.dumps({**self._record(), key: reference}, indent=1))
         return reference
 
@@ -166,4 +168,4 @@ class Images:
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def _record_file(self) -> Path:
-        return paths.cache() / "images" / "built.json"
+        return paths.cache_folder() / "images" / "built.json"

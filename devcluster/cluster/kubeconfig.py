@@ -10,7 +10,7 @@ import yaml
 from devcluster.cluster.pki import KeyPair
 
 
-def write(path: Path, *, server: str, authority: Path, client: KeyPair) -> Path:
+def write_kubeconfig(path: Path, *, server: str, authority: Path, client: KeyPair) -> Path:
     """Writes a kubeconfig for `server` (a URL) that trusts `authority` and logs in with `client`; returns `path`."""
     cluster = {"server": server, "certificate-authority-data": _encoded(authority)}
     user = {"client-certificate-data": _encoded(client.certificate), "client-key-data": _encoded(client.key)}

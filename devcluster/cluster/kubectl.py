@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.errors import DevclusterError
-from devcluster.host.wait import wait_for
+from devcluster.host.wait import wait_until
 
 
-class KubectlFailed(DevclusterError):
+class KubectlError(DevclusterError):
     """kubectl ended with an error; `stderr` is what it said."""
 
     def __init__(self, arguments: tuple[str, ...], stderr: str) -> None:
@@ -32,11 +32,11 @@ class Kubectl:
     kubeconfig: Path
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
-        """Runs kubectl and returns what it prints; raises KubectlFailed with what it complains about."""
-        command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        """Runs kubectl and returns what it prints; raises KubectlError with what it complains about."""
+        command = [str(binary_path("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise KubectlFailed(arguments, done.stderr)
+            raise KubectlError(arguments, done.stderr)
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
@@ -48,14 +48,14 @@ class Kubectl:
         where = [f"--namespace={namespace}"] if namespace else []
         return self("apply", *where, "-f", "-", stdin="\n---\n".join(json.dumps(each) for each in documents))
 
-    def until_established(self, definition: str) -> None:
+    def wait_established(self, definition: str) -> None:
         """Waits until a CustomResourceDefinition is served. At first it has no conditions, on which a jsonpath errs."""
 
         def is_established() -> bool:
             conditions = self.json("get", "crd", definition).get("status", {}).get("conditions") or ()
             return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)
 
-        wait_for(f"crd/{definition}", is_established, seconds=30)
+        wait_until(f"crd/{definition}", is_established, seconds=30)
 
     def watch(self, kind: str, *options: str, name: str | None = None, timeout: float) -> Iterator[dict[str, Any]]:
         """
@@ -65,7 +65,7 @@ class Kubectl:
         watches from version 0 and drops the first event, and with it what changed between the two calls.
         """
         one = [f"--field-selector=metadata.name={name}"] if name else []
-        binary_and_login = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}"]
+        binary_and_login = [str(binary_path("kubectl")), f"--kubeconfig={self.kubeconfig}"]
         command = [*binary_and_login, "get", kind, *one, *options, "--watch", "-o", "json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             limit = threading.Timer(timeout, process.kill)

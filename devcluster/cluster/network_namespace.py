@@ -12,19 +12,19 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.build.debian import program
+from devcluster.build.debian import program_path
 from devcluster.errors import StartFailed
 
 NODE_IP = "10.99.0.1"
 POD_RANGE = "10.244.0.0/24"
 CLUSTER_RANGE = "10.244.0.0/16"
 API_PORT, ETCD_PORT, ETCD_PEER_PORT = 6443, 2379, 2380
-REGISTRY = "127.0.0.1:5000"
+REGISTRY_ADDRESS = "127.0.0.1:5000"
 S3_PORT, S3_ADMIN_PORT = 7070, 7071
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkNamespace:
     """The network namespace behind one file."""
 
     file: Path
@@ -32,7 +32,7 @@ class Network:
     @property
     def prefix(self) -> tuple[str, ...]:
         """What to put before a command so that it runs inside."""
-        return (str(program("nsenter")), f"--net={self.file}", "--")
+        return (str(program_path("nsenter")), f"--net={self.file}", "--")
 
     @property
     def exists(self) -> bool:
@@ -45,8 +45,8 @@ class Network:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.touch()
-        _run(program("unshare"), f"--net={self.file}", "true")
-        ip = program("ip")
+        _run(program_path("unshare"), f"--net={self.file}", "true")
+        ip = program_path("ip")
         self.run(ip, "link", "set", "lo", "up")
         self.run(ip, "address", "replace", f"{NODE_IP}/32", "dev", "lo")
         self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from devcluster import paths
 from devcluster.build import debian
-from devcluster.build.go_build import binary, missing
+from devcluster.build.go_build import binary_path, missing_commands
 from devcluster.cluster import teardown
 from devcluster.cluster.control_plane import ControlPlane
-from devcluster.cluster.images import Images
+from devcluster.cluster.images import ImageBuilder
 from devcluster.cluster.kubectl import Kubectl
 from devcluster.cluster.network_namespace import (
     API_PORT,
@@ -29,28 +29,27 @@ from devcluster.cluster.network_namespace import (
     ETCD_PORT,
     NODE_IP,
     S3_PORT,
-    Network,
+    NetworkNamespace,
 )
-from devcluster.cluster.node_daemons import NODE_NAME, Runtime
-from devcluster.cluster.registry import ENVIRONMENT as REGISTRY_ENVIRONMENT
-from devcluster.cluster.registry import Registry
-from devcluster.cluster.s3 import S3
-from devcluster.errors import NotPossibleHere
+from devcluster.cluster.node_daemons import NODE_NAME, NodeDaemons
+from devcluster.cluster.registry import REGISTRY_ENVIRONMENT, ImageRegistry
+from devcluster.cluster.s3 import S3Server
+from devcluster.errors import Unsupported
 from devcluster.host.daemons import Daemons
-from devcluster.host.file_lock import exclusive
+from devcluster.host.file_lock import exclusive_lock
 from devcluster.host.machine_lock import MACHINE_LOCK, MachineLock
-from devcluster.host.port_forward import command as forward_command
+from devcluster.host.port_forward import forward_command
 from devcluster.host.ports import free_ports
-from devcluster.host.progress import step
-from devcluster.host.wait import wait_for
-from devcluster.versions import Group
+from devcluster.host.progress import timed_step
+from devcluster.host.wait import wait_until
+from devcluster.versions import ComponentGroup
 
-ONE_FAKE_GPU = {"example.com/gpu": 1}
-LONGEST_SOCKET_PATH = 107
-STARTING = MACHINE_LOCK.with_suffix(".starting")
+DEFAULT_EXTENDED_RESOURCES = {"example.com/gpu": 1}
+MAX_SOCKET_PATH = 107
+START_LOCK = MACHINE_LOCK.with_suffix(".starting")
 
 
-def reason_not_here() -> str | None:
+def unsupported_reason() -> str | None:
     """Why this machine cannot run the node level; None when it can. Says nothing of what is not built yet."""
     if platform.system() != "Linux":
         return f"the node level needs Linux, this is {platform.system()}"
@@ -60,10 +59,10 @@ def reason_not_here() -> str | None:
 
 
 def require_node_level() -> None:
-    """Raises NotPossibleHere, with the reason, where this machine cannot run the node level."""
-    reason = reason_not_here()
+    """Raises Unsupported, with the reason, where this machine cannot run the node level."""
+    reason = unsupported_reason()
     if reason:
-        raise NotPossibleHere(reason)
+        raise Unsupported(reason)
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,9 @@ class Node:
         return Kubectl(self.kubeconfig)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> NetworkNamespace:
         """The cluster's network namespace."""
-        return Network(self.folder / "netns")
+        return NetworkNamespace(self.folder / "netns")
 
     @property
     def daemons(self) -> Daemons:
@@ -93,72 +92,74 @@ class Node:
         return Daemons(self.folder, self.network.prefix)
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> ImageRegistry:
         """The registry the node pulls from."""
-        return Registry(self.folder / "registry.yaml")
+        return ImageRegistry(self.folder / "registry.yaml")
 
     @property
-    def images(self) -> Images:
+    def images(self) -> ImageBuilder:
         """Building images for this node."""
-        return Images(self.network, self.registry)
+        return ImageBuilder(self.network, self.registry)
 
     @property
-    def s3(self) -> S3:
+    def s3(self) -> S3Server:
         """The S3 server."""
-        return S3(self.folder / "s3", self.network, self._ports["s3"])
+        return S3Server(self.folder / "s3", self.network, self._ports["s3"])
 
     @property
-    def runtime(self) -> Runtime:
+    def runtime(self) -> NodeDaemons:
         """The daemons that make it a node."""
-        return Runtime(self.folder, self._plane)
+        return NodeDaemons(self.folder, self._plane)
 
     @property
     def running(self) -> bool:
         """Whether the cluster's two ends, API server and kubelet, live."""
         return all(self.daemons.running(name) for name in ("apiserver", "kubelet"))
 
-    def up(self, *, extended: Mapping[str, int] = ONE_FAKE_GPU) -> None:
+    def start(self, *, extended: Mapping[str, int] = DEFAULT_EXTENDED_RESOURCES) -> None:
         """
         Starts the cluster, again on its old data if there is any, and waits until pods can run. Running: no effect.
 
         `extended` are made-up devices of the node, name to count. Raises Busy when the machine has another node.
         """
         self._check()
-        with exclusive(STARTING):  # a claim counts from the first living daemon on: until then this does
+        with exclusive_lock(START_LOCK):  # a claim counts from the first living daemon on: until then this does
             MachineLock().claim(self.folder)
             if not self.running:
                 self._start(extended)
 
     def _start(self, extended: Mapping[str, int]) -> None:
-        self.down()
+        self.stop()
         MachineLock().claim(self.folder)
-        with step("network namespace, etcd, API server, registry, S3 and containerd started"):
+        with timed_step("network namespace, etcd, API server, registry, S3 and containerd started"):
             self._start_foundations()
-        self.images.ensure_basics()
-        with step("API server ready"):
-            self._plane.wait(port=self._ports["api"])
-        with step("controllers, scheduler, kubelet, service network and DNS started"):
+        self.images.ensure_base_images()
+        with timed_step("API server ready"):
+            self._plane.wait_ready(port=self._ports["api"])
+        with timed_step("controllers, scheduler, kubelet, service network and DNS started"):
             self._start_node()
-        with step("node ready"):
+        with timed_step("node ready"):
             self._wait_until_ready()
-            self.set_extended(extended)
-            wait_for("the S3 server", self.s3.ready, seconds=20, explain=partial(self.daemons.last_words, "s3"))
+            self.set_extended_resources(extended)
+            wait_until("the S3 server", self.s3.is_ready, seconds=20, explain=partial(self.daemons.log_tail, "s3"))
 
-    def down(self) -> None:
+    def stop(self) -> None:
         """Stops the cluster and keeps its data: no process, namespace, mount or cgroup is left."""
-        teardown.take_down(self.folder, kubectl=self.kubectl, ctr=self.runtime.ctr)
+        teardown.stop_node(self.folder, kubectl=self.kubectl, ctr=self.runtime.ctr)
         MachineLock().release(self.folder)
 
     def purge(self) -> None:
         """Stops the cluster and removes its data; the images of the registry stay in the cache folder."""
-        self.down()
-        teardown.remove(self.folder)
+        self.stop()
+        teardown.remove_state(self.folder)
 
-    def login(self, user: str, *groups: str) -> Path:
+    def create_kubeconfig(self, user: str, *groups: str) -> Path:
         """A kubeconfig that acts as `user`; `system:serviceaccount:NAMESPACE:NAME` has that account's rights."""
-        return self._plane.login(user.replace(":", "-"), user=user, groups=groups, server=self._server_on_host)
+        return self._plane.create_kubeconfig(
+            user.replace(":", "-"), user=user, groups=groups, server=self._server_on_host
+        )
 
-    def set_extended(self, resources: Mapping[str, int]) -> None:
+    def set_extended_resources(self, resources: Mapping[str, int]) -> None:
         """Makes the node offer made-up devices, and waits until the scheduler may give them out."""
         patch = [
             {"op": "add", "path": f"/status/capacity/{name.replace('/', '~1')}", "value": str(count)}
@@ -166,7 +167,7 @@ class Node:
         ]
         if patch:
             self.kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=json", "-p", json.dumps(patch))
-            wait_for("the made-up devices", partial(self._offers, resources), seconds=30)
+            wait_until("the made-up devices", partial(self._offers, resources), seconds=30)
 
     @cached_property
     def _ports(self) -> dict[str, int]:
@@ -204,15 +205,15 @@ class Node:
 
     def _check(self) -> None:
         require_node_level()
-        if missing(tuple(Group)):
-            raise NotPossibleHere("not everything is built: run `python -m devcluster build --level node`")
+        if missing_commands(tuple(ComponentGroup)):
+            raise Unsupported("not everything is built: run `python -m devcluster build --level node`")
         socket = self.folder / "kubelet" / "pod-resources" / "kubelet.sock"
-        if len(str(socket)) > LONGEST_SOCKET_PATH:
-            raise NotPossibleHere(f"{socket} is too long for a socket: set VIDEOJOB_CACHE to a shorter folder")
-        debian.unpack()
+        if len(str(socket)) > MAX_SOCKET_PATH:
+            raise Unsupported(f"{socket} is too long for a socket: set VIDEOJOB_CACHE to a shorter folder")
+        debian.install_packages()
 
     def _start_foundations(self) -> None:
-        teardown.note_strays(self.folder)
+        teardown.record_external_folders(self.folder)
         self.network.create()
         plane = self._plane
         plane.authority.create()
@@ -220,7 +221,7 @@ class Node:
         doors = {self._ports["api"]: f"127.0.0.1:{API_PORT}", self._ports["s3"]: f"{NODE_IP}:{S3_PORT}"}
         Daemons(self.folder).start("door", forward_command(self.network.file, doors))
         plane.start()
-        plane.login("admin", user="admin", groups=["system:masters"], server=self._server_on_host)
+        plane.create_kubeconfig("admin", user="admin", groups=["system:masters"], server=self._server_on_host)
         self.registry.collect_garbage()
         self.daemons.start("registry", self.registry.command(), environment=REGISTRY_ENVIRONMENT)
         self.daemons.start("s3", self.s3.command(), environment=self.s3.environment)
@@ -235,14 +236,14 @@ class Node:
     @property
     def _environment(self) -> dict[str, str]:
         # containerd looks for its shim on the PATH, kubelet and proxy for mount, nft and conntrack.
-        return {"PATH": f"{binary('containerd').parent}:{debian.search_path()}"}
+        return {"PATH": f"{binary_path('containerd').parent}:{debian.search_path()}"}
 
     def _wait_until_ready(self) -> None:
-        wait_for("a ready node", self._is_ready, seconds=90, explain=partial(self.daemons.last_words, "kubelet"))
+        wait_until("a ready node", self._is_ready, seconds=90, explain=partial(self.daemons.log_tail, "kubelet"))
 
     def _is_ready(self) -> bool:
         for name in self.daemons.names():
-            self.daemons.require(name)
+            self.daemons.check_running(name)
         path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
         return self.kubectl("get", "nodes", "-o", f"jsonpath={path}") == "True"
 
@@ -251,6 +252,6 @@ class Node:
         return all(offered.get(name) == str(count) for name, count in resources.items())
 
 
-def the_node() -> Node:
+def default_node() -> Node:
     """The node-level cluster of the cache folder, running or not."""
-    return Node(paths.clusters() / "node")
+    return Node(paths.clusters_folder() / "node")

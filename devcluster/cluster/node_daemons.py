@@ -13,25 +13,25 @@ from typing import Any
 
 import yaml
 
-from devcluster.build.debian import program
-from devcluster.build.go_build import binary
+from devcluster.build.debian import program_path
+from devcluster.build.go_build import binary_path
 from devcluster.cluster.control_plane import ControlPlane
-from devcluster.cluster.network_namespace import CLUSTER_RANGE, NODE_IP, POD_RANGE, REGISTRY
-from devcluster.host.mounts import snapshotter
+from devcluster.cluster.network_namespace import CLUSTER_RANGE, NODE_IP, POD_RANGE, REGISTRY_ADDRESS
+from devcluster.host.mounts import containerd_snapshotter
 
 NODE_NAME = "devcluster"
-PAUSE_IMAGE = f"{REGISTRY}/pause:devcluster"
+PAUSE_IMAGE = f"{REGISTRY_ADDRESS}/pause:devcluster"
 BRIDGE = "cni0"
 
 Command = list[str | Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class NodeDaemons:
     """The daemons of one node, whose state is in `folder`."""
 
     folder: Path
-    plane: ControlPlane
+    control_plane: ControlPlane
 
     @property
     def socket(self) -> Path:
@@ -48,24 +48,26 @@ class Runtime:
                 folder=self.folder,
                 root=root,
                 socket=self.socket,
-                snapshotter=snapshotter(self.folder),
+                snapshotter=containerd_snapshotter(self.folder),
                 pause=PAUSE_IMAGE,
-                plugins=binary("bridge").parent,
-                runc=program("runc"),
+                plugins=binary_path("bridge").parent,
+                runc=program_path("runc"),
             )
         )
-        return [binary("containerd"), f"--config={config}"]
+        return [binary_path("containerd"), f"--config={config}"]
 
     def kubelet(self) -> Command:
         """The node agent; its identity and its serving certificate carry the node's name."""
-        serving = self.plane.authority.issue("node", user=NODE_NAME, hosts=[NODE_NAME, NODE_IP, "127.0.0.1"])
-        login = self.plane.login("kubelet", user=f"system:node:{NODE_NAME}", groups=["system:nodes"])
+        serving = self.control_plane.authority.issue("node", user=NODE_NAME, hosts=[NODE_NAME, NODE_IP, "127.0.0.1"])
+        login = self.control_plane.create_kubeconfig(
+            "kubelet", user=f"system:node:{NODE_NAME}", groups=["system:nodes"]
+        )
         (self.folder / "resolv.conf").touch()
         config = KUBELET | {
             "authentication": {
                 "anonymous": {"enabled": False},
                 "webhook": {"enabled": True},
-                "x509": {"clientCAFile": str(self.plane.authority.certificate)},
+                "x509": {"clientCAFile": str(self.control_plane.authority.certificate)},
             },
             "tlsCertFile": str(serving.certificate),
             "tlsPrivateKeyFile": str(serving.key),
@@ -76,7 +78,7 @@ class Runtime:
         }
         _write_json(self.folder / "kubelet.yaml", config)
         return [
-            binary("kubelet"),
+            binary_path("kubelet"),
             f"--config={self.folder / 'kubelet.yaml'}",
             f"--kubeconfig={login}",
             f"--hostname-override={NODE_NAME}",
@@ -87,7 +89,7 @@ class Runtime:
 
     def proxy(self) -> Command:
         """The service network, as nftables rules of the namespace."""
-        login = self.plane.login("proxy", user="system:kube-proxy")
+        login = self.control_plane.create_kubeconfig("proxy", user="system:kube-proxy")
         config = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
@@ -101,17 +103,17 @@ class Runtime:
             "conntrack": {"maxPerCore": 0, "min": 0},
         }
         _write_json(self.folder / "proxy.yaml", config)
-        return [binary("kube-proxy"), f"--config={self.folder / 'proxy.yaml'}"]
+        return [binary_path("kube-proxy"), f"--config={self.folder / 'proxy.yaml'}"]
 
     def dns(self) -> Command:
         """Names of services, answered at the node's address; there is no other resolver to ask."""
-        login = self.plane.login("dns", user="dns", groups=["system:masters"])
+        login = self.control_plane.create_kubeconfig("dns", user="dns", groups=["system:masters"])
         (self.folder / "Corefile").write_text(COREFILE.format(address=NODE_IP, login=login))
-        return [binary("coredns"), f"-conf={self.folder / 'Corefile'}"]
+        return [binary_path("coredns"), f"-conf={self.folder / 'Corefile'}"]
 
     def ctr(self) -> Command:
         """containerd's own client, bound to the containers of Kubernetes."""
-        return [binary("ctr"), f"--address={self.socket}", "--namespace=k8s.io"]
+        return [binary_path("ctr"), f"--address={self.socket}", "--namespace=k8s.io"]
 
 
 KUBELET: dict[str, Any] = {

@@ -30,7 +30,7 @@ class KeyPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class CertificateAuthority:
     """The cluster's certificate authority, kept in `folder` as `ca.crt` and `ca.key`."""
 
     folder: Path
@@ -84,7 +84,7 @@ class Authority:
         pair.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         return pair
 
-    def token_keys(self) -> KeyPair:
+    def service_account_keys(self) -> KeyPair:
         """The key pair that signs service-account tokens; made once, since tokens outlive a restart."""
         pair = KeyPair(self.folder / "tokens.pub", self.folder / "tokens.key")
         if not pair.key.exists():

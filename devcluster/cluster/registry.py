@@ -10,15 +10,15 @@ from pathlib import Path
 import yaml
 
 from devcluster import paths
-from devcluster.build.go_build import binary
-from devcluster.cluster.network_namespace import REGISTRY
+from devcluster.build.go_build import binary_path
+from devcluster.cluster.network_namespace import REGISTRY_ADDRESS
 
-ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
+REGISTRY_ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
 """It would look for a collector of traces otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class ImageRegistry:
     """A registry whose images lie in the cache folder: they outlive the cluster that pulls them."""
 
     config: Path
@@ -26,24 +26,24 @@ class Registry:
     @property
     def storage(self) -> Path:
         """Where the images lie."""
-        return paths.cache() / "registry"
+        return paths.cache_folder() / "registry"
 
     def command(self) -> list[str | Path]:
         """The daemon's command."""
         self._configure()
-        return [binary("registry"), "serve", self.config]
+        return [binary_path("registry"), "serve", self.config]
 
     def collect_garbage(self) -> None:
         """Removes images that no name stands for any more; must not run while the registry does."""
         if self.storage.exists():
             self._configure()
             options = ("--delete-untagged", "--quiet")
-            command: list[str | Path] = [binary("registry"), "garbage-collect", *options, self.config]
-            subprocess.run(command, env={**os.environ, **ENVIRONMENT}, capture_output=True, check=False)
+            command: list[str | Path] = [binary_path("registry"), "garbage-collect", *options, self.config]
+            subprocess.run(command, env={**os.environ, **REGISTRY_ENVIRONMENT}, capture_output=True, check=False)
 
-    def holds(self, reference: str) -> bool:
+    def has_image(self, reference: str) -> bool:
         """Whether `reference` (`registry/name@sha256:…`) is in store."""
-        name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@sha256:")
+        name, _, digest = reference.removeprefix(f"{REGISTRY_ADDRESS}/").partition("@sha256:")
         revisions = self.storage / "docker/registry/v2/repositories" / name / "_manifests/revisions/sha256"
         return bool(digest) and (revisions / digest / "link").exists()
 
@@ -52,6 +52,6 @@ class Registry:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(self.storage)}, "delete": {"enabled": True}},
-            "http": {"addr": REGISTRY},
+            "http": {"addr": REGISTRY_ADDRESS},
         }
         self.config.write_text(yaml.safe_dump(document))

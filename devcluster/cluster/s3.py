@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from devcluster.build.go_build import binary
-from devcluster.cluster.network_namespace import NODE_IP, S3_ADMIN_PORT, S3_PORT, Network
+from devcluster.build.go_build import binary_path
+from devcluster.cluster.network_namespace import NODE_IP, S3_ADMIN_PORT, S3_PORT, NetworkNamespace
 from devcluster.errors import StartFailed
 
 REGION = "us-east-1"
@@ -23,7 +23,7 @@ _ROOT = {"ROOT_ACCESS_KEY": "devcluster", "ROOT_SECRET_KEY": "devcluster-root-se
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class S3Credentials:
     """What one user needs to reach its bucket."""
 
     access_key: str
@@ -32,11 +32,11 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class S3:
+class S3Server:
     """The server whose state is in `folder`; `port` is its door on the machine's loopback."""
 
     folder: Path
-    network: Network
+    network: NetworkNamespace
     port: int
 
     @property
@@ -59,7 +59,7 @@ class S3:
         for part in ("data", "users"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         return [
-            binary("versitygw"),
+            binary_path("versitygw"),
             f"--port={NODE_IP}:{S3_PORT}",
             f"--admin-port=127.0.0.1:{S3_ADMIN_PORT}",
             f"--iam-dir={self.folder / 'users'}",
@@ -70,7 +70,7 @@ class S3:
             self.folder / "data",
         ]
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether the server answers."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -79,17 +79,17 @@ class S3:
         except (urllib.error.URLError, OSError):
             return False
 
-    def user(self, name: str, *, secret: str, bucket: str) -> Credentials:
+    def create_user(self, name: str, *, secret: str, bucket: str) -> S3Credentials:
         """A user with a bucket of its own that no other user may enter; there already: left as they are."""
         self._admin("create-user", f"--access={name}", f"--secret={secret}", "--role=user")
         self._admin("create-bucket", f"--owner={name}", f"--bucket={bucket}")
-        return Credentials(name, secret, bucket)
+        return S3Credentials(name, secret, bucket)
 
     def _admin(self, *arguments: str) -> None:
         root = [f"--access={_ROOT['ROOT_ACCESS_KEY']}", f"--secret={_ROOT['ROOT_SECRET_KEY']}", f"--region={REGION}"]
         where = f"--endpoint-url=http://127.0.0.1:{S3_ADMIN_PORT}"
         try:
-            self.network.run(binary("versitygw"), "admin", "--allow-insecure", *root, where, *arguments)
+            self.network.run(binary_path("versitygw"), "admin", "--allow-insecure", *root, where, *arguments)
         except StartFailed as error:
             if not any(code in str(error) for code in _THERE_ALREADY):
                 raise

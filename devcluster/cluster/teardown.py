@@ -16,15 +16,15 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.kubectl import Kubectl, KubectlError
 from devcluster.cluster.node_daemons import NODE_NAME
 from devcluster.errors import DevclusterError, StartFailed
 from devcluster.host.daemons import Daemons
 from devcluster.host.machine_lock import MachineLock
 from devcluster.host.mounts import mounts_below, unmount_below
-from devcluster.host.wait import wait_for
+from devcluster.host.wait import wait_until
 
-STRAYS = (
+EXTERNAL_FOLDERS = (
     *("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"),
     *("/var/lib/cni", "/etc/cni", "/opt/cni", "/run/nri"),
 )
@@ -32,14 +32,14 @@ STRAYS = (
 
 Ctr = Callable[[], Sequence[str | Path]]
 
-CGROUPS = Path("/sys/fs/cgroup")
-POD_SECONDS = 25.0
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+POD_TIMEOUT_SECONDS = 25.0
 _ON_THE_NODE = ("--all-namespaces", f"--field-selector=spec.nodeName={NODE_NAME}")
 _AFTER_PODS = ("kubelet", "proxy", "dns")
 _LAST = ("containerd", "s3", "registry", "apiserver", "etcd", "door")
 
 
-def take_down(folder: Path, *, kubectl: Kubectl, ctr: Ctr) -> None:
+def stop_node(folder: Path, *, kubectl: Kubectl, ctr: Ctr) -> None:
     """
     Stops everything of the node in `folder`; what is not there is passed over, so a half-started cluster goes as well.
 
@@ -59,16 +59,16 @@ def take_down(folder: Path, *, kubectl: Kubectl, ctr: Ctr) -> None:
     unmount_below(folder)
     for passing in ("addresses", "containerd/state"):
         shutil.rmtree(folder / passing, ignore_errors=True)
-    if MachineLock().free_for(folder):
-        remove_pod_cgroups(CGROUPS)
-        remove_strays(folder)
+    if MachineLock().is_free_for(folder):
+        remove_pod_cgroups(CGROUP_ROOT)
+        remove_external_folders(folder)
 
 
 def delete_pods(kubectl: Kubectl, ctr: Ctr) -> None:
     """Has the kubelet end the node's pods, and waits for that; slow ones are left to `kill_containers`."""
-    with suppress(KubectlFailed, StartFailed):
+    with suppress(KubectlError, StartFailed):
         kubectl("delete", "pods", *_ON_THE_NODE, "--grace-period=1", "--wait=false")
-        wait_for("the end of all pods", partial(_no_pods, kubectl, ctr), seconds=POD_SECONDS)
+        wait_until("the end of all pods", partial(_no_pods, kubectl, ctr), seconds=POD_TIMEOUT_SECONDS)
 
 
 def kill_containers(ctr: Ctr) -> None:
@@ -88,7 +88,7 @@ def remove_pod_cgroups(root: Path) -> None:
         _remove_cgroup(top)
 
 
-def note_strays(folder: Path, *, among: Sequence[str] = STRAYS) -> None:
+def record_external_folders(folder: Path, *, among: Sequence[str] = EXTERNAL_FOLDERS) -> None:
     """Writes down which of the folders that kubelet and containerd use outside the state folder are not there yet."""
     file = folder / "strays.json"
     if not file.exists():
@@ -96,7 +96,7 @@ def note_strays(folder: Path, *, among: Sequence[str] = STRAYS) -> None:
         file.write_text(json.dumps([path for path in among if not Path(path).exists()]))
 
 
-def remove_strays(folder: Path) -> None:
+def remove_external_folders(folder: Path) -> None:
     """Removes those folders that were not there before this cluster."""
     file = folder / "strays.json"
     if file.exists():
@@ -105,7 +105,7 @@ def remove_strays(folder: Path) -> None:
         file.unlink()
 
 
-def remove(folder: Path) -> None:
+def remove_state(folder: Path) -> None:
     """Removes a cluster's state folder; raises DevclusterError rather than follow a mount that is still there."""
     left = mounts_below(folder)
     if left:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from devcluster.errors import StartFailed
 
-LOG_LINES_SHOWN = 15
+LOG_TAIL_LINES = 15
 
 
-def start_time(pid: int) -> str | None:
+def process_start_time(pid: int) -> str | None:
     """The kernel's start time of a process (clock ticks since boot); None when it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -70,7 +70,7 @@ class Daemons:
             ],
             setsid=True,
         )
-        self._pid_file(name).write_text(f"{pid} {start_time(pid)}\n")
+        self._pid_file(name).write_text(f"{pid} {process_start_time(pid)}\n")
         return pid
 
     def running(self, name: str) -> bool:
@@ -84,14 +84,14 @@ class Daemons:
         except (OSError, ValueError):
             return None
         _reap(int(pid))
-        return int(pid) if begun != "None" and start_time(int(pid)) == begun else None
+        return int(pid) if begun != "None" and process_start_time(int(pid)) == begun else None
 
-    def stop(self, name: str, *, patience: float = 20.0) -> None:
-        """Asks daemon `name` to end and waits; after `patience` seconds it is killed. No daemon: no effect."""
+    def stop(self, name: str, *, timeout: float = 20.0) -> None:
+        """Asks daemon `name` to end and waits; after `timeout` seconds it is killed. No daemon: no effect."""
         pid = self.pid(name)
         if pid is not None:
             _signal(pid, signal.SIGTERM)
-            if not self._gone(name, within=patience):
+            if not self._gone(name, within=timeout):
                 _signal(pid, signal.SIGKILL)
                 self._gone(name, within=5.0)
         self._pid_file(name).unlink(missing_ok=True)
@@ -99,7 +99,7 @@ class Daemons:
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
         """Stops daemon `name` by SIGSTOP for the length of a `with` block: it keeps its connections and is silent."""
-        pid = self.require(name)
+        pid = self.check_running(name)
         _signal(pid, signal.SIGSTOP)
         try:
             yield
@@ -115,17 +115,17 @@ class Daemons:
         """The file with everything the daemon has said since its last start."""
         return self.folder / "logs" / f"{name}.log"
 
-    def last_words(self, name: str) -> str:
+    def log_tail(self, name: str) -> str:
         """The end of a daemon's log, with the file's name, for an error message."""
         log = self.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return "\n".join([f"the end of {log}:", *lines[-LOG_LINES_SHOWN:]])
+        return "\n".join([f"the end of {log}:", *lines[-LOG_TAIL_LINES:]])
 
-    def require(self, name: str) -> int:
+    def check_running(self, name: str) -> int:
         """The pid of daemon `name`; raises StartFailed, with the end of its log, when it has ended."""
         pid = self.pid(name)
         if pid is None:
-            raise StartFailed(f"{name} ended\n{self.last_words(name)}")
+            raise StartFailed(f"{name} ended\n{self.log_tail(name)}")
         return pid
 
     def _gone(self, name: str, *, within: float) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devcluster.errors import Busy
+from devcluster.errors import NodeInUse
 from devcluster.host.daemons import Daemons
 
 MACHINE_LOCK = Path("/run/lock/devcluster-node.json")
@@ -50,9 +50,9 @@ class MachineLock:
         with self.file.open("a+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             holder = self.holder()
-            if holder and not self.free_for(folder):
+            if holder and not self.is_free_for(folder):
                 cache = Path(holder.folder).parent.parent
-                raise Busy(
+                raise NodeInUse(
                     f"one node-level cluster per machine, and {holder.user} has had it since {holder.since} in "
                     f"{holder.folder}; to stop it: VIDEOJOB_CACHE={cache} python -m devcluster down --level node"
                 )
@@ -60,12 +60,12 @@ class MachineLock:
             handle.truncate(0)
             handle.write(json.dumps(asdict(mine)))
 
-    def free_for(self, folder: Path) -> bool:
+    def is_free_for(self, folder: Path) -> bool:
         """Whether no other cluster than the one in `folder` has the machine."""
         holder = self.holder()
         return holder is None or holder.folder == str(folder)
 
     def release(self, folder: Path) -> None:
         """Gives the lock back if the cluster in `folder` has it."""
-        if self.free_for(folder):
+        if self.is_free_for(folder):
             self.file.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from devcluster.errors import StartFailed
 
 
-def snapshotter(folder: Path) -> str:
+def containerd_snapshotter(folder: Path) -> str:
     """containerd's way to stack layers below `folder`: overlayfs, or plain copies where overlay cannot be stacked."""
     return "native" if _is_overlay(folder) else "overlayfs"
 
 
-def storage_driver(folder: Path) -> str:
+def buildah_storage_driver(folder: Path) -> str:
     """buildah's way to stack layers below `folder`."""
     return "vfs" if _is_overlay(folder) else "overlay"
 

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
-CHUNK = 1 << 18
+CHUNK_BYTES = 1 << 18
 
 
-def command(namespace: Path, doors: Mapping[int, str]) -> list[str | Path]:
-    """The command of the daemon that opens `doors`, loopback port to address inside the network `namespace`."""
+def forward_command(namespace: Path, forwards: Mapping[int, str]) -> list[str | Path]:
+    """The command of the daemon that opens `forwards`, loopback port to address inside the network `namespace`."""
     # Run as a file: a daemon must not depend on the folder and the search path of whoever started it.
-    return [sys.executable, "-I", __file__, namespace, *(f"{port}={target}" for port, target in doors.items())]
+    return [sys.executable, "-I", __file__, namespace, *(f"{port}={target}" for port, target in forwards.items())]
 
 
 def listener(port: int) -> socket.socket:
@@ -35,7 +35,7 @@ def listener(port: int) -> socket.socket:
     return made
 
 
-def enter(namespace: Path) -> None:
+def enter_namespace(namespace: Path) -> None:
     """Moves this process into the network namespace behind the file `namespace`; raises OSError when it may not."""
     libc = ctypes.CDLL(None, use_errno=True)
     with namespace.open() as handle:
@@ -44,7 +44,7 @@ def enter(namespace: Path) -> None:
             raise OSError(number, os.strerror(number), str(namespace))
 
 
-async def carry(target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def forward_connection(target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Connects one client with `target` ("address:port") until either side is done."""
     host, port = target.rsplit(":", 1)
     try:
@@ -52,33 +52,35 @@ async def carry(target: str, reader: asyncio.StreamReader, writer: asyncio.Strea
     except OSError:
         writer.close()
         return
-    await asyncio.gather(pump(reader, their_writer), pump(their_reader, writer))
+    await asyncio.gather(copy_stream(reader, their_writer), copy_stream(their_reader, writer))
     for each in (writer, their_writer):
         each.close()
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Copies one direction, and passes its end on: a half-closed connection stays half-closed. A broken one ends."""
     with suppress(OSError):
-        while data := await reader.read(CHUNK):
+        while data := await reader.read(CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
 
 
-async def serve(doors: dict[str, socket.socket]) -> None:
+async def serve(forwards: dict[str, socket.socket]) -> None:
     """Carries every connection to a door's socket to the target it is named by, for ever."""
-    servers = [await asyncio.start_server(partial(carry, target), sock=sock) for target, sock in doors.items()]
+    servers = [
+        await asyncio.start_server(partial(forward_connection, target), sock=sock) for target, sock in forwards.items()
+    ]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 def main(arguments: Sequence[str]) -> None:
     """NAMESPACE PORT=TARGET…"""
     pairs = [door.split("=", 1) for door in arguments[1:]]
-    doors = {target: listener(int(port)) for port, target in pairs}
-    enter(Path(arguments[0]))
-    asyncio.run(serve(doors))
+    forwards = {target: listener(int(port)) for port, target in pairs}
+    enter_namespace(Path(arguments[0]))
+    asyncio.run(serve(forwards))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def say(text: str) -> None:
+def log_line(text: str) -> None:
     """One line of progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
+def timed_step(what: str) -> Iterator[None]:
     """Prints `what` with the seconds its body took; nothing when the body fails, for the error speaks then."""
     begin = time.monotonic()
     yield
-    say(f"{time.monotonic() - begin:7.1f} s  {what}")
+    log_line(f"{time.monotonic() - begin:7.1f} s  {what}")

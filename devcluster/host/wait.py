@@ -8,7 +8,7 @@ from collections.abc import Callable
 from devcluster.errors import StartFailed
 
 
-def wait_for(what: str, check: Callable[[], bool], *, seconds: float, explain: Callable[[], str] = str) -> None:
+def wait_until(what: str, check: Callable[[], bool], *, seconds: float, explain: Callable[[], str] = str) -> None:
     """
     Returns as soon as `check` is true.
 

@@ -68,7 +68,7 @@ def lab(
     namespace = f"videos-{secrets.token_hex(3)}"
     volume = deploy.volume(node, namespace=namespace, claim=CLAIM)
     kube = Kube(node.kubectl, namespace)
-    user = node.s3.user("alice", secret="alice-secret-key", bucket="videos")
+    user = node.s3.create_user("alice", secret="alice-secret-key", bucket="videos")
     lab = Lab(
         kube=kube,
         volume=volume,
@@ -99,13 +99,13 @@ def lab(
 
 def other_images(node: Node, folder: Path) -> dict[str, str]:
     """Images that are not ours: a shell that runs as nobody, and one that insists on root."""
-    node.images.ensure_basics()
+    node.images.ensure_base_images()
     shell = (deploy.ROOT / "devcluster" / "dockerfiles" / "Dockerfile.busybox").read_text()
     made = {}
     for name, user in (("busybox", "65532"), ("root", "0")):
         dockerfile = folder / f"Dockerfile.{name}"
         dockerfile.write_text(f"{shell}\nUSER {user}\n")
-        made[name] = node.images.build(dockerfile, f"test-{name}", context=paths.cache() / "images" / "basics")
+        made[name] = node.images.build(dockerfile, f"test-{name}", context=paths.cache_folder() / "images" / "basics")
     return made
 
 
@@ -131,5 +131,5 @@ def bucket(lab: Lab) -> Any:
 @pytest.fixture
 def node_with_one_gpu(node: Node) -> Iterator[str]:
     """The name of the fake device, of which the node has exactly one."""
-    node.set_extended({"example.com/gpu": 1})
+    node.set_extended_resources({"example.com/gpu": 1})
     yield "example.com/gpu"

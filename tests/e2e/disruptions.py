@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.cluster.node import Node
 from tests.e2e.kube import Kube, Manifest, Timeout, condition, is_over
 
@@ -86,7 +86,7 @@ class Fate:
 
     def log(self, pod: Manifest, name: str) -> Iterator[dict[str, Any]]:
         """The JSON lines that a container writes, as they come, until it ends."""
-        kubectl = [str(binary("kubectl")), f"--kubeconfig={self.kube.kubectl.kubeconfig}"]
+        kubectl = [str(binary_path("kubectl")), f"--kubeconfig={self.kube.kubectl.kubeconfig}"]
         command = [*kubectl, f"--namespace={self.kube.namespace}", "logs", "-f", pod["metadata"]["name"], "-c", name]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:

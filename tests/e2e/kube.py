@@ -29,7 +29,7 @@ class Kube:
         return replace(self, namespace=namespace)
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
-        """What one kubectl call prints; raises KubectlFailed with what it complains about."""
+        """What one kubectl call prints; raises KubectlError with what it complains about."""
         return self.kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)
 
     def apply(self, *manifests: Manifest) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlError
 from devcluster.cluster.node import Node
 from tests.e2e.environment import Lab
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
@@ -55,7 +55,7 @@ def test_the_runner_sees_neither_keys_nor_token(finished: Manifest) -> None:
 
 def test_the_operator_may_not_read_the_secret(finished: Manifest, kube: Kube) -> None:
     for verb in ("get", "list", "watch"):
-        with pytest.raises(KubectlFailed):  # `can-i` says no with its exit code
+        with pytest.raises(KubectlError):  # `can-i` says no with its exit code
             kube.run("auth", "can-i", verb, "secrets/bucket-keys", f"--as={OPERATOR}", "--quiet")
         kube.run("auth", "can-i", verb, "pods", f"--as={OPERATOR}", "--quiet")
 
@@ -74,7 +74,7 @@ def away(node: Node, bucket: str) -> Iterator[None]:
 def test_a_finished_film_waits_for_a_bucket_that_is_away_and_is_not_made_again(
     lab: Lab, kube: Kube, node: Node
 ) -> None:
-    user = node.s3.user("carol", secret="carol-secret-key", bucket="late")
+    user = node.s3.create_user("carol", secret="carol-secret-key", bucket="late")
     kube.apply(s3_secret("late-keys", access=user.access_key, secret=user.secret_key))
     output = s3_output(lab.s3 | {"bucket": user.bucket}, secret="late-keys")
     kube.apply(videojob("held", output=output, test={"durationSeconds": 5}, deadlines={"publishSeconds": 600}))

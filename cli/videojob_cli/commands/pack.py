@@ -16,18 +16,18 @@ from typing import Annotated
 import typer
 from videojob_api.contract.exit_codes import ExitCode
 
-pack = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+pack_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 CONVERTER = "videojob_runner.convert"
-NEEDED = ("safetensors", "taming", "torch")
+REQUIRED_MODULES = ("safetensors", "taming", "torch")
 """What the converter imports and the command line alone does not bring."""
 
 
-@pack.callback()
-def packs() -> None:
+@pack_app.callback()
+def pack_root() -> None:
     """Model packs: folders with pack.json and safetensors."""
 
 
-@pack.command()
+@pack_app.command()
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="file of torch.save or TorchScript", exists=True, dir_okay=False)],
     output: Annotated[Path, typer.Argument(help="folder to make; its name becomes the pack's")],
@@ -49,7 +49,7 @@ def convert(
     Nothing that the checkpoint brings is run. Prints the pack's folder and its digest. Exit codes: 0 done, 64 wrong
     request or yaml file, 65 weights that do not fit, 66 a checkpoint that could run code.
     """
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+    if missing := [name for name in REQUIRED_MODULES if importlib.util.find_spec(name) is None]:
         typer.echo(f"converting needs {', '.join(missing)}: pip install 'videojob[cli,convert]'", err=True)
         raise typer.Exit(ExitCode.BAD_CONFIG)
     options = {"--config": config, "--licence": licence, "--sha256": sha256}

@@ -13,7 +13,7 @@ from videojob_api.resource.videojob import VideoJob
 from videojob_cli.errors import CommandFailed
 
 
-def read_videojob(path: Path) -> VideoJob:
+def load_videojob(path: Path) -> VideoJob:
     """The one VideoJob in the file; other kinds beside it are passed over. Raises CommandFailed."""
     try:
         documents = [body for body in yaml.safe_load_all(path.read_text()) if body]

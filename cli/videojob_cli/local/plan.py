@@ -22,7 +22,7 @@ FETCH_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LocalPlaces:
+class LocalPaths:
     """What the command line says. `claims` holds a folder for each claim; `output` stands for the output's own."""
 
     io: Path
@@ -30,7 +30,7 @@ class LocalPlaces:
     output: Path | None = None
 
 
-def local_plan(job: VideoJob, places: LocalPlaces, *, now: datetime) -> JobPlan:
+def build_local_plan(job: VideoJob, places: LocalPaths, *, now: datetime) -> JobPlan:
     """The plan that the operator would make, with this machine's places in it."""
     ref = JobRef(namespace=job.metadata.namespace, name=job.metadata.name, uid=local_uid(now))
     spec, output = job.spec, places.output

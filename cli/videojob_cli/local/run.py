@@ -29,15 +29,15 @@ from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import ProgressState, Report
 from videojob_api.resource.spec import VideoJobSpec
 
-from videojob_cli.errors import FAILED, CommandFailed
+from videojob_cli.errors import EXIT_JOB_FAILED, CommandFailed
 from videojob_cli.local.runner_process import RunnerProcess
 
-LOG = "agent.log"
+AGENT_LOG = "agent.log"
 POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LocalRunResult:
     """How a run has ended: the last report, the command's exit code, and the end of the runner's log."""
 
     report: Report
@@ -45,10 +45,12 @@ class Outcome:
     log: str
 
 
-def run_locally(plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Callable[[Report], object]) -> Outcome:
+def run_locally(
+    plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Callable[[Report], object]
+) -> LocalRunResult:
     """Runs the whole job; `show` gets each new state. Raises CommandFailed when it could not even begin."""
     io = Path(plan.io_path)
-    with (io / LOG).open("w") as stream:
+    with (io / AGENT_LOG).open("w") as stream:
         events = JsonLog(plan.job, component="local", stream=stream)
         store = create_store(plan.output, credentials_root=None)
         try:
@@ -56,9 +58,9 @@ def run_locally(plan: JobPlan, spec: VideoJobSpec, *, mode: RunMode, show: Calla
         except AgentError as error:
             raise CommandFailed(f"{error.failure.reason}: {error}", exit_code=error.exit_code) from error
         runner = RunnerProcess(spec, io, mode=mode)
-        with _ending(runner):
+        with _forward_signals(runner):
             report, code = _watch(plan, store, runner, events=events, show=show)
-    return Outcome(report, verdict(report, runner=code), runner.last_lines())
+    return LocalRunResult(report, command_exit_code(report, runner=code), runner.log_tail())
 
 
 def _show_wait(plan: JobPlan, show: Callable[[Report], object], words: str) -> None:
@@ -66,17 +68,17 @@ def _show_wait(plan: JobPlan, show: Callable[[Report], object], words: str) -> N
     show(AgentState(fetch=words).to_report(plan.job.uid, sequence=0, time=utc_now()))
 
 
-def verdict(report: Report, *, runner: int) -> int:
+def command_exit_code(report: Report, *, runner: int) -> int:
     """The command's exit code: 0 only when the job is published."""
-    return 0 if report.state is ProgressState.DONE else runner or FAILED
+    return 0 if report.state is ProgressState.DONE else runner or EXIT_JOB_FAILED
 
 
 def _watch(
     plan: JobPlan, store: Store, runner: RunnerProcess, *, events: JsonLog, show: Callable[[Report], object]
 ) -> tuple[Report, int]:
     """Watches the runner to its end; the last report and the runner's exit code."""
-    gone = threading.Event()
-    watch = Sidecar(plan=plan, store=store, runner_exited=gone, log=events, on_report=show)
+    runner_exited = threading.Event()
+    watch = Sidecar(plan=plan, store=store, runner_exited=runner_exited, log=events, on_report=show)
     with ThreadPoolExecutor(1, thread_name_prefix="watch") as threads:
         watching = threads.submit(watch.run)
         try:
@@ -84,12 +86,12 @@ def _watch(
                 if watching.done():  # it ends by itself only when it broke, and then nobody publishes
                     runner.kill()
         finally:
-            gone.set()
+            runner_exited.set()
         return watching.result(), code
 
 
 @contextmanager
-def _ending(runner: RunnerProcess) -> Iterator[None]:
+def _forward_signals(runner: RunnerProcess) -> Iterator[None]:
     """Passes Ctrl-C and SIGTERM on to the runner, and leaves no runner behind."""
 
     def stop(*_: object) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from videojob_api.contract.launch import RunMode, runner_command, runner_environment
 from videojob_api.resource.spec import VideoJobSpec
 
-LOG = "runner.log"
-LINES_SHOWN = 12
+RUNNER_LOG = "runner.log"
+LOG_TAIL_LINES = 12
 PROGRAM = (sys.executable, "-m", "videojob_runner")
 """The runner of this interpreter."""
 
@@ -28,10 +28,10 @@ class RunnerProcess:
     """Started at once; `log` is where its output goes."""
 
     def __init__(self, spec: VideoJobSpec, io: Path, *, mode: RunMode) -> None:
-        self.log = io / LOG
+        self.log = io / RUNNER_LOG
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*tied_to_us(), *runner_command(spec, mode, program=PROGRAM)],
+                [*parent_death_signal(), *runner_command(spec, mode, program=PROGRAM)],
                 env=os.environ | runner_environment(spec, mode, io_path=str(io)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -56,12 +56,12 @@ class RunnerProcess:
             return None
         return code if code >= 0 else 128 - code
 
-    def last_lines(self) -> str:
+    def log_tail(self) -> str:
         """The end of what it has printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LINES_SHOWN:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
 
-def tied_to_us() -> list[str]:
+def parent_death_signal() -> list[str]:
     """What to put before a command so that it is killed when this process dies; nothing where that is not possible."""
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

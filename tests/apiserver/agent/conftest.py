@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devcluster import NotPossibleHere
+from devcluster import Unsupported
 from tests.apiserver.agent.s3_server import Server, s3_server
 
 
@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         with s3_server(tmp_path_factory.mktemp("s3")) as server:
             yield server
-    except NotPossibleHere as reason:
+    except Unsupported as reason:
         pytest.skip(str(reason))
 
 

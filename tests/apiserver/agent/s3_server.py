@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from videojob_api.resource.storage import S3Prefix, SecretRef
 
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -99,8 +99,8 @@ class Gateway:
         return Server(f"http://127.0.0.1:{self._port}")
 
     def start(self, *, secret: str = SECRET) -> None:
-        """Up, with the user's secret as given. Raises NotPossibleHere when versitygw is not built."""
-        command = [str(binary("versitygw")), "--port", f"127.0.0.1:{self._port}", "--quiet", "posix"]
+        """Up, with the user's secret as given. Raises Unsupported when versitygw is not built."""
+        command = [str(binary_path("versitygw")), "--port", f"127.0.0.1:{self._port}", "--quiet", "posix"]
         environment = {"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": secret}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([*command, self._folder / "data"], env=environment, stdout=log, stderr=log)
@@ -125,7 +125,7 @@ class Gateway:
 
 @contextmanager
 def s3_gateway(folder: Path) -> Iterator[Gateway]:
-    """A server of one's own, up. Raises NotPossibleHere when versitygw is not built."""
+    """A server of one's own, up. Raises Unsupported when versitygw is not built."""
     gateway = Gateway(folder)
     try:
         gateway.start()

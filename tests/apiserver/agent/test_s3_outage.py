@@ -16,7 +16,7 @@ from videojob_agent.stores.s3_client import S3ClientOptions
 from videojob_api.messages.plan import OutputPlan
 from videojob_api.messages.report import Acknowledgement, ProgressState
 
-from devcluster import NotPossibleHere
+from devcluster import Unsupported
 from tests.apiserver.agent.s3_server import Gateway, place, s3_gateway, swap_keys
 from tests.unit.agent.attempt import SimulatedAttempt, frame
 
@@ -37,7 +37,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         with s3_gateway(tmp_path / "s3") as gateway:
             gateway.server.bucket("art")
             yield gateway
-    except NotPossibleHere as reason:
+    except Unsupported as reason:
         pytest.skip(str(reason))
 
 

@@ -17,6 +17,6 @@ CRD = Path(__file__).resolve().parents[3] / "crds/videojobs.yaml"
 def judge(api_server: devcluster.ApiServer) -> Iterator[DryRunValidator]:
     """Tells what the API server says of manifests, in a namespace of its own."""
     api_server.kubectl("apply", "--server-side", "--filename", str(CRD))
-    api_server.kubectl.until_established("videojobs.videojobs.dev")
+    api_server.kubectl.wait_established("videojobs.videojobs.dev")
     with api_server.kubectl.namespace() as namespace:
         yield DryRunValidator(api_server.kubeconfig, namespace=namespace)

@@ -11,7 +11,7 @@ from videojob_api.crd.render import build_crd
 from videojob_api.crd.schema import structural_schema
 
 import devcluster
-from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlError
 from tests import corpus
 from tests.toy_pipeline import LargerSpec
 
@@ -30,7 +30,7 @@ def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
     [version] = crd["spec"]["versions"]
     version["schema"]["openAPIV3Schema"]["properties"]["spec"] = structural_schema(LargerSpec)
     api_server.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(crd))
-    api_server.kubectl.until_established(NAME)
+    api_server.kubectl.wait_established(NAME)
     yield api_server
     api_server.kubectl("delete", "crd", NAME)
 
@@ -42,7 +42,7 @@ def toy(pipeline: corpus.Manifest) -> corpus.Manifest:
 def test_a_spec_with_three_pipelines_more_is_taken_and_validated(toys: devcluster.ApiServer) -> None:
     with toys.kubectl.namespace() as namespace:
         toys.kubectl.apply(toy({"pix2pix": {"generate": {}}}), namespace=namespace)
-        with pytest.raises(KubectlFailed, match="exactly one of vqganClip, custom, text2video, pix2pix, neuralSde"):
+        with pytest.raises(KubectlError, match="exactly one of vqganClip, custom, text2video, pix2pix, neuralSde"):
             toys.kubectl.apply(toy({}), namespace=namespace)
-        with pytest.raises(KubectlFailed, match=r"neuralSde\.train\.dataset: .*must be the path of one of the inputs"):
+        with pytest.raises(KubectlError, match=r"neuralSde\.train\.dataset: .*must be the path of one of the inputs"):
             toys.kubectl.apply(toy({"neuralSde": {"train": {"dataset": "film"}}}), namespace=namespace)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlError
 from tests import corpus, spec_fields
 from tests.apiserver.api.dry_run import DryRunValidator
 
@@ -88,7 +88,7 @@ def test_conditions_are_merged_by_type(videos: devcluster.ApiServer, judge: DryR
 
 def test_an_unknown_field_is_refused_by_kubectl(api_server: devcluster.ApiServer, judge: DryRunValidator) -> None:
     manifest = corpus.edited(corpus.BASE, {"spec.colour": "red"})
-    with pytest.raises(KubectlFailed, match=r'unknown field "spec\.colour"'):
+    with pytest.raises(KubectlError, match=r'unknown field "spec\.colour"'):
         api_server.kubectl.apply(manifest, namespace=judge.namespace)
 
 

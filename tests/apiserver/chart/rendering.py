@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import devcluster
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "helm" / "videojob"
@@ -26,8 +26,8 @@ class Refused(AssertionError):
 def helm(*arguments: str) -> str:
     """What helm prints; skips where it has not been built, raises Refused when it complains."""
     try:
-        command = [str(binary("helm")), *arguments]
-    except devcluster.NotPossibleHere as reason:
+        command = [str(binary_path("helm")), *arguments]
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

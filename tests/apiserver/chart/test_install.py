@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import devcluster
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from tests.e2e.kube import Kube
 from tests.e2e.manifests import videojob
 
@@ -28,7 +28,7 @@ class Helm:
         self._environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
 
     def __call__(self, *arguments: str) -> str:
-        command = [str(binary("helm")), *arguments, "--namespace", SYSTEM]
+        command = [str(binary_path("helm")), *arguments, "--namespace", SYSTEM]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -41,10 +41,10 @@ class Helm:
 def cluster() -> Iterator[devcluster.ApiServer]:
     """An API server of its own: the definition belongs to the release here."""
     try:
-        binary("helm")
+        binary_path("helm")
         with devcluster.api_server() as found:
             yield found
-    except devcluster.NotPossibleHere as reason:
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
 
 
@@ -59,7 +59,7 @@ def kube(cluster: devcluster.ApiServer, helm: Helm) -> Kube:
     notes = helm.upgrade("--set", "runner.image=runner:1")
     assert "The VideoJob operator is installed as videojob" in notes
     kube = Kube(cluster.kubectl, SYSTEM)
-    cluster.kubectl.until_established("videojobs.videojobs.dev")
+    cluster.kubectl.wait_established("videojobs.videojobs.dev")
     kube.run("patch", "secret", "videojob-tls", "-p", json.dumps({"stringData": {"ca.crt": "made at run time"}}))
     kube.apply(videojob("precious"))
     return kube

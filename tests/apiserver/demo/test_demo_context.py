@@ -81,7 +81,7 @@ def test_a_demo_renders_anew_but_leaves_a_job_of_the_users_under_the_same_name(t
         return target.kubectl("get", "vj", "test", "-n", demo_display.NAMESPACE, "-o", "jsonpath={.metadata.uid}")
 
     target.kubectl("apply", "--server-side", "-f", str(demo_display.ROOT / "crds" / "videojobs.yaml"))
-    target.kubectl.until_established("videojobs.videojobs.dev")
+    target.kubectl.wait_established("videojobs.videojobs.dev")
     deploy.ensure_namespace(target, demo_display.NAMESPACE)
     demo_display.begin(target.kubectl, "test.yaml")
     first = uid()

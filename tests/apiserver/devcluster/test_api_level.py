@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import devcluster
-from devcluster import ApiServer, NotPossibleHere
+from devcluster import ApiServer, Unsupported
 from devcluster.cluster import api_server as apilevel
-from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.kubectl import Kubectl, KubectlError
 from devcluster.versions import KUBERNETES_VERSION
 
 pytestmark = pytest.mark.apiserver
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.apiserver
 @pytest.fixture
 def own() -> Iterator[ApiServer]:
     """A named cluster of this test alone, not started yet."""
-    cluster = apilevel.named(f"own-{os.getpid()}")
+    cluster = apilevel.named_api_server(f"own-{os.getpid()}")
     try:
         yield cluster
     finally:
@@ -58,21 +58,21 @@ def test_what_is_applied_can_be_read_back(api_server: ApiServer, namespace: str)
 
 def test_an_invalid_object_is_refused_with_the_field(api_server: ApiServer, namespace: str) -> None:
     wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 70000}]}}
-    with pytest.raises(KubectlFailed, match=r"spec\.ports\[0\]\.port"):
+    with pytest.raises(KubectlError, match=r"spec\.ports\[0\]\.port"):
         api_server.kubectl.apply(wrong, namespace=namespace)
 
 
 def test_a_login_has_the_rights_of_its_account_and_no_more(api_server: ApiServer, namespace: str) -> None:
-    kubeconfig = api_server.login(f"system:serviceaccount:{namespace}:nobody", "system:serviceaccounts")
+    kubeconfig = api_server.create_kubeconfig(f"system:serviceaccount:{namespace}:nobody", "system:serviceaccounts")
     as_nobody = Kubectl(kubeconfig)
-    with pytest.raises(KubectlFailed, match="cannot list resource"):
+    with pytest.raises(KubectlError, match="cannot list resource"):
         as_nobody("get", "secrets", "-n", namespace)
 
 
 def test_two_clusters_stand_side_by_side_and_know_nothing_of_each_other(api_server: ApiServer) -> None:
     with devcluster.api_server() as second, second.kubectl.namespace("only-here") as name:
         assert second.kubeconfig != api_server.kubeconfig
-        with pytest.raises(KubectlFailed, match="not found"):
+        with pytest.raises(KubectlError, match="not found"):
             api_server.kubectl("get", "namespace", name)
 
 
@@ -87,7 +87,7 @@ def test_a_cluster_is_gone_with_its_block(api_server: ApiServer) -> None:
 def test_what_was_written_is_there_after_a_stop_and_a_start(own: ApiServer) -> None:
     own.start()
     own.kubectl("create", "namespace", "kept")
-    own.down()
+    own.stop()
     assert processes_that_mention(own.folder) == []
     own.start()
     assert own.kubectl("get", "namespace", "kept", "-o", "name") == "namespace/kept\n"
@@ -118,15 +118,15 @@ def test_a_cluster_whose_owner_was_killed_is_swept_away_by_the_next(api_server: 
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         orphan = Path(owner.stdout.readline().strip())
-        apilevel.sweep()
+        apilevel.remove_orphans()
         assert processes_that_mention(orphan), "a cluster with a living owner must stay"
         owner.send_signal(signal.SIGKILL)
-    apilevel.sweep()
+    apilevel.remove_orphans()
     assert processes_that_mention(orphan) == []
     assert not orphan.exists()
     assert api_server.running, "the sweep must leave the session's own cluster alone"
 
 
 def test_a_name_that_would_leave_the_folder_is_refused() -> None:
-    with pytest.raises(NotPossibleHere, match=r"'\.\./x'"):
-        apilevel.named("../x")
+    with pytest.raises(Unsupported, match=r"'\.\./x'"):
+        apilevel.named_api_server("../x")

@@ -17,7 +17,7 @@ def cluster() -> Iterator[devcluster.ApiServer]:
         with devcluster.api_server(controllers=True) as found:
             install_chart(found)
             yield found
-    except devcluster.NotPossibleHere as reason:
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 import devcluster
-from devcluster.build.go_build import binary
+from devcluster.build.go_build import binary_path
 from devcluster.host.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +40,7 @@ class Timeout(AssertionError):
 def render_chart(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[Manifest]:
     """The objects of the chart in the repository at `root`."""
     chart, where = str(root / "helm" / "videojob"), ("--namespace", SYSTEM, "--kube-version", "1.34.4")
-    command = [str(binary("helm")), "template", release, chart, *where]
+    command = [str(binary_path("helm")), "template", release, chart, *where]
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
 
@@ -154,7 +154,7 @@ def install_chart(cluster: devcluster.ApiServer, *options: str, root: Path = ROO
     documents = render_chart(*options, root=root)
     crds = [each for each in documents if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crds[0]))
-    cluster.kubectl.until_established("videojobs.videojobs.dev")
+    cluster.kubectl.wait_established("videojobs.videojobs.dev")
     cluster.kubectl.apply(
         *(each for each in documents if each["kind"] not in ("CustomResourceDefinition", "Deployment"))
     )
@@ -179,7 +179,7 @@ def run_operator(
     root: Path = ROOT,
 ) -> Iterator[OperatorProcess]:
     """The operator called `name` under the account its chart makes, until the block ends; `through`: a relay's port."""
-    account = cluster.login(f"system:serviceaccount:{SYSTEM}:{name}")
+    account = cluster.create_kubeconfig(f"system:serviceaccount:{SYSTEM}:{name}")
     if through is not None:
         account = with_port(account, log.parent / "kubeconfig", port=through)
     status_port, metrics_port = free_ports(2)

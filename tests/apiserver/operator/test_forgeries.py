@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 import devcluster
-from devcluster.host.wait import wait_for
+from devcluster.host.wait import wait_until
 from tests.apiserver.operator.fake_kubelet import FakeKubelet
 from tests.apiserver.operator.operator_process import OperatorProcess
 from tests.apiserver.operator.tokens import TokenMint, audience, idle_pod, tamper
@@ -136,7 +136,7 @@ def test_an_honest_report_is_in_the_status_within_a_moment(stage: Stage) -> None
     progress = shown["status"]["progress"]
     assert (progress["percent"], progress["frames"], progress["source"]) == (7, "3/40", "push")
     # Counted once the API server has answered, which is after the watch has shown the status.
-    wait_for("a sample of the lag", lambda: stage.plant.metric("videojob_progress_lag_seconds_count") >= 1, seconds=5)
+    wait_until("a sample of the lag", lambda: stage.plant.metric("videojob_progress_lag_seconds_count") >= 1, seconds=5)
 
 
 def test_a_flood_is_slowed_and_what_was_taken_is_written_together(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from videojob_operator.domain.manifests.job import job_manifest
 from videojob_operator.domain.settings import ReconcileSettings
 
 import devcluster
-from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlError
 
 pytestmark = pytest.mark.apiserver
 
@@ -157,7 +157,7 @@ def test_this_namespace_would_refuse_less(
 ) -> None:
     pod = pod_of(manifest(SPECS["a test job to a claim"], namespace=restricted))
     pod["spec"][place] = broken
-    with pytest.raises(KubectlFailed, match="violates PodSecurity"):
+    with pytest.raises(KubectlError, match="violates PodSecurity"):
         tried(api_server, pod)
 
 
@@ -173,7 +173,7 @@ def test_this_check_notices_what_the_api_server_would_not_take(
 ) -> None:
     wrong = manifest(SPECS["a test job to a claim"], namespace=restricted)
     wrong["spec"] |= change
-    with pytest.raises(KubectlFailed, match=complaint):
+    with pytest.raises(KubectlError, match=complaint):
         tried(api_server, wrong)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from devcluster.cluster.kubectl import KubectlFailed
+from devcluster.cluster.kubectl import KubectlError
 from tests.apiserver.operator.fake_kubelet import DIGEST, FakeKubelet, termination_message
 from tests.apiserver.operator.operator_process import RELEASE, SYSTEM, OperatorProcess
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded, is_over
@@ -211,7 +211,7 @@ def may(plant: OperatorProcess, *request: str) -> bool:
     """Whether the API server would let the operator's account do this."""
     try:
         answer = plant.cluster.kubectl("auth", "can-i", *request, f"--as=system:serviceaccount:{SYSTEM}:{RELEASE}")
-    except KubectlFailed:
+    except KubectlError:
         return False
     return answer.strip() == "yes"
 

@@ -27,7 +27,7 @@ def island() -> Iterator[devcluster.ApiServer]:
             objects = render_chart(*scope, "--set", "crds.enabled=false", release="local")
             cluster.kubectl.apply(*(each for each in objects if each["kind"] != "Deployment"))
             yield cluster
-    except devcluster.NotPossibleHere as reason:
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
 
 

@@ -38,7 +38,7 @@ def throttled() -> Iterator[devcluster.ApiServer]:
             install_chart(cluster)
             cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
             yield cluster
-    except devcluster.NotPossibleHere as reason:
+    except devcluster.Unsupported as reason:
         pytest.skip(str(reason))
 
 

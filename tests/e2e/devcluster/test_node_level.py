@@ -12,12 +12,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from devcluster.build.go_build import folder_of
-from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.build.go_build import build_folder
+from devcluster.cluster.kubectl import Kubectl, KubectlError
 from devcluster.cluster.network_namespace import NODE_IP
 from devcluster.cluster.node import Node
 from devcluster.cluster.node_daemons import NODE_NAME
-from devcluster.cluster.s3 import Credentials
+from devcluster.cluster.s3 import S3Credentials
 from devcluster.host.machine_lock import MachineLock
 from devcluster.versions import SOURCES
 
@@ -40,7 +40,7 @@ def space(node: Node) -> Iterator[str]:
 
 @pytest.fixture
 def busybox(node: Node) -> str:
-    return node.images.ensure_basics()["busybox"]
+    return node.images.ensure_base_images()["busybox"]
 
 
 def output_of(node: Node, space: str, made: Pod) -> str:
@@ -85,7 +85,7 @@ def test_a_pod_cannot_leave_the_machine(node: Node, space: str, busybox: str) ->
 
 
 def test_the_one_made_up_device_is_given_to_one_pod_at_a_time(node: Node, space: str, busybox: str) -> None:
-    node.set_extended({"example.com/gpu": 1})
+    node.set_extended_resources({"example.com/gpu": 1})
     device = {"resources": {"limits": {"example.com/gpu": 1}}}
     node.kubectl.apply(pod("first", busybox, "sleep 1000", **device), namespace=space)
     node.kubectl("wait", "pod/first", "-n", space, "--for=condition=Ready", "--timeout=60s")
@@ -119,7 +119,7 @@ def test_an_image_is_built_once_and_again_when_its_input_changes(
     assert len(node.images.buildah.run("images", "--all").splitlines()) == kept, "old layers must not pile up"
 
 
-def bucket_of(node: Node, user: Credentials) -> Any:
+def bucket_of(node: Node, user: S3Credentials) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=node.s3.endpoint_on_host,
@@ -131,13 +131,13 @@ def bucket_of(node: Node, user: Credentials) -> Any:
 
 
 def test_two_users_of_the_s3_server_have_a_bucket_each(node: Node) -> None:
-    ann = node.s3.user("ann", secret="secret-of-ann", bucket="ann-bucket")
-    ben = node.s3.user("ben", secret="secret-of-ben", bucket="ben-bucket")
+    ann = node.s3.create_user("ann", secret="secret-of-ann", bucket="ann-bucket")
+    ben = node.s3.create_user("ben", secret="secret-of-ben", bucket="ben-bucket")
     bucket_of(node, ann).put_object(Bucket=ann.bucket, Key="a/b", Body=b"hers")
     assert bucket_of(node, ann).get_object(Bucket=ann.bucket, Key="a/b")["Body"].read() == b"hers"
     with pytest.raises(ClientError, match="AccessDenied"):
         bucket_of(node, ben).get_object(Bucket=ann.bucket, Key="a/b")
-    assert node.s3.user("ann", secret="secret-of-ann", bucket="ann-bucket") == ann
+    assert node.s3.create_user("ann", secret="secret-of-ann", bucket="ann-bucket") == ann
 
 
 def test_a_pod_reaches_the_s3_server(node: Node, space: str, busybox: str) -> None:
@@ -147,14 +147,14 @@ def test_a_pod_reaches_the_s3_server(node: Node, space: str, busybox: str) -> No
 
 
 def test_a_login_from_the_machine_acts_under_the_accounts_rights(node: Node, space: str) -> None:
-    as_default = Kubectl(node.login(f"system:serviceaccount:{space}:default"))
-    with pytest.raises(KubectlFailed, match="cannot list resource"):
+    as_default = Kubectl(node.create_kubeconfig(f"system:serviceaccount:{space}:default"))
+    with pytest.raises(KubectlError, match="cannot list resource"):
         as_default("get", "secrets", "-n", space)
 
 
 def test_a_second_up_changes_nothing(node: Node) -> None:
     before = {name: node.daemons.pid(name) for name in node.daemons.names()}
-    node.up()
+    node.start()
     assert {name: node.daemons.pid(name) for name in node.daemons.names()} == before
 
 
@@ -168,4 +168,4 @@ def test_the_runtime_is_of_the_table_and_not_the_machines(node: Node) -> None:
     told = node.kubectl.json("get", "node", NODE_NAME)["status"]["nodeInfo"]["containerRuntimeVersion"]
     command = (Path("/proc") / str(node.daemons.pid("containerd")) / "cmdline").read_text()
     assert told.startswith("containerd://")
-    assert str(folder_of(next(source for source in SOURCES if source.version == version))) in command
+    assert str(build_folder(next(source for source in SOURCES if source.version == version))) in command

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from devcluster.build.debian import program
-from devcluster.cluster.network_namespace import Network
+from devcluster.build.debian import program_path
+from devcluster.cluster.network_namespace import NetworkNamespace
 from devcluster.cluster.node import Node
 from devcluster.host.machine_lock import MACHINE_LOCK
 from devcluster.host.mounts import mounts_below
@@ -84,9 +84,9 @@ class Machine:
     @classmethod
     def look(cls, folder: Path) -> Machine:
         own = str(Path("/proc/self/ns/net").readlink())
-        links = {line.split()[0] for line in lines_of(program("ip"), "-brief", "link")}
+        links = {line.split()[0] for line in lines_of(program_path("ip"), "-brief", "link")}
         names = {mount for mount in mounts_below(folder) if mount.name.startswith("cni-")}
-        rules = lines_of(program("nft"), "list", "ruleset")
+        rules = lines_of(program_path("nft"), "list", "ruleset")
         return cls(links, rules, names, set(network_namespaces().values()) - {own})
 
 
@@ -110,7 +110,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     scratch = tmp_path_factory.mktemp("image")
-    image = node.images.ensure_basics()["busybox"]
+    image = node.images.ensure_base_images()["busybox"]
     with node.kubectl.namespace("teardown") as space:
         node.kubectl("wait", "--for=create", "serviceaccount/default", "-n", space, "--timeout=30s")
         node.kubectl.apply(stubborn_pod(image), namespace=space)
@@ -118,7 +118,7 @@ def story(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stor
         renamed, current = (an_image(node, scratch, word=secrets.token_hex(4)) for _ in range(2))
         node.kubectl("create", "configmap", "kept", "--from-literal=word=yes", "-n", space)
         busy = Machine.look(node.folder)
-        node.down()
+        node.stop()
         try:
             told = Story(
                 busy=busy,
@@ -128,12 +128,12 @@ def story(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stor
                 mounts=mounts_below(node.folder.parent.parent),
                 cgroups=pod_cgroups(),
                 lock=MACHINE_LOCK.exists(),
-                namespace=Network(node.folder / "netns").exists,
+                namespace=NetworkNamespace(node.folder / "netns").exists,
                 renamed=renamed,
                 current=current,
             )
         finally:
-            node.up()
+            node.start()
         assert node.kubectl.json("get", "configmap", "kept", "-n", space)["data"] == {"word": "yes"}
         yield told
 
@@ -180,5 +180,5 @@ def test_the_data_is_there_after_the_next_start(story: Story, node: Node) -> Non
 
 
 def test_an_image_without_a_name_does_not_outlive_a_restart(story: Story, node: Node) -> None:
-    assert node.registry.holds(story.current)
-    assert not node.registry.holds(story.renamed)
+    assert node.registry.has_image(story.current)
+    assert not node.registry.has_image(story.renamed)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from videojob_cli.local.runner_process import tied_to_us
+from videojob_cli.local.runner_process import parent_death_signal
 
 from tests.unit.cli.manifests import manifest, write
 
@@ -166,7 +166,7 @@ def test_an_interrupted_run_saves_its_frames_and_ends_with_75(tmp_path: Path, nu
     assert not list(tmp_path.rglob("manifest.json"))
 
 
-@pytest.mark.skipif(not tied_to_us(), reason="needs setpriv (util-linux)")
+@pytest.mark.skipif(not parent_death_signal(), reason="needs setpriv (util-linux)")
 def test_a_command_that_is_killed_leaves_no_runner_behind(tmp_path: Path) -> None:
     body = manifest(test={"durationSeconds": 4000})
     with subprocess.Popen(

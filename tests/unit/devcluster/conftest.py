@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.build.go_build import folder_of
+from devcluster.build.go_build import build_folder
 from devcluster.versions import SOURCES
 
 Called = Callable[[], list[dict[str, Any]]]
@@ -39,7 +39,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def built(empty_cache: Path) -> Path:
     """A cache folder in which every binary of the table is there, though empty."""
     for source in SOURCES:
-        folder = folder_of(source)
+        folder = build_folder(source)
         folder.mkdir(parents=True, exist_ok=True)
         for command in source.commands:
             (folder / command).touch(mode=0o755)

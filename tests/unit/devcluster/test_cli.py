@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import cli
-from devcluster.cluster.kubectl import Kubectl, KubectlFailed
+from devcluster.cluster.kubectl import Kubectl, KubectlError
 from devcluster.host.daemons import Daemons
 from devcluster.versions import KUBERNETES_VERSION
 from tests.unit.devcluster.conftest import recorder
@@ -54,7 +54,7 @@ def test_status_says_of_each_cluster_whether_it_runs(built: Path, capsys: pytest
         cli.main(["status"])
     finally:
         for name in daemons.names():
-            daemons.stop(name, patience=0)
+            daemons.stop(name, timeout=0)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[:2] for line in lines] == [["api-alive", "running"], ["api-dead", "stopped"]]
 
@@ -99,5 +99,5 @@ def test_a_namespace_of_a_block_is_deleted_even_when_the_block_fails(built: Path
 def test_what_kubectl_complains_about_is_the_error(built: Path) -> None:
     kubectl = built / "bin" / f"kubernetes-{KUBERNETES_VERSION}" / "kubectl"
     kubectl.write_text("#!/bin/sh\necho 'the server is on fire' >&2\nexit 1\n")
-    with pytest.raises(KubectlFailed, match=r"kubectl get pods: the server is on fire"):
+    with pytest.raises(KubectlError, match=r"kubectl get pods: the server is on fire"):
         Kubectl(Path("/k"))("get", "pods")

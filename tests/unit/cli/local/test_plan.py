@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from videojob_api.messages.plan import JobPlan
-from videojob_cli.local.plan import LocalPlaces, local_plan, local_uid
+from videojob_cli.local.plan import LocalPaths, build_local_plan, local_uid
 
 from tests.unit.cli.manifests import videojob
 
@@ -17,8 +17,8 @@ BUCKET = {"s3": {"bucket": "art", "prefix": "videos/", "credentials": {"secretNa
 
 
 def plan(tmp_path: Path, *, output: Path | None = None, **spec: Any) -> JobPlan:
-    places = LocalPlaces(io=tmp_path / "io", claims=tmp_path / "claims", output=output)
-    return local_plan(videojob(**spec), places, now=NOON)
+    places = LocalPaths(io=tmp_path / "io", claims=tmp_path / "claims", output=output)
+    return build_local_plan(videojob(**spec), places, now=NOON)
 
 
 def test_a_claim_is_a_folder_with_its_name(tmp_path: Path) -> None:
@@ -31,15 +31,15 @@ def test_a_folder_may_stand_for_the_claim_and_is_laid_out_like_it(tmp_path: Path
     pvc = {"pvc": {"claimName": "videos", "subPath": "library"}}
     per_run = plan(tmp_path, output=tmp_path / "out")
     assert per_run.output.folder == str(tmp_path / "out/waves" / per_run.job.uid)
-    flat = local_plan(
-        videojob(output=pvc | {"layout": "Flat"}), LocalPlaces(io=tmp_path, output=tmp_path / "out"), now=NOON
+    flat = build_local_plan(
+        videojob(output=pvc | {"layout": "Flat"}), LocalPaths(io=tmp_path, output=tmp_path / "out"), now=NOON
     )
     assert flat.output.folder == str(tmp_path / "out/library")
     assert flat.output.exclusive
 
 
 def test_a_bucket_is_the_real_one_with_the_users_own_identity(tmp_path: Path) -> None:
-    orders = local_plan(videojob(output=BUCKET), LocalPlaces(io=tmp_path), now=NOON)
+    orders = build_local_plan(videojob(output=BUCKET), LocalPaths(io=tmp_path), now=NOON)
     assert orders.output.s3 is not None
     assert orders.output.s3.prefix == f"videos/waves/{orders.job.uid}/"
     assert orders.output.url == f"s3://art/videos/waves/{orders.job.uid}/"
@@ -47,7 +47,7 @@ def test_a_bucket_is_the_real_one_with_the_users_own_identity(tmp_path: Path) ->
 
 
 def test_a_folder_may_stand_for_a_bucket(tmp_path: Path) -> None:
-    orders = local_plan(videojob(output=BUCKET), LocalPlaces(io=tmp_path, output=tmp_path / "out"), now=NOON)
+    orders = build_local_plan(videojob(output=BUCKET), LocalPaths(io=tmp_path, output=tmp_path / "out"), now=NOON)
     assert orders.output.s3 is None
     assert orders.output.folder == str(tmp_path / "out/waves" / orders.job.uid)
 
@@ -80,6 +80,6 @@ def test_uids_sort_by_time_and_differ_within_a_second() -> None:
 
 def test_relative_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    orders = local_plan(videojob(), LocalPlaces(io=tmp_path), now=NOON)
+    orders = build_local_plan(videojob(), LocalPaths(io=tmp_path), now=NOON)
     assert orders.output.folder is not None
     assert orders.output.folder.startswith(str(tmp_path / "videos/waves"))

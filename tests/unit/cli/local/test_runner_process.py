@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from videojob_api.messages.report import ProgressState, Report
-from videojob_cli.display import facts
-from videojob_cli.local.run import verdict
+from videojob_cli.display import format_report
+from videojob_cli.local.run import command_exit_code
 
 from tests.unit.agent.fakes import NOON
 
@@ -14,14 +14,14 @@ def report(state: ProgressState, **more: object) -> Report:
 
 
 def test_only_a_published_video_is_a_success() -> None:
-    assert verdict(report(ProgressState.DONE), runner=0) == 0
-    assert verdict(report(ProgressState.FAILED), runner=64) == 64
-    assert verdict(report(ProgressState.FAILED), runner=0) == 1
-    assert verdict(report(ProgressState.FINISHING), runner=74) == 74
-    assert verdict(report(ProgressState.RUNNING), runner=0) == 1
+    assert command_exit_code(report(ProgressState.DONE), runner=0) == 0
+    assert command_exit_code(report(ProgressState.FAILED), runner=64) == 64
+    assert command_exit_code(report(ProgressState.FAILED), runner=0) == 1
+    assert command_exit_code(report(ProgressState.FINISHING), runner=74) == 74
+    assert command_exit_code(report(ProgressState.RUNNING), runner=0) == 1
 
 
 def test_one_line_tells_what_a_report_says() -> None:
     full = report(ProgressState.RUNNING, frames_done=3, frames_total=9, eta_seconds=5, message="loss 0.3")
-    assert facts(full) == "running  3/9 frames  5 s left  loss 0.3"
-    assert facts(report(ProgressState.STARTING)) == "starting"
+    assert format_report(full) == "running  3/9 frames  5 s left  loss 0.3"
+    assert format_report(report(ProgressState.STARTING)) == "starting"

@@ -95,5 +95,5 @@ def test_a_push_goes_through_the_prefix(buildah: Buildah, called: Called) -> Non
 
 def test_an_image_is_found_by_its_whole_name_only(buildah: Buildah, called: Called, on_path: Path) -> None:
     recorder(on_path / "buildah", says="docker.io/library/python:3.11-slim\nlocalhost/mine:1")
-    assert buildah.has("localhost/mine:1")
-    assert not buildah.has("mine:1")
+    assert buildah.has_image("localhost/mine:1")
+    assert not buildah.has_image("mine:1")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.cluster.images import Recipe, copied_sources
+from devcluster.cluster.images import BuildSpec, list_copied_sources
 from devcluster.errors import BuildFailed
 
 DOCKERFILE = """\
@@ -23,20 +23,20 @@ RUN echo COPY nothing /here
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Recipe:
+def recipe(tmp_path: Path) -> BuildSpec:
     (tmp_path / "src" / "deep").mkdir(parents=True)
     (tmp_path / "locks").mkdir()
     for name in ("src/main.py", "src/deep/part.py", "locks/a.txt", "locks/b.txt", "README.md"):
         (tmp_path / name).write_text(name)
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
-    return Recipe(dockerfile=tmp_path / "Dockerfile", context=tmp_path)
+    return BuildSpec(dockerfile=tmp_path / "Dockerfile", context=tmp_path)
 
 
 def test_copied_sources_are_those_of_the_context() -> None:
-    assert copied_sources(DOCKERFILE) == ["src", "locks/a.txt", "locks/b.txt"]
+    assert list_copied_sources(DOCKERFILE) == ["src", "locks/a.txt", "locks/b.txt"]
 
 
-def test_the_fingerprint_of_unchanged_inputs_stays(recipe: Recipe) -> None:
+def test_the_fingerprint_of_unchanged_inputs_stays(recipe: BuildSpec) -> None:
     assert recipe.fingerprint() == recipe.fingerprint()
 
 
@@ -57,23 +57,25 @@ def _edit(path: str) -> Callable[[Path], object]:
         lambda root: (root / "Dockerfile").write_text(DOCKERFILE + "ENV A=b\n"),
     ],
 )
-def test_a_change_of_what_is_copied_changes_the_fingerprint(recipe: Recipe, change: Callable[[Path], object]) -> None:
+def test_a_change_of_what_is_copied_changes_the_fingerprint(
+    recipe: BuildSpec, change: Callable[[Path], object]
+) -> None:
     before = recipe.fingerprint()
     change(recipe.context)
     assert recipe.fingerprint() != before
 
 
 @pytest.mark.parametrize("path", ["README.md", "src/__pycache__/main.pyc", "src/deep/part.pyc"])
-def test_a_change_of_what_is_not_copied_changes_nothing(recipe: Recipe, path: str) -> None:
+def test_a_change_of_what_is_not_copied_changes_nothing(recipe: BuildSpec, path: str) -> None:
     before = recipe.fingerprint()
     (recipe.context / path).parent.mkdir(exist_ok=True)
     (recipe.context / path).write_text("changed")
     assert recipe.fingerprint() == before
 
 
-def test_target_and_arguments_are_part_of_the_fingerprint(recipe: Recipe) -> None:
+def test_target_and_arguments_are_part_of_the_fingerprint(recipe: BuildSpec) -> None:
     def with_(target: str | None, **arguments: str) -> str:
-        return Recipe(
+        return BuildSpec(
             dockerfile=recipe.dockerfile, context=recipe.context, target=target, arguments=arguments
         ).fingerprint()
 
@@ -82,13 +84,13 @@ def test_target_and_arguments_are_part_of_the_fingerprint(recipe: Recipe) -> Non
     assert with_(None, A="1", B="2") == with_(None, B="2", A="1")
 
 
-def test_a_copied_file_that_is_missing_is_named(recipe: Recipe) -> None:
+def test_a_copied_file_that_is_missing_is_named(recipe: BuildSpec) -> None:
     (recipe.context / "locks" / "a.txt").unlink()
     with pytest.raises(BuildFailed, match=r"copies locks/a\.txt"):
         recipe.fingerprint()
 
 
-def test_the_folder_does_not_matter_only_what_is_in_it(recipe: Recipe) -> None:
+def test_the_folder_does_not_matter_only_what_is_in_it(recipe: BuildSpec) -> None:
     moved = recipe.context.with_name("moved")
     shutil.copytree(recipe.context, moved)
-    assert Recipe(dockerfile=moved / "Dockerfile", context=moved).fingerprint() == recipe.fingerprint()
+    assert BuildSpec(dockerfile=moved / "Dockerfile", context=moved).fingerprint() == recipe.fingerprint()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devcluster.cluster.node import Node, the_node
+from devcluster.cluster.node import Node, default_node
 from devcluster.cluster.node_daemons import NODE_NAME, PAUSE_IMAGE
 
 
@@ -18,9 +18,9 @@ from devcluster.cluster.node_daemons import NODE_NAME, PAUSE_IMAGE
 def node(built: Path, on_path: Path) -> Node:
     for program in ("runc", "nsenter"):
         (on_path / program).touch(mode=0o755)
-    made = the_node()
+    made = default_node()
     made.folder.mkdir(parents=True)
-    made.runtime.plane.authority.create()
+    made.runtime.control_plane.authority.create()
     return made
 
 
@@ -102,11 +102,11 @@ def test_dns_answers_at_the_address_that_pods_are_told(node: Node) -> None:
 
 def test_the_inside_uses_the_usual_port_and_the_outside_a_free_one(node: Node) -> None:
     inside = yaml.safe_load(Path(option(node.runtime.kubelet(), "kubeconfig")).read_text())
-    outside = yaml.safe_load(node.login("alice", "painters").read_text())
+    outside = yaml.safe_load(node.create_kubeconfig("alice", "painters").read_text())
     assert inside["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
     server = outside["clusters"][0]["cluster"]["server"]
     assert server.startswith("https://127.0.0.1:") and not server.endswith(":6443")
 
 
 def test_the_door_stays_where_it_is_over_a_restart(node: Node) -> None:
-    assert the_node().s3.endpoint_on_host == node.s3.endpoint_on_host
+    assert default_node().s3.endpoint_on_host == node.s3.endpoint_on_host

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import NameOID
 
 from devcluster.cluster import kubeconfig
-from devcluster.cluster.pki import Authority
+from devcluster.cluster.pki import CertificateAuthority
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    made = Authority(tmp_path / "pki")
+def authority(tmp_path: Path) -> CertificateAuthority:
+    made = CertificateAuthority(tmp_path / "pki")
     made.create()
     return made
 
@@ -29,44 +29,44 @@ def read(path: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(path.read_bytes())
 
 
-def test_user_and_groups_stand_in_the_subject(authority: Authority) -> None:
+def test_user_and_groups_stand_in_the_subject(authority: CertificateAuthority) -> None:
     subject = read(authority.issue("me", user="alice", groups=["system:masters", "painters"]).certificate).subject
     assert [each.value for each in subject.get_attributes_for_oid(NameOID.COMMON_NAME)] == ["alice"]
     groups = [each.value for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     assert sorted(map(str, groups)) == ["painters", "system:masters"]
 
 
-def test_addresses_and_names_are_told_apart(authority: Authority) -> None:
+def test_addresses_and_names_are_told_apart(authority: CertificateAuthority) -> None:
     certificate = read(authority.issue("server", user="s", hosts=["10.99.0.1", "kubernetes.default"]).certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["10.99.0.1"]
     assert names.get_values_for_type(x509.DNSName) == ["kubernetes.default"]
 
 
-def test_a_certificate_is_signed_by_the_authority(authority: Authority) -> None:
+def test_a_certificate_is_signed_by_the_authority(authority: CertificateAuthority) -> None:
     read(authority.issue("me", user="me").certificate).verify_directly_issued_by(read(authority.certificate))
 
 
-def test_the_authority_is_made_once(authority: Authority) -> None:
+def test_the_authority_is_made_once(authority: CertificateAuthority) -> None:
     before = authority.certificate.read_bytes()
     authority.create()
     assert authority.certificate.read_bytes() == before
 
 
-def test_the_token_keys_are_kept_and_belong_together(authority: Authority) -> None:
-    pair = authority.token_keys()
+def test_the_token_keys_are_kept_and_belong_together(authority: CertificateAuthority) -> None:
+    pair = authority.service_account_keys()
     before = pair.key.read_bytes()
-    assert authority.token_keys().key.read_bytes() == before
+    assert authority.service_account_keys().key.read_bytes() == before
     assert load_pem_public_key(pair.certificate.read_bytes())
 
 
-def test_private_keys_are_for_their_owner_only(authority: Authority) -> None:
+def test_private_keys_are_for_their_owner_only(authority: CertificateAuthority) -> None:
     pair = authority.issue("me", user="me")
-    for path in (pair.key, authority.folder / "ca.key", authority.token_keys().key):
+    for path in (pair.key, authority.folder / "ca.key", authority.service_account_keys().key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_tls_accepts_the_certificates_in_both_directions(authority: Authority) -> None:
+def test_tls_accepts_the_certificates_in_both_directions(authority: CertificateAuthority) -> None:
     server = authority.issue("server", user="s", hosts=["127.0.0.1"])
     client = authority.issue("client", user="alice")
     hears = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.certificate))
@@ -90,9 +90,9 @@ def test_tls_accepts_the_certificates_in_both_directions(authority: Authority) -
     assert "alice" in str(seen)
 
 
-def test_a_kubeconfig_holds_all_it_needs(authority: Authority, tmp_path: Path) -> None:
+def test_a_kubeconfig_holds_all_it_needs(authority: CertificateAuthority, tmp_path: Path) -> None:
     client = authority.issue("me", user="me")
-    path = kubeconfig.write(
+    path = kubeconfig.write_kubeconfig(
         tmp_path / "k", server="https://127.0.0.1:1", authority=authority.certificate, client=client
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -38,26 +38,26 @@ def test_a_cgroup_that_cannot_go_stays_with_its_parents_only(tmp_path: Path) -> 
 def test_folders_that_were_there_before_are_left_alone(tmp_path: Path, strays: tuple[Path, Path]) -> None:
     before, after = strays
     before.mkdir()
-    teardown.note_strays(tmp_path / "state", among=[str(before), str(after)])
+    teardown.record_external_folders(tmp_path / "state", among=[str(before), str(after)])
     make(after / "deep")
     (before / "file").touch()
-    teardown.remove_strays(tmp_path / "state")
+    teardown.remove_external_folders(tmp_path / "state")
     assert (before / "file").exists()
     assert not after.exists()
 
 
 def test_a_second_start_does_not_forget_what_the_first_found(tmp_path: Path, strays: tuple[Path, Path]) -> None:
     _, ours = strays
-    teardown.note_strays(tmp_path / "state", among=[str(ours)])
+    teardown.record_external_folders(tmp_path / "state", among=[str(ours)])
     ours.mkdir()
-    teardown.note_strays(tmp_path / "state", among=[str(ours)])
-    teardown.remove_strays(tmp_path / "state")
+    teardown.record_external_folders(tmp_path / "state", among=[str(ours)])
+    teardown.remove_external_folders(tmp_path / "state")
     assert not ours.exists()
 
 
 def test_without_a_note_nothing_is_removed(tmp_path: Path, strays: tuple[Path, Path]) -> None:
     strays[0].mkdir()
-    teardown.remove_strays(tmp_path)
+    teardown.remove_external_folders(tmp_path)
     assert strays[0].exists()
 
 
@@ -91,6 +91,6 @@ def test_unmounting_where_nothing_is_mounted_does_nothing(tmp_path: Path) -> Non
 
 def test_the_state_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
     make(tmp_path / "node/pki")
-    teardown.remove(tmp_path / "node")
+    teardown.remove_state(tmp_path / "node")
     assert not (tmp_path / "node").exists()
-    teardown.remove(tmp_path / "node")
+    teardown.remove_state(tmp_path / "node")

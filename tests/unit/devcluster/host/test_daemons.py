@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from devcluster.errors import StartFailed
-from devcluster.host.daemons import Daemons, start_time
-from devcluster.host.wait import wait_for
+from devcluster.host.daemons import Daemons, process_start_time
+from devcluster.host.wait import wait_until
 
 FOREVER = ["sleep", "1000"]
 DEAF = [sys.executable, "-c", "from signal import *; signal(15, SIG_IGN); print('deaf', flush=True); pause()"]
@@ -23,11 +23,11 @@ def daemons(tmp_path: Path) -> Iterator[Daemons]:
     started = Daemons(tmp_path)
     yield started
     for name in started.names():
-        started.stop(name, patience=0)
+        started.stop(name, timeout=0)
 
 
 def said(daemons: Daemons, name: str, word: str) -> None:
-    wait_for(f"{word!r} in the log", lambda: word in daemons.log(name).read_text(), seconds=20)
+    wait_until(f"{word!r} in the log", lambda: word in daemons.log(name).read_text(), seconds=20)
 
 
 def test_a_started_daemon_runs_in_a_session_of_its_own(daemons: Daemons) -> None:
@@ -44,15 +44,15 @@ def test_another_process_finds_the_daemon_by_the_folder(daemons: Daemons) -> Non
 def test_a_stopped_daemon_is_gone_and_forgotten(daemons: Daemons) -> None:
     pid = daemons.start("sleeper", FOREVER)
     daemons.stop("sleeper")
-    assert start_time(pid) is None
+    assert process_start_time(pid) is None
     assert daemons.names() == []
 
 
 def test_a_daemon_deaf_to_terminate_is_killed(daemons: Daemons) -> None:
     pid = daemons.start("deaf", DEAF)
     said(daemons, "deaf", "deaf")
-    daemons.stop("deaf", patience=0.2)
-    assert start_time(pid) is None
+    daemons.stop("deaf", timeout=0.2)
+    assert process_start_time(pid) is None
 
 
 def test_stopping_what_never_ran_does_nothing(daemons: Daemons) -> None:
@@ -74,7 +74,7 @@ def test_a_zombie_does_not_count_as_running() -> None:
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     try:
         os.kill(child, 0)
-        assert start_time(child) is None
+        assert process_start_time(child) is None
     finally:
         os.waitpid(child, 0)
 
@@ -95,16 +95,16 @@ def test_a_torn_pid_file_means_not_running(daemons: Daemons) -> None:
 
 def test_what_a_daemon_says_is_in_its_log_and_in_the_error(daemons: Daemons) -> None:
     daemons.start("grumbler", ["sh", "-c", "echo out; echo port 443 is taken >&2"])
-    wait_for("the end", lambda: not daemons.running("grumbler"), seconds=20)
+    wait_until("the end", lambda: not daemons.running("grumbler"), seconds=20)
     assert daemons.log("grumbler").read_text().split() == ["out", "port", "443", "is", "taken"]
     with pytest.raises(StartFailed, match=r"grumbler ended(.|\n)*port 443 is taken"):
-        daemons.require("grumbler")
+        daemons.check_running("grumbler")
 
 
 def test_last_words_are_the_last_ones(daemons: Daemons) -> None:
     daemons.start("talker", ["seq", "1", "500"])
-    wait_for("the end", lambda: not daemons.running("talker"), seconds=20)
-    lines = daemons.last_words("talker").splitlines()
+    wait_until("the end", lambda: not daemons.running("talker"), seconds=20)
+    lines = daemons.log_tail("talker").splitlines()
     assert str(daemons.log("talker")) in lines[0]
     assert lines[-1] == "500"
     assert len(lines) < 30
@@ -133,16 +133,16 @@ def test_terminate_reaches_the_daemon_as_terminate(daemons: Daemons) -> None:
 def test_a_paused_daemon_lives_and_goes_on_after_the_block(daemons: Daemons) -> None:
     pid = daemons.start("sleeper", FOREVER)
     with pytest.raises(KeyError), daemons.paused("sleeper"):
-        wait_for("the pause", lambda: state_of(pid) == "T", seconds=20)
+        wait_until("the pause", lambda: state_of(pid) == "T", seconds=20)
         assert daemons.running("sleeper")
         raise KeyError
-    wait_for("the end of the pause", lambda: state_of(pid) == "S", seconds=20)
+    wait_until("the end of the pause", lambda: state_of(pid) == "S", seconds=20)
 
 
 def test_a_daemon_that_ends_while_it_is_paused_stays_ended(daemons: Daemons) -> None:
     daemons.start("sleeper", FOREVER)
     with daemons.paused("sleeper"):
-        daemons.stop("sleeper", patience=0)
+        daemons.stop("sleeper", timeout=0)
     assert not daemons.running("sleeper")
 
 
@@ -157,7 +157,7 @@ def state_of(pid: int) -> str:
 
 
 def test_the_start_time_of_a_living_process_stays_the_same() -> None:
-    assert start_time(os.getpid()) == start_time(os.getpid()) is not None
+    assert process_start_time(os.getpid()) == process_start_time(os.getpid()) is not None
 
 
 def test_a_process_name_with_a_parenthesis_does_not_confuse_the_start_time(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_process_name_with_a_parenthesis_does_not_confuse_the_start_time(tmp_p
     odd.symlink_to("/bin/sleep")
     pid = os.spawnv(os.P_NOWAIT, odd, ["sleep", "1000"])
     try:
-        assert str(start_time(pid)).isdigit()
+        assert str(process_start_time(pid)).isdigit()
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

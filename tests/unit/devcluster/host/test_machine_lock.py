@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.errors import Busy
+from devcluster.errors import NodeInUse
 from devcluster.host.daemons import Daemons
 from devcluster.host.machine_lock import MachineLock
 
@@ -24,7 +24,7 @@ def living(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "cache" / "clusters" / "node"
     Daemons(folder).start("kubelet", ["sleep", "1000"])
     yield folder
-    Daemons(folder).stop("kubelet", patience=0)
+    Daemons(folder).stop("kubelet", timeout=0)
 
 
 def test_nobody_holds_a_lock_that_is_not_there(lock: MachineLock) -> None:
@@ -33,7 +33,7 @@ def test_nobody_holds_a_lock_that_is_not_there(lock: MachineLock) -> None:
 
 def test_the_second_is_told_who_is_first_and_how_to_stop_it(lock: MachineLock, living: Path, tmp_path: Path) -> None:
     lock.claim(living)
-    with pytest.raises(Busy) as caught:
+    with pytest.raises(NodeInUse) as caught:
         lock.claim(tmp_path / "other")
     assert str(living) in str(caught.value)
     assert f"VIDEOJOB_CACHE={tmp_path / 'cache'} python -m devcluster down" in str(caught.value)
@@ -48,7 +48,7 @@ def test_the_holder_may_claim_again(lock: MachineLock, living: Path) -> None:
 
 def test_a_dead_holder_gives_way(lock: MachineLock, living: Path, tmp_path: Path) -> None:
     lock.claim(living)
-    Daemons(living).stop("kubelet", patience=0)
+    Daemons(living).stop("kubelet", timeout=0)
     lock.claim(tmp_path / "other")
     assert json.loads(lock.file.read_text())["folder"] == str(tmp_path / "other")
 
@@ -64,9 +64,9 @@ def test_only_the_holder_releases(lock: MachineLock, living: Path, tmp_path: Pat
 def test_the_machine_is_free_for_its_holder_and_for_nobody_else(
     lock: MachineLock, living: Path, tmp_path: Path
 ) -> None:
-    assert lock.free_for(living) and lock.free_for(tmp_path / "other")
+    assert lock.is_free_for(living) and lock.is_free_for(tmp_path / "other")
     lock.claim(living)
-    assert lock.free_for(living) and not lock.free_for(tmp_path / "other")
+    assert lock.is_free_for(living) and not lock.is_free_for(tmp_path / "other")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"folder": "/x"}', "null"])

@@ -24,7 +24,7 @@ async def echo_upper(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 async def door_to(target: str) -> AsyncIterator[int]:
     listener = port_forward.listener(0)
     port = listener.getsockname()[1]
-    server = await asyncio.start_server(partial(port_forward.carry, target), sock=listener)
+    server = await asyncio.start_server(partial(port_forward.forward_connection, target), sock=listener)
     try:
         yield port
     finally:
