@@ -11,7 +11,7 @@ from videojob_api.pipelines.vqgan_clip import MemoryOptions
 Method = Literal["original", "kornia"]
 
 
-class Setting(BaseModel):
+class BenchConfig(BaseModel):
     """One run of VQGAN+CLIP; travels to contestants as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

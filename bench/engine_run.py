@@ -22,13 +22,13 @@ from videojob_runner.engines.vqgan_clip import (
 from videojob_runner.engines.vqgan_clip.guidance.memory import fit_to_memory
 from videojob_runner.torch_utils.precision import resolve_dtype
 
-from bench.config import Setting
+from bench.config import BenchConfig
 
 
-class Ours:
+class EngineRun:
     """The engine; with `upstream`, as `compat: upstream` has it; `precision` as in a job."""
 
-    def __init__(self, setting: Setting, *, upstream: bool, precision: Precision | None = None) -> None:
+    def __init__(self, setting: BenchConfig, *, upstream: bool, precision: Precision | None = None) -> None:
         kind = resolve_dtype(precision, device=setting.device, field="precision")
         generator = Vqgan.load(Pack.open(setting.generator, kind="vqgan"), device=setting.device, precision=kind)
         perceptor = Clip.load(Pack.open(setting.perceptor, kind="clip"), device=setting.device, precision=kind)
@@ -78,21 +78,21 @@ class Ours:
         return self.latent.step(self.guidance, self.targets, rate=self.rate, randomness=self.randomness).loss
 
 
-def as_it_is(setting: Setting) -> Ours:
+def default_run(setting: BenchConfig) -> EngineRun:
     """A run with the engine's defaults."""
-    return Ours(setting, upstream=False)
+    return EngineRun(setting, upstream=False)
 
 
-def compat(setting: Setting) -> Ours:
+def compat_run(setting: BenchConfig) -> EngineRun:
     """A run with `compat: upstream`."""
-    return Ours(setting, upstream=True)
+    return EngineRun(setting, upstream=True)
 
 
-def compat_shorter(setting: Setting) -> Ours:
+def compat_bfloat16_run(setting: BenchConfig) -> EngineRun:
     """A run with `compat: upstream` and `precision: bfloat16`."""
-    return Ours(setting, upstream=True, precision="bfloat16")
+    return EngineRun(setting, upstream=True, precision="bfloat16")
 
 
-def shorter(setting: Setting) -> Ours:
+def bfloat16_run(setting: BenchConfig) -> EngineRun:
     """A run with `precision: bfloat16` and the engine's defaults otherwise: the fast setting of a CPU."""
-    return Ours(setting, upstream=False, precision="bfloat16")
+    return EngineRun(setting, upstream=False, precision="bfloat16")

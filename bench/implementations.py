@@ -17,13 +17,13 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-from bench.config import Setting
-from bench.interleave import Answer, Words, serve
-from bench.measure import Meters, Seconds
-from bench.roofline import counted, matmul_rate
+from bench.config import BenchConfig
+from bench.interleave import Answer, Commands, serve
+from bench.measure import Meter, Timing
+from bench.roofline import count_flops, matmul_rate
 
 
-class Run(Protocol):
+class BenchRun(Protocol):
     """An iteration, and its parts alone."""
 
     @property
@@ -47,12 +47,12 @@ class Run(Protocol):
         """One iteration; the loss before it."""
 
 
-CONTESTANTS: Final = {
+IMPLEMENTATIONS: Final = {
     "upstream's way": "bench.reference:run",
-    "ours, compat": "bench.engine_run:compat",
-    "ours": "bench.engine_run:as_it_is",
-    "ours, compat, bfloat16": "bench.engine_run:compat_shorter",
-    "ours, bfloat16": "bench.engine_run:shorter",
+    "ours, compat": "bench.engine_run:compat_run",
+    "ours": "bench.engine_run:default_run",
+    "ours, compat, bfloat16": "bench.engine_run:compat_bfloat16_run",
+    "ours, bfloat16": "bench.engine_run:bfloat16_run",
 }
 """
 What makes the run of each: the original's way as we wrote it, and the engine, with `compat: upstream` and as it is, in
@@ -60,19 +60,19 @@ float32 and in bfloat16.
 """
 
 
-def contestant(name: str, setting: Setting) -> Run:
+def load_implementation(name: str, setting: BenchConfig) -> BenchRun:
     """A run of one of them; nothing that others need is imported, so that starts and memory are its own."""
-    run: Run = pkgutil.resolve_name(CONTESTANTS[name])(setting)
+    run: BenchRun = pkgutil.resolve_name(IMPLEMENTATIONS[name])(setting)
     return run
 
 
-def iteration(run: Run, meters: Meters) -> Answer:
+def iteration(run: BenchRun, meters: Meter) -> Answer:
     """The next iteration's loss, its seconds, and the process's peak of memory so far in MB."""
     loss, seconds = meters.timed(lambda: float(run.step()))
     return {"loss": loss, **asdict(seconds), "peak": meters.peak()}
 
 
-def parts(run: Run, meters: Meters) -> Answer:
+def time_parts(run: BenchRun, meters: Meter) -> Answer:
     """Seconds of each part of an iteration, forward and backward."""
     with torch.no_grad():
         picture = run.picture(run.z)
@@ -81,11 +81,11 @@ def parts(run: Run, meters: Meters) -> Answer:
     return {
         f"{name} {way}": asdict(seconds)
         for name, (make, source) in works.items()
-        for way, seconds in both_ways(make, source, meters).items()
+        for way, seconds in time_forward_backward(make, source, meters).items()
     }
 
 
-def both_ways(make: Callable[[Tensor], Tensor], source: Tensor, meters: Meters) -> dict[str, Seconds]:
+def time_forward_backward(make: Callable[[Tensor], Tensor], source: Tensor, meters: Meter) -> dict[str, Timing]:
     """Seconds forward and back to the source."""
     leaf = source.detach().clone().requires_grad_()
     made, forward = meters.timed(lambda: make(leaf).sum())
@@ -93,30 +93,30 @@ def both_ways(make: Callable[[Tensor], Tensor], source: Tensor, meters: Meters) 
     return {"forward": forward, "backward": backward}
 
 
-def operations(run: Run, setting: Setting) -> Answer:
+def count_operations(run: BenchRun, setting: BenchConfig) -> Answer:
     """Floating-point operations of an iteration, and how many a second of them the device does at its best."""
-    rate = matmul_rate(Meters(setting.device), run.precision)
-    return {"operations": counted(run.step), "operationsPerSecond": rate}
+    rate = matmul_rate(Meter(setting.device), run.precision)
+    return {"operations": count_flops(run.step), "operationsPerSecond": rate}
 
 
-def prepare() -> Words:
+def build_commands() -> Commands:
     """The contestant and the setting of the command line, with what it can be asked."""
     name, document = sys.argv[1:]
-    setting = Setting.model_validate_json(document)
+    setting = BenchConfig.model_validate_json(document)
     if setting.tf32:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
-    meters, run = Meters(setting.device), contestant(name, setting)
+    meters, run = Meter(setting.device), load_implementation(name, setting)
     loading = meters.peak()
-    meters.start_anew()
+    meters.reset_peak()
     ready = {"memory": meters.memory(), "peak": loading}
     return {
         "ready": lambda: ready,
         "step": lambda: iteration(run, meters),
-        "parts": lambda: parts(run, meters),
-        "bound": lambda: operations(run, setting),
+        "parts": lambda: time_parts(run, meters),
+        "bound": lambda: count_operations(run, setting),
     }
 
 
 if __name__ == "__main__":
-    serve(prepare)
+    serve(build_commands)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Answer = dict[str, Any]
-Words = Mapping[str, Callable[[], Answer]]
+Commands = Mapping[str, Callable[[], Answer]]
 
 
-def serve(prepare: Callable[[], Words]) -> None:
+def serve(prepare: Callable[[], Commands]) -> None:
     """
     Answers the words on stdin by what `prepare` returns for them; the answer to `ready` comes unasked.
 
@@ -35,11 +35,11 @@ def serve(prepare: Callable[[], Words]) -> None:
             print(json.dumps(words[line.strip()]()), file=answers, flush=True)
 
 
-class ContestantGone(Exception):
+class ProcessExited(Exception):
     """A contestant has ended before it was asked to."""
 
 
-class Asked(Protocol):
+class Respondent(Protocol):
     """Someone with a name who answers words."""
 
     @property
@@ -51,14 +51,14 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class BenchProcess:
     """A contestant's process, seen from outside."""
 
     name: str
     process: subprocess.Popen[str]
 
     def ask(self, word: str) -> Answer:
-        """Its answer to a word. Raises ContestantGone."""
+        """Its answer to a word. Raises ProcessExited."""
         if self.process.stdin is not None:
             try:
                 print(word, file=self.process.stdin, flush=True)
@@ -67,25 +67,25 @@ class Contestant:
         return self.answer()
 
     def answer(self) -> Answer:
-        """What it says next. Raises ContestantGone."""
+        """What it says next. Raises ProcessExited."""
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
             raise self.gone()
         answer: Answer = json.loads(line)
         return answer
 
-    def gone(self) -> ContestantGone:
+    def gone(self) -> ProcessExited:
         """Why there is no answer."""
-        return ContestantGone(f"{self.name} has ended with exit code {self.process.wait()}")
+        return ProcessExited(f"{self.name} has ended with exit code {self.process.wait()}")
 
 
 @contextmanager
-def started(name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> Iterator[Contestant]:
+def start_process(name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> Iterator[BenchProcess]:
     """The contestant behind a command; it is told to end by the end of its stdin, and killed when that was no use."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | dict(environment)) as process:
         try:
-            yield Contestant(name, process)
+            yield BenchProcess(name, process)
             if process.stdin is not None:
                 process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
@@ -94,7 +94,7 @@ def started(name: str, command: Sequence[str], *, environment: Mapping[str, str]
             process.kill()
 
 
-def in_turn(contestants: Sequence[Asked], *, word: str, rounds: int) -> dict[str, list[Answer]]:
+def run_interleaved(contestants: Sequence[Respondent], *, word: str, rounds: int) -> dict[str, list[Answer]]:
     """Everyone's answers to the same word, asked `rounds` times; whoever was first is last in the next round."""
     answers: dict[str, list[Answer]] = {contestant.name: [] for contestant in contestants}
     for number in range(rounds):

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Seconds:
+class Timing:
     """What a piece of work took."""
 
     wall: float
@@ -25,7 +25,7 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
-class Meters:
+class Meter:
     """The clock and the scales for work on one device."""
 
     device: str
@@ -35,13 +35,13 @@ class Meters:
         """Whether the device computes by itself while this process goes on."""
         return self.device.startswith("cuda")
 
-    def timed(self, work: Callable[[], Result]) -> tuple[Result, Seconds]:
+    def timed(self, work: Callable[[], Result]) -> tuple[Result, Timing]:
         """The work's result, and its time until the device is done."""
         self.wait()
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
         self.wait()
-        return result, Seconds(time.perf_counter() - wall, time.process_time() - cpu)
+        return result, Timing(time.perf_counter() - wall, time.process_time() - cpu)
 
     def wait(self) -> None:
         """Until the device has nothing left to do."""
@@ -50,9 +50,9 @@ class Meters:
 
     def memory(self) -> float:
         """MB in use: resident of this process, or what torch has allocated on CUDA."""
-        return torch.cuda.memory_allocated(self.device) / 2**20 if self.on_cuda else resident("VmRSS")
+        return torch.cuda.memory_allocated(self.device) / 2**20 if self.on_cuda else resident_mb("VmRSS")
 
-    def start_anew(self) -> None:
+    def reset_peak(self) -> None:
         """Gives back what was freed, so that nobody works in the remains of loading; `peak` begins from here."""
         gc.collect()
         if self.on_cuda:
@@ -63,10 +63,10 @@ class Meters:
 
     def peak(self) -> float:
         """The largest `memory` so far, in MB."""
-        return torch.cuda.max_memory_allocated(self.device) / 2**20 if self.on_cuda else resident("VmHWM")
+        return torch.cuda.max_memory_allocated(self.device) / 2**20 if self.on_cuda else resident_mb("VmHWM")
 
 
-def resident(field: str) -> float:
+def resident_mb(field: str) -> float:
     """MB of this process by the kernel's book: `VmRSS` now, `VmHWM` at most."""
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith(f"{field}:"))

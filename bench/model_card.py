@@ -28,7 +28,7 @@ from videojob_runner.engines import vqgan_clip
 
 from packs.shapes import clip_model, dataset, export, negatives, vocabulary, vqgan_training
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.train import default_work
+from packs.shapes.train import default_work_folder
 from tests.fidelity.batch_guidance import BUILTIN, Packs, Pictures
 from tests.fidelity.classifier import Judge, judge_from_cache
 from tests.fidelity.evaluators import color_shape
@@ -39,7 +39,7 @@ PACKS = ("shapes-vqgan", "shapes-clip")
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class CardRun:
     """How much to run."""
 
     prompts: int
@@ -48,7 +48,7 @@ class Bench:
     folder: Path
     """Where pictures are kept; of one `choice` only."""
 
-    def once(self, name: str, make: Callable[[], Pictures]) -> Pictures:
+    def cached(self, name: str, make: Callable[[], Pictures]) -> Pictures:
         """What `make` makes, square pictures; made now unless a run before has kept them under that name."""
         file = self.folder / f"{name}.png"
         if not file.exists():
@@ -62,7 +62,9 @@ class Bench:
         return np.stack(np.split(strip, strip.shape[1] // strip.shape[0], 1))
 
 
-def guided(packs: Packs, asked: Sequence[Ask], *, bench: Bench, seed: int, name: str, weight: str = "") -> Pictures:
+def generate_batches(
+    packs: Packs, asked: Sequence[Ask], *, bench: CardRun, seed: int, name: str, weight: str = ""
+) -> Pictures:
     """Pictures of all asks, in batches."""
     prompts = [ask.prompt() + weight for ask in asked]
     batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
@@ -70,10 +72,10 @@ def guided(packs: Packs, asked: Sequence[Ask], *, bench: Bench, seed: int, name:
     def made(number: int) -> Pictures:
         return packs.guided(batches[number], iterations=bench.iterations, seed=seed + number)
 
-    return np.concatenate([bench.once(f"{name}-{i}", partial(made, i)) for i in range(len(batches))])
+    return np.concatenate([bench.cached(f"{name}-{i}", partial(made, i)) for i in range(len(batches))])
 
 
-def total(parts: Sequence[Scores]) -> Scores:
+def sum_scores(parts: Sequence[Scores]) -> Scores:
     """All scores together."""
     first, *rest = parts
     for part in rest:
@@ -81,14 +83,14 @@ def total(parts: Sequence[Scores]) -> Scores:
     return first
 
 
-def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
+def prompt_following(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, object]:
     """Prompt-following of both judges, and with the prompts swapped."""
     neural, hue, control = [], [], []
     everything_asked: list[Ask] = []
     everything_seen: list[Seen] = []
     for seed in range(FIRST_SEED, FIRST_SEED + bench.seeds):
         asked = asks(bench.prompts, seed)
-        pictures = guided(packs, asked, bench=bench, seed=seed, name=str(seed))
+        pictures = generate_batches(packs, asked, bench=bench, seed=seed, name=str(seed))
         seen = judge.verdicts(pictures)
         neural.append(Scores.of(asked, seen))
         hue.append(Scores.of(asked, [color_shape.judge(picture) for picture in pictures]))
@@ -97,30 +99,32 @@ def following(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
         everything_seen += seen
         print(seed, neural[-1], flush=True)
     return {
-        "neuralJudge": total(neural).document(),
+        "neuralJudge": sum_scores(neural).document(),
         "neuralJudgeByShape": by_shape(everything_asked, everything_seen),
-        "classicalJudge": total(hue).document(),
-        "promptsSwapped": total(control).document(),
+        "classicalJudge": sum_scores(hue).document(),
+        "promptsSwapped": sum_scores(control).document(),
     }
 
 
-def controls(packs: Packs, judge: Judge, bench: Bench) -> dict[str, object]:
+def negative_controls(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, object]:
     """What must not follow: a blank CLIP, and prompts with a negative weight."""
     asked = asks(BATCH, FIRST_SEED + 500)
-    blank = guided(packs.with_blank_perceptor(), asked, bench=bench, seed=1, name="blank")
-    away = guided(packs, asked, bench=bench, seed=2, name="away", weight=":-1")
+    blank = generate_batches(packs.with_blank_perceptor(), asked, bench=bench, seed=1, name="blank")
+    away = generate_batches(packs, asked, bench=bench, seed=2, name="away", weight=":-1")
     return {
         "blankClip": Scores.of(asked, judge.verdicts(blank)).document(),
         "negativeWeight": Scores.of(asked, judge.verdicts(away)).document(),
     }
 
 
-def without_guidance(packs: Packs) -> dict[str, object]:
+def model_scores(packs: Packs) -> dict[str, object]:
     """Retrieval on plain single objects and PSNR on everything held out."""
-    held_out = dataset.held_out_pictures(HELD_OUT)
+    held_out = dataset.held_out_images(HELD_OUT)
     rows = held_out.rows
     single = np.flatnonzero((rows[:, vocabulary.COUNT] == 1) & (rows[:, vocabulary.STYLE] == 0))
-    found = clip_model.retrieval(packs.perceptor.network, negatives.small(held_out.images[single]), rows[single])
+    found = clip_model.retrieval_accuracy(
+        packs.perceptor.network, negatives.downsample(held_out.images[single]), rows[single]
+    )
     first_stage = FirstStage().eval()
     first_stage.load_state_dict(packs.generator.state_dict())
     return {
@@ -129,14 +133,14 @@ def without_guidance(packs: Packs) -> dict[str, object]:
     }
 
 
-def write(card: dict[str, object], folder: Path) -> None:
+def write_card(card: dict[str, object], folder: Path) -> None:
     """Puts the card into both packs."""
     for name in PACKS:
         document = json.loads((folder / name / "pack.json").read_text())
         export.write_description(folder / name, document | {"card": card})
 
 
-def choice(args: argparse.Namespace, packs: Packs) -> str:
+def cache_key(args: argparse.Namespace, packs: Packs) -> str:
     """A name for what pictures depend on: weights, numbers, precision, and the engine's programs."""
     files = [json.loads((args.packs / name / "pack.json").read_text())["files"] for name in PACKS]
     programs = export.code_digest(Path(module.__path__[0]) for module in (vqgan_clip, models))
@@ -151,11 +155,13 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=250)
-    parser.add_argument("--work", type=Path, default=default_work() / "card", help="folder that keeps guided pictures")
+    parser.add_argument(
+        "--work", type=Path, default=default_work_folder() / "card", help="folder that keeps guided pictures"
+    )
     args = parser.parse_args()
     torch.set_num_threads(2)
     packs, judge = Packs.load(args.packs), judge_from_cache()
-    bench = Bench(args.prompts, args.seeds, args.iterations, args.work / choice(args, packs))
+    bench = CardRun(args.prompts, args.seeds, args.iterations, args.work / cache_key(args, packs))
     card: dict[str, object] = {
         "measured": datetime.now(UTC).date().isoformat(),
         "command": "python -m bench.model_card",
@@ -165,8 +171,8 @@ def main() -> None:
         "precision": str(packs.precision).removeprefix("torch."),
         "side": 64,
     }
-    card |= without_guidance(packs) | following(packs, judge, bench) | controls(packs, judge, bench)
-    write(card, args.packs)
+    card |= model_scores(packs) | prompt_following(packs, judge, bench) | negative_controls(packs, judge, bench)
+    write_card(card, args.packs)
     print(json.dumps(card, indent=2))
 
 

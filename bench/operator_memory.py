@@ -39,11 +39,11 @@ def run_jobs(plant: OperatorProcess, kube: Kube, count: int) -> float:
         for name in names:
             while plant.post(jobs[name], token=held[name], sequence=sequence, percent=sequence * 10).code == 429:
                 time.sleep(0.2)
-    plant.wait_until(lambda: shown(kube) == count, what="all progress is shown", seconds=120)
+    plant.wait_until(lambda: jobs_with_progress(kube) == count, what="all progress is shown", seconds=120)
     return time.monotonic() - began
 
 
-def shown(kube: Kube) -> int:
+def jobs_with_progress(kube: Kube) -> int:
     """How many VideoJobs show the second report."""
     items = json.loads(kube.run("get", "vj", "-o", "json"))["items"]
     return sum(each["status"].get("progress", {}).get("percent") == 20 for each in items)

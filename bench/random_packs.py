@@ -36,7 +36,7 @@ VIT_B32: Final[dict[str, Any]] = {
 }
 
 
-def write(folder: Path) -> None:
+def write_random_packs(folder: Path) -> None:
     """Both packs below `folder`, unless they are there already; 0.45 GB."""
     if not (generator := folder / "random-f16-16384").exists():
         write_pack(generator, vqgan_tensors(0, architecture=F16), kind="vqgan", architecture=F16)
@@ -45,4 +45,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write_random_packs(Path(sys.argv[1]))

@@ -26,7 +26,7 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.vqvae.quantize import VectorQuantizer
 from torch import Tensor, nn
 
-from bench.config import Setting
+from bench.config import BenchConfig
 
 TAMING: Final = {
     "ch": "ch",
@@ -37,8 +37,8 @@ TAMING: Final = {
     "z_channels": "zChannels",
 }
 """taming's arguments by their names in a pack's `architecture`."""
-MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION: Final = (0.26862954, 0.26130258, 0.27577711)
+IMAGE_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+IMAGE_STD: Final = (0.26862954, 0.26130258, 0.27577711)
 LANCZOS_SUPPORT: Final = 2
 
 
@@ -69,11 +69,11 @@ class Networks:
     clip: clip.model.CLIP
 
     @classmethod
-    def load(cls, setting: Setting) -> Networks:
+    def load(cls, setting: BenchConfig) -> Networks:
         """Those of the setting's packs; CLIP has half precision on CUDA and single precision elsewhere (§2.8)."""
         first_stage = FirstStage(json.loads((setting.generator / "pack.json").read_text())["architecture"])
-        first_stage.load_state_dict(tensors(setting.generator))
-        perceptor = build_model(tensors(setting.perceptor))
+        first_stage.load_state_dict(load_tensors(setting.generator))
+        perceptor = build_model(load_tensors(setting.perceptor))
         if not setting.device.startswith("cuda"):
             perceptor.float()
         for network in (first_stage, perceptor):
@@ -81,7 +81,7 @@ class Networks:
         return cls(first_stage, perceptor)
 
 
-def tensors(folder: Path) -> dict[str, Tensor]:
+def load_tensors(folder: Path) -> dict[str, Tensor]:
     """The weights of a pack in single precision."""
     (file,) = folder.glob("*.safetensors")
     return {name: tensor.float() for name, tensor in load_file(file).items()}
@@ -102,26 +102,26 @@ class _Clamp(torch.autograd.Function):
         return grad * leads_back
 
 
-def clamped(x: Tensor) -> Tensor:
+def clamp(x: Tensor) -> Tensor:
     """Any shape."""
     inside: Tensor = _Clamp.apply(x)  # type: ignore[no-untyped-call]
     return inside
 
 
-def passing(value: Tensor, *, gradient_to: Tensor) -> Tensor:
+def straight_through(value: Tensor, *, gradient_to: Tensor) -> Tensor:
     """`value` as it is, whose gradient goes to another tensor of its shape."""
     return value.detach() + (gradient_to - gradient_to.detach())
 
 
-def snapped(z: Tensor, book: Tensor) -> Tensor:
+def quantize(z: Tensor, book: Tensor) -> Tensor:
     """The nearest vectors of the codebook ``[K, C]``, for each position of ``[1, C, h, w]`` (§2.5)."""
     points = z.permute(0, 2, 3, 1)
     distances = points.square().sum(-1, keepdim=True) + book.square().sum(1) - 2 * (points @ book.T)
     codes = nnf.one_hot(distances.argmin(-1), len(book)).to(book.dtype) @ book
-    return passing(codes, gradient_to=points).permute(0, 3, 1, 2)
+    return straight_through(codes, gradient_to=points).permute(0, 3, 1, 2)
 
 
-def lanczos(ratio: float) -> Tensor:
+def lanczos_kernel(ratio: float) -> Tensor:
     """The low-pass kernel for `ratio` below 1, tap by tap (§2.9.2)."""
     half, place = [], 0.0
     while place < LANCZOS_SUPPORT:
@@ -136,16 +136,16 @@ def windowed_sinc(x: float) -> float:
     return 2 * math.sin(x) * math.sin(x / 2) / x**2 if x else 1.0
 
 
-def resampled(crop: Tensor, side: int) -> Tensor:
+def resample(crop: Tensor, side: int) -> Tensor:
     """A crop ``[1, 3, s, s]`` in CLIP's size (§2.9.2)."""
     height, width = crop.shape[-2:]
     planes = crop.transpose(0, 1)
     if side < height:
-        kernel = lanczos(side / height).to(crop)
+        kernel = lanczos_kernel(side / height).to(crop)
         border = len(kernel) // 2
         planes = nnf.conv2d(nnf.pad(planes, (0, 0, border, border), "reflect"), kernel.view(1, 1, -1, 1))
     if side < width:
-        kernel = lanczos(side / width).to(crop)
+        kernel = lanczos_kernel(side / width).to(crop)
         border = len(kernel) // 2
         planes = nnf.conv2d(nnf.pad(planes, (border, border, 0, 0), "reflect"), kernel.view(1, 1, 1, -1))
     return nnf.interpolate(planes.transpose(0, 1), (side, side), mode="bicubic", align_corners=True)
@@ -203,16 +203,16 @@ class Prompt:
         chord = nnf.normalize(seen, dim=-1) - self.embedding
         signed = 2 * (chord.norm(dim=-1) / 2).arcsin().square() * math.copysign(1, self.weight)
         gate = signed.maximum(torch.full_like(signed, self.stop))
-        return abs(self.weight) * passing(signed, gradient_to=gate).mean()
+        return abs(self.weight) * straight_through(signed, gradient_to=gate).mean()
 
 
-class UpstreamWay:
+class ReferenceRun:
     """A run; `step` is one iteration."""
 
     precision: Final = torch.float32
     """Of the decoder."""
 
-    def __init__(self, networks: Networks, setting: Setting) -> None:
+    def __init__(self, networks: Networks, setting: BenchConfig) -> None:
         self.first_stage, self.clip = networks.first_stage, networks.clip
         self.setting = setting
         self.side = int(self.clip.visual.input_resolution)
@@ -245,20 +245,20 @@ class UpstreamWay:
 
     def picture(self, z: Tensor) -> Tensor:
         """The picture ``[1, 3, H, W]`` in 0…1 of a latent (§2.7)."""
-        return clamped((self.first_stage.decode(snapped(z, self.book)) + 1) / 2)
+        return clamp((self.first_stage.decode(quantize(z, self.book)) + 1) / 2)
 
     def views(self, picture: Tensor) -> Tensor:
         """What CLIP is shown of a picture, ``[n, 3, S, S]`` (§2.9.3)."""
-        crops = torch.cat([resampled(random_crop(picture, self.side), self.side) for _ in range(self.setting.cuts)])
+        crops = torch.cat([resample(random_crop(picture, self.side), self.side) for _ in range(self.setting.cuts)])
         if self.setting.method == "original":
-            return clamped(crops)
+            return clamp(crops)
         views: Tensor = self.augmented(crops)
         deviation = views.new_empty(len(views), 1, 1, 1).uniform_(0, 0.1)
         return views + deviation * torch.randn_like(views)
 
     def embeddings(self, views: Tensor) -> Tensor:
         """What CLIP sees in views, ``[n, D]`` (§2.8)."""
-        mean, deviation = (torch.tensor(row).view(1, 3, 1, 1).to(views) for row in (MEAN, DEVIATION))
+        mean, deviation = (torch.tensor(row).view(1, 3, 1, 1).to(views) for row in (IMAGE_MEAN, IMAGE_STD))
         embeddings: Tensor = self.clip.encode_image((views - mean) / deviation).float()
         return embeddings
 
@@ -282,6 +282,6 @@ class UpstreamWay:
         return loss.detach()
 
 
-def run(setting: Setting) -> UpstreamWay:
+def run(setting: BenchConfig) -> ReferenceRun:
     """A run in the setting."""
-    return UpstreamWay(Networks.load(setting), setting)
+    return ReferenceRun(Networks.load(setting), setting)

@@ -8,12 +8,12 @@ from statistics import median
 
 from bench.interleave import Answer
 
-WARM_UP = 1
+WARMUP_ROUNDS = 1
 """First iterations whose seconds do not count: libraries choose their kernels in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class BenchResult:
     """One contestant beside the reference."""
 
     wall: float
@@ -51,24 +51,24 @@ def largest_difference(losses: Sequence[float], others: Sequence[float]) -> floa
     return max(abs(one - other) for one, other in zip(losses, others, strict=True))
 
 
-def column(steps: Sequence[Answer], name: str, *, first: int = 0) -> list[float]:
+def values(steps: Sequence[Answer], name: str, *, first: int = 0) -> list[float]:
     """One figure of all steps from `first` on."""
     return [float(step[name]) for step in steps[first:]]
 
 
-def figures(
+def compare(
     steps: Mapping[str, Sequence[Answer]], ready: Mapping[str, Answer], *, reference: str
-) -> dict[str, Figures]:
+) -> dict[str, BenchResult]:
     """Every contestant's figures, from its answers to `step` and what was known when it was ready."""
-    return {name: beside(own, steps[reference], ready=ready[name]) for name, own in steps.items()}
+    return {name: compare_to_reference(own, steps[reference], ready=ready[name]) for name, own in steps.items()}
 
 
-def beside(own: Sequence[Answer], theirs: Sequence[Answer], *, ready: Answer) -> Figures:
+def compare_to_reference(own: Sequence[Answer], theirs: Sequence[Answer], *, ready: Answer) -> BenchResult:
     """One contestant's figures beside those of the reference."""
     (wall, cpu), (their_wall, their_cpu) = (
-        [column(steps, name, first=WARM_UP) for name in ("wall", "cpu")] for steps in (own, theirs)
+        [values(steps, name, first=WARMUP_ROUNDS) for name in ("wall", "cpu")] for steps in (own, theirs)
     )
-    return Figures(
+    return BenchResult(
         wall=median(wall),
         cpu=median(cpu),
         times_as_fast=ratio_of_medians(their_wall, wall),
@@ -76,12 +76,12 @@ def beside(own: Sequence[Answer], theirs: Sequence[Answer], *, ready: Answer) ->
         start=float(ready["seconds"]),
         loading=float(ready["peak"]),
         loaded=float(ready["memory"]),
-        peak=max(column(own, "peak")),
-        difference=largest_difference(column(own, "loss"), column(theirs, "loss")),
+        peak=max(values(own, "peak")),
+        difference=largest_difference(values(own, "loss"), values(theirs, "loss")),
     )
 
 
-def table(found: Mapping[str, Figures]) -> str:
+def results_table(found: Mapping[str, BenchResult]) -> str:
     """Lines to read; seconds per iteration, MB."""
     head = f"{'':<24}{'s':>8}{'CPU s':>8}{'× as fast':>11}{'(CPU)':>8}"
     head += f"{'start':>8}{'loading':>9}{'loaded':>8}{'peak':>8}{'of it':>8}{'Δ loss':>10}"

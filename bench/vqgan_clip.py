@@ -6,7 +6,7 @@ VQGAN+CLIP against the original's way of computing the same, in turn in one run.
     python -m bench.vqgan_clip --device cuda --tf32 --compile
     python -m bench.vqgan_clip --contestants "another=python another.py" "ours, compat"
 
-The first contestant is the reference; others than ours are programs that take a `Setting` as JSON and answer as
+The first contestant is the reference; others than ours are programs that take a `BenchConfig` as JSON and answer as
 `bench.interleave` says. The large networks have random weights. Printed for each cut method, in columns: the median
 seconds of an iteration (wall, and CPU of all threads), both as ratios to the reference; seconds until the contestant
 was ready; MB of memory (at most until then; then; at most in the iterations; what of that came with them); and the
@@ -34,9 +34,9 @@ from typing import Any, Final
 
 from videojob_api.pipelines.vqgan_clip import MemoryOptions
 
-from bench.config import Setting
-from bench.interleave import Contestant, ContestantGone, in_turn, started
-from bench.report import figures, parts_table, table
+from bench.config import BenchConfig
+from bench.interleave import BenchProcess, ProcessExited, run_interleaved, start_process
+from bench.report import compare, parts_table, results_table
 
 BUILTIN: Final = Path("runner/videojob_runner/models/builtin")
 NAMES: Final = ("upstream's way", "ours, compat", "ours", "ours, compat, bfloat16", "ours, bfloat16")
@@ -45,7 +45,7 @@ LIBRARIES: Final = ("torch", "kornia", "openai-clip", "taming-transformers")
 PARTS_ROUNDS: Final = 3
 
 
-def commands(options: argparse.Namespace, setting: Setting) -> dict[str, list[str]]:
+def commands(options: argparse.Namespace, setting: BenchConfig) -> dict[str, list[str]]:
     """How each contestant is started, by its name."""
     document = setting.model_dump_json()
     own = [sys.executable, "-W", "ignore", "-m", "bench.implementations"]
@@ -53,28 +53,28 @@ def commands(options: argparse.Namespace, setting: Setting) -> dict[str, list[st
     return {name: [*(shlex.split(command) if command else [*own, name]), document] for name, _, command in parts}
 
 
-def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
+def run_bench(options: argparse.Namespace, setting: BenchConfig) -> dict[str, Any]:
     """All figures for one setting, printed and as a document."""
     environment = {"OMP_NUM_THREADS": str(options.threads)}
     with ExitStack() as stack:
-        contestants: list[Contestant] = []
+        contestants: list[BenchProcess] = []
         ready = {}
         for name, command in commands(options, setting).items():  # one after the other, so that nobody slows a start
             began = time.monotonic()
-            contestant = stack.enter_context(started(name, command, environment=environment))
+            contestant = stack.enter_context(start_process(name, command, environment=environment))
             try:
                 ready[name] = contestant.answer() | {"seconds": time.monotonic() - began}
-            except ContestantGone as error:  # so goes bfloat16 on a CPU that would imitate it
+            except ProcessExited as error:  # so goes bfloat16 on a CPU that would imitate it
                 if not contestants:
                     raise  # without the reference there is nothing to compare with
                 print(f"{error}: left out", flush=True)
             else:
                 contestants.append(contestant)
-        steps = in_turn(contestants, word="step", rounds=options.steps)
-        found = figures(steps, ready, reference=contestants[0].name)
-        print(f"\n{setting.method}\n{table(found)}", flush=True)
+        steps = run_interleaved(contestants, word="step", rounds=options.steps)
+        found = compare(steps, ready, reference=contestants[0].name)
+        print(f"\n{setting.method}\n{results_table(found)}", flush=True)
         own = [contestant for contestant in contestants if contestant.name in NAMES]
-        inside = looked_into(own, seconds={name: each.wall for name, each in found.items()}) if own else {}
+        inside = profile(own, seconds={name: each.wall for name, each in found.items()}) if own else {}
     return {
         "setting": setting.model_dump(mode="json"),
         "figures": {name: asdict(each) for name, each in found.items()},
@@ -83,14 +83,14 @@ def measured(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     }
 
 
-def looked_into(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
+def profile(contestants: Sequence[BenchProcess], *, seconds: dict[str, float]) -> dict[str, Any]:
     """Where the seconds go, and how few there could be; printed, and as a document."""
-    parts = in_turn(contestants, word="parts", rounds=PARTS_ROUNDS)
+    parts = run_interleaved(contestants, word="parts", rounds=PARTS_ROUNDS)
     print(f"\n{parts_table(parts)}", flush=True)
-    return {"parts": parts, "bound": bound_of(contestants, seconds=seconds)}
+    return {"parts": parts, "bound": roofline(contestants, seconds=seconds)}
 
 
-def bound_of(contestants: Sequence[Contestant], *, seconds: dict[str, float]) -> dict[str, Any]:
+def roofline(contestants: Sequence[BenchProcess], *, seconds: dict[str, float]) -> dict[str, Any]:
     """Everyone's operations, the best rate that anyone saw, and how near each comes to it with the first one's work."""
     answers = {contestant.name: contestant.ask("bound") for contestant in contestants}
     operations = {name: answer["operations"] for name, answer in answers.items()}
@@ -103,14 +103,14 @@ def bound_of(contestants: Sequence[Contestant], *, seconds: dict[str, float]) ->
     return {"operations": operations, "operationsPerSecond": rate, "shares": shares}
 
 
-def machine() -> dict[str, Any]:
+def machine_info() -> dict[str, Any]:
     """What it runs on."""
-    cpu = next((line for line in cpu_lines() if line.startswith("model name")), ":").split(":", 1)[1].strip()
+    cpu = next((line for line in cpu_info() if line.startswith("model name")), ":").split(":", 1)[1].strip()
     versions = {name: version(name) for name in LIBRARIES}
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
-def cpu_lines() -> list[str]:
+def cpu_info() -> list[str]:
     """The kernel's description of the processors; nothing where there is none."""
     description = Path("/proc/cpuinfo")
     return description.read_text().splitlines() if description.exists() else []
@@ -125,7 +125,7 @@ def packs(options: argparse.Namespace, scratch: Path) -> tuple[Path, Path]:
     return folder / "random-f16-16384", folder / "random-vit-b-32"
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", choices=["f16", "shapes"], default="f16")
@@ -147,15 +147,15 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Measures, prints and writes."""
-    options = arguments()
-    facts = machine()
+    options = parse_arguments()
+    facts = machine_info()
     print(
         facts, f"{options.threads} threads, {options.device}", f"{options.size}×{options.size}, {options.cuts} cutouts"
     )
     with tempfile.TemporaryDirectory() as scratch:
         generator, perceptor = packs(options, Path(scratch))
         settings = [
-            Setting(
+            BenchConfig(
                 generator=generator.absolute(),
                 perceptor=perceptor.absolute(),
                 size=(options.size, options.size),
@@ -168,7 +168,7 @@ def main() -> None:
             )
             for method in options.methods
         ]
-        runs = [measured(options, setting) for setting in settings]
+        runs = [run_bench(options, setting) for setting in settings]
     if options.json:
         options.json.write_text(json.dumps({"machine": facts, "threads": options.threads, "runs": runs}, indent=1))
 

@@ -30,7 +30,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
-class Measured:
+class Measurements:
     """What one walk over the product's sources has found."""
 
     modules: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Measured:
     breaches: list[str] = field(default_factory=list)
 
 
-def sources(root: Path) -> Iterator[Path]:
+def iter_sources(root: Path) -> Iterator[Path]:
     """Every Python file of the product below `root`."""
     for folder in PRODUCT:
         yield from sorted(
@@ -46,7 +46,7 @@ def sources(root: Path) -> Iterator[Path]:
         )
 
 
-def breaches_of_function(where: str, node: FunctionNode) -> Iterator[str]:
+def function_breaches(where: str, node: FunctionNode) -> Iterator[str]:
     """Length and parameters of one function against the budgets."""
     length = (node.end_lineno or node.lineno) - node.lineno + 1
     if length > FUNCTION_LINES:
@@ -57,14 +57,14 @@ def breaches_of_function(where: str, node: FunctionNode) -> Iterator[str]:
         yield f"{where}:{node.lineno} {node.name}: {count} positional parameters (at most {POSITIONAL_PARAMETERS})"
 
 
-def is_broad(handler: ast.ExceptHandler) -> bool:
+def is_broad_except(handler: ast.ExceptHandler) -> bool:
     """Whether an except clause catches everything."""
     return handler.type is None or (
         isinstance(handler.type, ast.Name) and handler.type.id in ("Exception", "BaseException")
     )
 
 
-def measure(path: Path, name: str, seen: Measured) -> None:
+def measure_module(path: Path, name: str, seen: Measurements) -> None:
     """Adds one module's figures and breaches to `seen`."""
     text = path.read_text()
     tree, lines = ast.parse(text), text.count("\n")
@@ -76,14 +76,14 @@ def measure(path: Path, name: str, seen: Measured) -> None:
     for node in ast.walk(tree):
         if isinstance(node, FunctionNode):
             seen.functions.append((node.end_lineno or node.lineno) - node.lineno + 1)
-            seen.breaches.extend(breaches_of_function(name, node))
-        elif isinstance(node, ast.ExceptHandler) and is_broad(node) and name not in BROAD_EXCEPTS_ALLOWED:
+            seen.breaches.extend(function_breaches(name, node))
+        elif isinstance(node, ast.ExceptHandler) and is_broad_except(node) and name not in BROAD_EXCEPTS_ALLOWED:
             seen.breaches.append(f"{name}:{node.lineno}: broad except (only at the outermost loops)")
         elif isinstance(node, ast.Assert):
             seen.breaches.append(f"{name}:{node.lineno}: assert in product code (raise a typed error)")
 
 
-def medians(seen: Measured) -> Iterator[str]:
+def median_breaches(seen: Measurements) -> Iterator[str]:
     """The budgets that hold for the whole rather than for one function."""
     if len(seen.functions) < 50:  # a handful has no distribution worth a budget
         return
@@ -99,10 +99,10 @@ def medians(seen: Measured) -> Iterator[str]:
 
 def main() -> int:
     """Measures the tree the script stands in; the exit code says whether it keeps the budgets."""
-    root, seen = Path(__file__).resolve().parent.parent, Measured()
-    for path in sources(root):
-        measure(path, str(path.relative_to(root)), seen)
-    seen.breaches.extend(medians(seen))
+    root, seen = Path(__file__).resolve().parent.parent, Measurements()
+    for path in iter_sources(root):
+        measure_module(path, str(path.relative_to(root)), seen)
+    seen.breaches.extend(median_breaches(seen))
     for breach in seen.breaches:
         print(breach)
     modules, functions = statistics.median(seen.modules), statistics.median(seen.functions or [0])

@@ -27,74 +27,86 @@ from devcluster.cluster.node import Node, default_node, require_node_level
 from devcluster.errors import Unsupported
 from devcluster.versions import ComponentGroup
 from scripts import demo_context, deploy
-from scripts.demo_display import CLAIM, NAMESPACE, OUTPUT, ROOT, Resource, begin, console, finish, step
+from scripts.demo_display import (
+    CLAIM,
+    NAMESPACE,
+    OUTPUT,
+    ROOT,
+    Resource,
+    apply_example,
+    collect_example,
+    console,
+    timed_step,
+)
 
-ALREADY_BUILT = 3.0
+WARM_BUILD_SECONDS = 3.0
 """Seconds in which an image that was built before is found again."""
 
 
-def on_a_node() -> None:
+def run_on_node() -> None:
     """The demo proper."""
     require_node_level()
     node = default_node()
-    with step("parts of the cluster, and layers of the runner image with torch"), ThreadPoolExecutor(1) as pool:
-        pool.submit(deploy.build_ahead, node)  # where it fails, the node, or the build that needs it, says why
+    with timed_step("parts of the cluster, and layers of the runner image with torch"), ThreadPoolExecutor(1) as pool:
+        pool.submit(
+            deploy.prebuild_runner_layers, node
+        )  # where it fails, the node, or the build that needs it, says why
         build(tuple(ComponentGroup))
     try:
-        with step("node"):
+        with timed_step("node"):
             node.start()
         with ThreadPoolExecutor(1) as pool:
-            with step("operator image, runner image without torch"):
-                light = deploy.light_images(node)
-            perform(node, light, pool.submit(deploy.full_images, node))
+            with timed_step("operator image, runner image without torch"):
+                light = deploy.build_contract_images(node)
+            run_examples(node, light, pool.submit(deploy.build_images, node))
     finally:
-        with step("node stopped"):
+        with timed_step("node stopped"):
             node.stop()
 
 
-def perform(node: Node, light: deploy.Images, building: Future[deploy.Images]) -> None:
+def run_examples(node: Node, light: deploy.Images, building: Future[deploy.Images]) -> None:
     """Both examples: the simulated one while the image with torch is being built; both at once if that is there."""
-    wait([building], timeout=ALREADY_BUILT)
+    wait([building], timeout=WARM_BUILD_SECONDS)
     images = building.result() if building.done() else light
-    with step("chart"):
-        deploy.install(deploy.on(node), images)
-        volume = deploy.volume(node, namespace=NAMESPACE, claim=CLAIM)
+    with timed_step("chart"):
+        deploy.install_chart(deploy.node_target(node), images)
+        volume = deploy.create_volume(node, namespace=NAMESPACE, claim=CLAIM)
 
     def published(job: Resource) -> Path:
         return volume / str(job["metadata"]["name"]) / str(job["metadata"]["uid"])
 
     if images is not light:
-        begin(node.kubectl, "quickstart.yaml")
-    with step("examples/test.yaml: simulated frames"):
-        begin(node.kubectl, "test.yaml")
-        finish(node.kubectl, "test.yaml", published=published, timeout=180)
+        apply_example(node.kubectl, "quickstart.yaml")
+    with timed_step("examples/test.yaml: simulated frames"):
+        apply_example(node.kubectl, "test.yaml")
+        collect_example(node.kubectl, "test.yaml", published=published, timeout=180)
     if images is light:
-        with step("runner image with torch"):
-            deploy.install(deploy.on(node), building.result())
-        begin(node.kubectl, "quickstart.yaml")
-    with step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
-        finish(node.kubectl, "quickstart.yaml", published=published, timeout=600)
+        with timed_step("runner image with torch"):
+            deploy.install_chart(deploy.node_target(node), building.result())
+        apply_example(node.kubectl, "quickstart.yaml")
+    with timed_step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
+        collect_example(node.kubectl, "quickstart.yaml", published=published, timeout=600)
 
 
-def without_a_node(reason: str) -> None:
+def run_without_node(reason: str) -> None:
     """The same manifest without a cluster."""
     console.print(f"[yellow]No cluster here: {reason}. Rendering examples/quickstart.yaml with `videojob run` instead.")
     command = [sys.executable, "-m", "videojob_cli", "run", "examples/quickstart.yaml", "--output", str(OUTPUT)]
-    with step("videojob run examples/quickstart.yaml"):
+    with timed_step("videojob run examples/quickstart.yaml"):
         subprocess.run(command, cwd=ROOT, check=True)
     frames = next(OUTPUT.rglob("manifest.json")).parent / "frames"
     write_contact_sheet(sorted(frames.glob("*.png")), OUTPUT / "quickstart.png")
 
 
-def on_this_machine() -> None:
+def run_on_this_machine() -> None:
     """On a node of our own if there can be one."""
     if platform.system() != "Linux":
-        without_a_node(f"the node needs Linux, this is {platform.system()}")
+        run_without_node(f"the node needs Linux, this is {platform.system()}")
         return
     try:
-        on_a_node()
+        run_on_node()
     except Unsupported as reason:
-        without_a_node(str(reason))
+        run_without_node(str(reason))
 
 
 def main() -> None:
@@ -108,9 +120,9 @@ def main() -> None:
     begin = time.monotonic()
     if args.context:
         images = deploy.Images(args.operator_image, args.runner_image)
-        demo_context.show(args.context, images, asked=args.yes)
+        demo_context.run_demo(args.context, images, asked=args.yes)
     else:
-        on_this_machine()
+        run_on_this_machine()
     console.print(f"[bold green]demo: {time.monotonic() - begin:.0f} s altogether")
 
 

@@ -17,30 +17,30 @@ from pathlib import Path
 from devcluster.build.go_build import binary_path, build_commands
 from devcluster.cluster.kubectl import Kubectl
 from scripts import deploy
-from scripts.demo_display import CLAIM, NAMESPACE, Resource, begin, console, finish, step
+from scripts.demo_display import CLAIM, NAMESPACE, Resource, apply_example, collect_example, console, timed_step
 
-VIEWER = "viewer"
-USER = 65532
+VIEWER_POD = "viewer"
+VIEWER_UID = 65532
 EXAMPLES = ("test.yaml", "quickstart.yaml")
 
 
-def show(context: str, images: deploy.Images, *, asked: bool = False, examples: Sequence[str] = EXAMPLES) -> None:
+def run_demo(context: str, images: deploy.Images, *, asked: bool = False, examples: Sequence[str] = EXAMPLES) -> None:
     """Asks, installs, renders, brings the output home. Raises SystemExit with the reason when that cannot be."""
     require_digests(images)
-    with step("kubectl and helm"):
+    with timed_step("kubectl and helm"):
         build_commands("kubectl", "helm")
     with tempfile.TemporaryDirectory() as folder:
-        target = deploy.Target(login(context, Path(folder)))
-        if not (asked or agreed(context, server_of(target.kubeconfig))):
+        target = deploy.DeployTarget(single_context_kubeconfig(context, Path(folder)))
+        if not (asked or confirm(context, server_address(target.kubeconfig))):
             raise SystemExit("nothing was done")
-        with step("chart"):
-            deploy.install(target, images)
+        with timed_step("chart"):
+            deploy.install_chart(target, images)
             ensure_claim(target)
         for example in examples:
-            with step(f"examples/{example}"):
-                bring = partial(copied, target.kubectl, images.runner, Path(folder))
-                begin(target.kubectl, example)
-                finish(target.kubectl, example, published=bring, timeout=1200)
+            with timed_step(f"examples/{example}"):
+                bring = partial(copy_output, target.kubectl, images.runner, Path(folder))
+                apply_example(target.kubectl, example)
+                collect_example(target.kubectl, example, published=bring, timeout=1200)
 
 
 def require_digests(images: deploy.Images) -> None:
@@ -54,7 +54,7 @@ def require_digests(images: deploy.Images) -> None:
             )
 
 
-def login(context: str, folder: Path) -> Path:
+def single_context_kubeconfig(context: str, folder: Path) -> Path:
     """A kubeconfig with this one context, so that nothing else can be meant by mistake."""
     command = [str(binary_path("kubectl")), "config", "view", "--raw", "--minify", "--flatten", f"--context={context}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -66,19 +66,19 @@ def login(context: str, folder: Path) -> Path:
     return file
 
 
-def server_of(kubeconfig: Path) -> str:
+def server_address(kubeconfig: Path) -> str:
     """The address of the cluster."""
     return Kubectl(kubeconfig)("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
 
 
-def agreed(context: str, server: str) -> bool:
+def confirm(context: str, server: str) -> bool:
     """Whether the user says yes to what will be done where."""
     console.print(f"This installs the chart into namespace {deploy.NAMESPACE} of [bold]{context}[/bold] ({server})")
     console.print(f"and renders {' and '.join(EXAMPLES)} in namespace {NAMESPACE}.")
     return console.input("Go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def ensure_claim(target: deploy.Target) -> None:
+def ensure_claim(target: deploy.DeployTarget) -> None:
     """The examples' claim, of the default storage class; one that exists is taken as it is."""
     deploy.ensure_namespace(target, NAMESPACE)
     if target.kubectl("get", "pvc", CLAIM, "-n", NAMESPACE, "--ignore-not-found"):
@@ -88,31 +88,31 @@ def ensure_claim(target: deploy.Target) -> None:
     target.kubectl.apply(claim, namespace=NAMESPACE)
 
 
-def copied(kubectl: Kubectl, image: str, folder: Path, job: Resource) -> Path:
+def copy_output(kubectl: Kubectl, image: str, folder: Path, job: Resource) -> Path:
     """A copy of a job's output, fetched through a pod that mounts the claim for a moment."""
     name, uid = str(job["metadata"]["name"]), str(job["metadata"]["uid"])
     home = folder / uid
-    with viewer(kubectl, image):
-        kubectl("cp", "-n", NAMESPACE, f"{VIEWER}:/{CLAIM}/{name}/{uid}", str(home))
+    with viewer_pod_running(kubectl, image):
+        kubectl("cp", "-n", NAMESPACE, f"{VIEWER_POD}:/{CLAIM}/{name}/{uid}", str(home))
     return home
 
 
 @contextmanager
-def viewer(kubectl: Kubectl, image: str) -> Iterator[None]:
+def viewer_pod_running(kubectl: Kubectl, image: str) -> Iterator[None]:
     """A pod with the claim, gone afterwards: the claim may be mountable by one node at a time."""
-    kubectl.apply(viewer_pod(image), namespace=NAMESPACE)
+    kubectl.apply(viewer_pod_manifest(image), namespace=NAMESPACE)
     try:
-        kubectl("wait", f"pod/{VIEWER}", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=180s")
+        kubectl("wait", f"pod/{VIEWER_POD}", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=180s")
         yield
     finally:
-        kubectl("delete", "pod", VIEWER, "-n", NAMESPACE, "--wait=true", "--grace-period=1")
+        kubectl("delete", "pod", VIEWER_POD, "-n", NAMESPACE, "--wait=true", "--grace-period=1")
 
 
-def viewer_pod(image: str) -> Resource:
+def viewer_pod_manifest(image: str) -> Resource:
     """The pod, acceptable under the restricted profile, as the user that published."""
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
     container = {
-        "name": VIEWER,
+        "name": VIEWER_POD,
         "image": image,
         "command": ["sleep", "900"],
         "securityContext": security,
@@ -121,14 +121,14 @@ def viewer_pod(image: str) -> Resource:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": VIEWER},
+        "metadata": {"name": VIEWER_POD},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": USER,
-                "fsGroup": USER,
+                "runAsUser": VIEWER_UID,
+                "fsGroup": VIEWER_UID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],

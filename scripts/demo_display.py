@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 NAMESPACE = "demo"
 CLAIM = "videos"
-OURS = {"app.kubernetes.io/managed-by": "make-demo"}
+DEMO_LABELS = {"app.kubernetes.io/managed-by": "make-demo"}
 """The label of the demo's jobs."""
 console = Console()
 
@@ -29,7 +29,7 @@ Resource = dict[str, Any]
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
+def timed_step(title: str) -> Iterator[None]:
     """Prints a step and, at its end, its seconds."""
     begin = time.monotonic()
     console.rule(f"[bold]{title}", align="left")
@@ -37,13 +37,13 @@ def step(title: str) -> Iterator[None]:
     console.print(f"[green]{title}: {time.monotonic() - begin:.1f} s")
 
 
-def condition(job: Resource, kind: str) -> Resource:
+def find_condition(job: Resource, kind: str) -> Resource:
     """A condition of a VideoJob by type."""
     found = [item for item in job.get("status", {}).get("conditions", []) if item["type"] == kind]
     return dict(found[0]) if found else {}
 
 
-def draw(progress: Progress, task: TaskID, job: Resource) -> None:
+def update_bar(progress: Progress, task: TaskID, job: Resource) -> None:
     """One version of the resource as a line of the progress bar."""
     status = job.get("status", {})
     now = status.get("progress", {})
@@ -51,45 +51,45 @@ def draw(progress: Progress, task: TaskID, job: Resource) -> None:
     progress.update(task, completed=now.get("percent", 0), status=text)
 
 
-def follow(kubectl: Kubectl, name: str, *, timeout: float) -> Resource:
+def follow_job(kubectl: Kubectl, name: str, *, timeout: float) -> Resource:
     """Draws a VideoJob's status until its verdict, which it returns."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
     last: Resource = {}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"vj/{name}", total=100, status="")
         for last in kubectl.watch("vj", f"--namespace={NAMESPACE}", name=name, timeout=timeout):
-            draw(progress, task, last)
-            if condition(last, "Succeeded").get("status") in ("True", "False"):
+            update_bar(progress, task, last)
+            if find_condition(last, "Succeeded").get("status") in ("True", "False"):
                 return last
     raise SystemExit(f"vj/{name} had no verdict within {timeout:.0f} s; last status: {json.dumps(last.get('status'))}")
 
 
-def manifest_of(example: str) -> Resource:
+def example_manifest(example: str) -> Resource:
     """The example as it is, with a mark that it is the demo's."""
     manifest: Resource = yaml.safe_load((ROOT / "examples" / example).read_text())
-    manifest["metadata"]["labels"] = OURS
+    manifest["metadata"]["labels"] = DEMO_LABELS
     return manifest
 
 
-def begin(kubectl: Kubectl, example: str) -> None:
+def apply_example(kubectl: Kubectl, example: str) -> None:
     """Applies an example anew: what an earlier demo left under its name goes first, but nothing that is the user's."""
-    manifest, (mark,) = manifest_of(example), OURS.items()
+    manifest, (mark,) = example_manifest(example), DEMO_LABELS.items()
     options = ("-l", "=".join(mark), f"--field-selector=metadata.name={manifest['metadata']['name']}")
     kubectl("delete", "vj", f"--namespace={NAMESPACE}", *options)
     kubectl.apply(manifest, namespace=NAMESPACE)
 
 
-def finish(kubectl: Kubectl, example: str, *, published: Callable[[Resource], Path], timeout: float) -> None:
+def collect_example(kubectl: Kubectl, example: str, *, published: Callable[[Resource], Path], timeout: float) -> None:
     """Follows an example that was begun, and brings home what `published` says lies in its output folder."""
-    end = follow(kubectl, manifest_of(example)["metadata"]["name"], timeout=timeout)
-    verdict = condition(end, "Succeeded")
+    end = follow_job(kubectl, example_manifest(example)["metadata"]["name"], timeout=timeout)
+    verdict = find_condition(end, "Succeeded")
     if verdict["status"] != "True":
         raise SystemExit(f"{example}: {verdict['reason']}: {verdict['message']}")
     console.print(kubectl("get", "vj", "--namespace", NAMESPACE))
-    bring_home(end, published(end))
+    copy_results(end, published(end))
 
 
-def bring_home(job: Resource, folder: Path) -> None:
+def copy_results(job: Resource, folder: Path) -> None:
     """Copies the videos, draws the contact sheet, writes the final resource."""
     name = job["metadata"]["name"]
     OUTPUT.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from devcluster.cluster.node_daemons import NODE_NAME
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "videojob-system"
 RELEASE = "videojob"
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+RESTRICTED_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Target:
+class DeployTarget:
     """A cluster to install on, and the S3 endpoints that its jobs may reach over plain http."""
 
     kubeconfig: Path
-    plain_endpoints: tuple[str, ...] = ()
+    insecure_s3_endpoints: tuple[str, ...] = ()
 
     @property
     def kubectl(self) -> Kubectl:
@@ -44,43 +44,43 @@ class Target:
         return Kubectl(self.kubeconfig)
 
 
-def on(node: Node) -> Target:
+def node_target(node: Node) -> DeployTarget:
     """A devcluster node as a target."""
-    return Target(node.kubeconfig, (node.s3.endpoint,))
+    return DeployTarget(node.kubeconfig, (node.s3.endpoint,))
 
 
-def light_images(node: Node) -> Images:
+def build_contract_images(node: Node) -> Images:
     """The operator's image, and the runner's without torch: enough for TEST jobs, built in seconds."""
-    return Images(operator_image(node), runner_image(node, target="contract"))
+    return Images(build_operator_image(node), build_runner_image(node, target="contract"))
 
 
-def full_images(node: Node) -> Images:
+def build_images(node: Node) -> Images:
     """Both images whole; the first build brings torch and takes minutes."""
-    return Images(operator_image(node), runner_image(node, target="runner"))
+    return Images(build_operator_image(node), build_runner_image(node, target="runner"))
 
 
-def operator_image(node: Node) -> str:
+def build_operator_image(node: Node) -> str:
     """Operator, agent and command line."""
     return node.images.build(ROOT / "Dockerfile.operator", "videojob-operator")
 
 
-def build_ahead(node: Node) -> None:
+def prebuild_runner_layers(node: Node) -> None:
     """The layers of the runner's image with torch, before there is a node to push it to."""
     node.images.build_layers(ROOT / "Dockerfile.runner", "videojob-runner", target="runner")
 
 
-def runner_image(node: Node, *, target: str) -> str:
+def build_runner_image(node: Node, *, target: str) -> str:
     """The runner, whole (`runner`) or TEST only (`contract`)."""
     return node.images.build(ROOT / "Dockerfile.runner", f"videojob-{target}", target=target)
 
 
-def install(target: Target, images: Images, *, waits: dict[str, int] | None = None) -> None:
+def install_chart(target: DeployTarget, images: Images, *, waits: dict[str, int] | None = None) -> None:
     """Installs or upgrades the chart and waits until the operator is ready."""
     repository, _, digest = images.operator.partition("@")
     values: dict[str, Any] = {
         "image": {"repository": repository, "digest": digest},
         "runner": {"image": images.runner},
-        "s3": {"allowedEndpoints": list(target.plain_endpoints)},
+        "s3": {"allowedEndpoints": list(target.insecure_s3_endpoints)},
         "waits": waits or {},
     }
     ensure_namespace(target, NAMESPACE)
@@ -88,7 +88,7 @@ def install(target: Target, images: Images, *, waits: dict[str, int] | None = No
     helm(target, "upgrade", "--install", RELEASE, chart, "--wait", "--timeout=120s", values=values)
 
 
-def helm(target: Target, *arguments: str, values: dict[str, Any]) -> str:
+def helm(target: DeployTarget, *arguments: str, values: dict[str, Any]) -> str:
     """Runs helm on a cluster; what it complains about becomes the error."""
     command = [str(binary_path("helm")), f"--kubeconfig={target.kubeconfig}", f"--namespace={NAMESPACE}", *arguments]
     command += ["--values", "-"]
@@ -98,15 +98,15 @@ def helm(target: Target, *arguments: str, values: dict[str, Any]) -> str:
     return done.stdout
 
 
-def ensure_namespace(target: Target, name: str) -> None:
+def ensure_namespace(target: DeployTarget, name: str) -> None:
     """A namespace under the restricted Pod Security profile."""
-    metadata = {"name": name, "labels": RESTRICTED}
+    metadata = {"name": name, "labels": RESTRICTED_LABELS}
     target.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
-def volume(node: Node, *, namespace: str, claim: str) -> Path:
+def create_volume(node: Node, *, namespace: str, claim: str) -> Path:
     """A claim in `namespace` bound to a folder of this machine, which is returned."""
-    ensure_namespace(on(node), namespace)
+    ensure_namespace(node_target(node), namespace)
     folder = node.folder / "volumes" / namespace / claim
     folder.mkdir(parents=True, exist_ok=True)
     node.kubectl.apply(*volume_manifests(f"{namespace}-{claim}", namespace=namespace, claim=claim, folder=folder))
@@ -137,4 +137,4 @@ def volume_manifests(name: str, *, namespace: str, claim: str, folder: Path) -> 
 
 
 if __name__ == "__main__":
-    build_ahead(default_node())
+    prebuild_runner_layers(default_node())

@@ -25,7 +25,7 @@ LIMITS = {
     "pattern": "matches `{}`",
 }
 
-PAGE = """# VideoJob: every field
+PAGE_HEADER = """# VideoJob: every field
 
 Generated from the models in `api/videojob_api` by `make generate`; `kubectl explain videojob` shows the same.
 
@@ -56,16 +56,16 @@ def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Map
             yield from fields(field["items"], f"{here}[].")
 
 
-def kind(field: Mapping[str, Any]) -> str:
+def type_name(field: Mapping[str, Any]) -> str:
     """The type in words."""
     if "type" not in field and "x-kubernetes-preserve-unknown-fields" in field:
         return "anything"
     if field.get("x-kubernetes-int-or-string"):
         return "quantity"
     if field["type"] == "array":
-        return f"list of {kind(field['items'])}"
+        return f"list of {type_name(field['items'])}"
     if "additionalProperties" in field:
-        return f"map to {kind(field['additionalProperties'])}"
+        return f"map to {type_name(field['additionalProperties'])}"
     return str(field.get("format", "").replace("int64", "") or field["type"])
 
 
@@ -78,44 +78,44 @@ def limits(field: Mapping[str, Any]) -> str:
     return ", ".join(found + [rule["message"] for rule in rules if rule["reason"] != "FieldValueForbidden"])
 
 
-def row(path: str, field: Mapping[str, Any], required: bool) -> str:
+def table_row(path: str, field: Mapping[str, Any], required: bool) -> str:
     """One line of the table."""
     name = f"**`{path}`**" if required else f"`{path}`"
-    cells = (name, kind(field), field.get("description", ""), limits(field))
+    cells = (name, type_name(field), field.get("description", ""), limits(field))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def table(schema: Mapping[str, Any]) -> str:
+def field_table(schema: Mapping[str, Any]) -> str:
     """All fields below a schema."""
     head = "| Field | Type | Meaning | Default and limits |\n|---|---|---|---|\n"
-    return head + "\n".join(row(path, field, required) for path, field, required in fields(schema))
+    return head + "\n".join(table_row(path, field, required) for path, field, required in fields(schema))
 
 
-def reference() -> str:
+def reference_page() -> str:
     """The reference page."""
     parts = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    return PAGE.format(spec=table(parts["spec"]), status=table(parts["status"]))
+    return PAGE_HEADER.format(spec=field_table(parts["spec"]), status=field_table(parts["status"]))
 
 
-def outputs() -> dict[Path, str]:
+def generated_files() -> dict[Path, str]:
     """Every generated file and what it must hold."""
     crd = render_yaml()
     return {
         ROOT / "crds/videojobs.yaml": crd,
         ROOT / "helm/videojob/files/videojobs.yaml": crd,
-        ROOT / "docs/reference/videojob.md": reference(),
+        ROOT / "docs/reference/videojob.md": reference_page(),
     }
 
 
-def stale(files: Mapping[Path, str]) -> list[Path]:
+def stale_files(files: Mapping[Path, str]) -> list[Path]:
     """Those that are missing or hold something else."""
     return [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
 
 
 def main(arguments: list[str]) -> int:
     """Writes what is stale, or with `--check` names it and returns 1."""
-    files = outputs()
-    old = stale(files)
+    files = generated_files()
+    old = stale_files(files)
     for path in old:
         print(
             f"{path.relative_to(ROOT)} is not what the models say"

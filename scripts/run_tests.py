@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NODE = "the whole node"
-DAILY = ("check", "verify", "unit", "apiserver", "e2e")
+NODE_LABEL = "the whole node"
+DEFAULT_LEVELS = ("check", "verify", "unit", "apiserver", "e2e")
 """ What `make test` runs. `make fidelity` is asked for by name: it scores the model packs, which change rarely. So are
 `make resume`, which takes pods away at many more moments than a daily test has time for, and `make soak`, half an hour
 of jobs that wait for the same device.
 """
-ON_A_NODE = ("e2e", "soak", "resume")
+NODE_LEVELS = ("e2e", "soak", "resume")
 
 
 @dataclass(frozen=True)
-class Step:
+class SuiteStep:
     """One command of a level; `level` is what `make LEVEL` runs alone."""
 
     level: str
@@ -40,65 +40,69 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Result:
+class StepResult:
     """How a step ended: `passed`, `FAILED` or `skipped: reason`, and its seconds."""
 
-    step: Step
+    step: SuiteStep
     verdict: str
     seconds: float
 
 
-def python(*arguments: str) -> list[str]:
+def python_command(*arguments: str) -> list[str]:
     """A command in this interpreter."""
     return [sys.executable, *arguments]
 
 
-def pytest(*arguments: str) -> list[str]:
+def pytest_command(*arguments: str) -> list[str]:
     """A pytest command; the ten slowest tests are named, since slow tests are a bug."""
-    return python("-m", "pytest", "-q", "--durations=5", *arguments)
+    return python_command("-m", "pytest", "-q", "--durations=5", *arguments)
 
 
-COMPUTING = (
-    Step("check", "format, lint, types, imports, budgets", ["make", "-s", "check", f"VENV={sys.prefix}"]),
-    Step("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
-    Step("unit", "unit tests", pytest("tests/unit", "-n", "2")),
-    Step("e2e", "layers of the runner's image", python("-m", "scripts.deploy")),
+CPU_STEPS = (
+    SuiteStep("check", "format, lint, types, imports, budgets", ["make", "-s", "check", f"VENV={sys.prefix}"]),
+    SuiteStep("verify", "generated files", ["make", "-s", "verify", f"VENV={sys.prefix}"]),
+    SuiteStep("unit", "unit tests", pytest_command("tests/unit", "-n", "2")),
+    SuiteStep("e2e", "layers of the runner's image", python_command("-m", "scripts.deploy")),
 )
-WAITING = (
-    Step("apiserver", "build of API server, etcd and helm", python("-m", "devcluster", "build", "--level", "api")),
+IO_STEPS = (
+    SuiteStep(
+        "apiserver", "build of API server, etcd and helm", python_command("-m", "devcluster", "build", "--level", "api")
+    ),
     # A process each: every folder brings the definition in its own way, on an API server of its own.
     *(
-        Step("apiserver", f"{part} on a real API server", pytest(f"tests/apiserver/{part}"))
+        SuiteStep("apiserver", f"{part} on a real API server", pytest_command(f"tests/apiserver/{part}"))
         for part in ("devcluster", "api", "agent", "chart", "demo", "operator")
     ),
     *(
-        Step(level, "build of the node's parts", python("-m", "devcluster", "build", "--level", "node"))
-        for level in ON_A_NODE
+        SuiteStep(level, "build of the node's parts", python_command("-m", "devcluster", "build", "--level", "node"))
+        for level in NODE_LEVELS
     ),
 )
-ALONE = (
-    Step("fidelity", "fidelity to prompts and sources", pytest("tests/fidelity")),
-    Step("e2e", f"tests on {NODE}", pytest("tests/e2e", "-m", "not resume and not soak")),
-    Step("soak", f"thirty jobs for one device on {NODE}", pytest("tests/e2e", "-m", "soak")),
-    Step("resume", f"ten moments for each form on {NODE}", pytest("tests/e2e/test_ten_moments.py", "-rP")),
+EXCLUSIVE_STEPS = (
+    SuiteStep("fidelity", "fidelity to prompts and sources", pytest_command("tests/fidelity")),
+    SuiteStep("e2e", f"tests on {NODE_LABEL}", pytest_command("tests/e2e", "-m", "not resume and not soak")),
+    SuiteStep("soak", f"thirty jobs for one device on {NODE_LABEL}", pytest_command("tests/e2e", "-m", "soak")),
+    SuiteStep(
+        "resume", f"ten moments for each form on {NODE_LABEL}", pytest_command("tests/e2e/test_ten_moments.py", "-rP")
+    ),
 )
-STEPS = (*COMPUTING, *WAITING, *ALONE)
+STEPS = (*CPU_STEPS, *IO_STEPS, *EXCLUSIVE_STEPS)
 
 
-def reason_to_skip(step: Step) -> str | None:
+def skip_reason(step: SuiteStep) -> str | None:
     """Why this machine cannot run a step; None when it can."""
-    if step.level in ON_A_NODE and platform.system() != "Linux":
-        return f"{NODE} needs Linux, this is {platform.system()}"
-    if step.level in ON_A_NODE and os.geteuid() != 0:
-        return f"{NODE} needs root (network namespace, containerd)"
+    if step.level in NODE_LEVELS and platform.system() != "Linux":
+        return f"{NODE_LABEL} needs Linux, this is {platform.system()}"
+    if step.level in NODE_LEVELS and os.geteuid() != 0:
+        return f"{NODE_LABEL} needs root (network namespace, containerd)"
     return None
 
 
-def run(step: Step, *, shown: bool = True) -> Result:
+def run_step(step: SuiteStep, *, shown: bool = True) -> StepResult:
     """Runs one step; its output goes straight to the terminal, or, not `shown`, there in one piece at the end."""
-    reason = reason_to_skip(step)
+    reason = skip_reason(step)
     if reason:
-        return Result(step, f"skipped: {reason}", 0.0)
+        return StepResult(step, f"skipped: {reason}", 0.0)
     if shown:
         print(f"\n== {step.title}", flush=True)
     begin = time.monotonic()
@@ -110,14 +114,14 @@ def run(step: Step, *, shown: bool = True) -> Result:
     seconds = time.monotonic() - begin
     if not shown:
         print(f"\n== {step.title}: {seconds:.0f} s\n{text}", end="", flush=True)
-    return Result(step, "passed" if code == 0 else "FAILED", seconds)
+    return StepResult(step, "passed" if code == 0 else "FAILED", seconds)
 
 
-def side_by_side(lanes: Sequence[Sequence[Step]]) -> list[Result]:
+def run_parallel(lanes: Sequence[Sequence[SuiteStep]]) -> list[StepResult]:
     """Runs lanes of steps at the same time, the steps of each in their order; a lone lane is shown as it goes."""
 
-    def one(lane: Sequence[Step]) -> list[Result]:
-        return [run(step, shown=len(lanes) == 1) for step in lane]
+    def one(lane: Sequence[SuiteStep]) -> list[StepResult]:
+        return [run_step(step, shown=len(lanes) == 1) for step in lane]
 
     with ThreadPoolExecutor(max(len(lanes), 1)) as pool:
         return [result for results in pool.map(one, lanes) for result in results]
@@ -130,10 +134,10 @@ def main(levels: Sequence[str]) -> int:
     if unknown:
         print(f"unknown level {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}", file=sys.stderr)
         return 2
-    begin, wanted = time.monotonic(), levels or DAILY
-    lanes = [[step for step in lane if step.level in wanted] for lane in (COMPUTING, WAITING)]
-    results = side_by_side([lane for lane in lanes if lane])
-    results += [run(step) for step in ALONE if step.level in wanted]
+    begin, wanted = time.monotonic(), levels or DEFAULT_LEVELS
+    lanes = [[step for step in lane if step.level in wanted] for lane in (CPU_STEPS, IO_STEPS)]
+    results = run_parallel([lane for lane in lanes if lane])
+    results += [run_step(step) for step in EXCLUSIVE_STEPS if step.level in wanted]
     print()
     for result in results:
         print(f"{result.seconds:7.1f} s  {result.step.title}: {result.verdict}")

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-VIEW: Final = 64
+VIEW_SIZE: Final = 64
 """Pixels per side of a view, CLIP's input."""
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class ViewRanges:
     """Ranges and probabilities of one family of views; angles in degrees, the rest in fractions of the side."""
 
     zoom: tuple[float, float] | None
@@ -37,8 +37,8 @@ class Views:
     noise: float
 
 
-TRAINING: Final = Views((0.55, 1.1), 30, 0.75, 0.10, 0.8, 0.2, 0.4, 0.0, 0.03, 0.35, 0.1)
-GUIDANCE: Final = Views(None, 30, 0.8, 0.10, 1.0, 0.2, 0.4, 0.0, 0.0, 0.0, 0.1)
+TRAINING: Final = ViewRanges((0.55, 1.1), 30, 0.75, 0.10, 0.8, 0.2, 0.4, 0.0, 0.03, 0.35, 0.1)
+GUIDANCE: Final = ViewRanges(None, 30, 0.8, 0.10, 1.0, 0.2, 0.4, 0.0, 0.0, 0.0, 0.1)
 
 
 def uniform(n: int, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -46,34 +46,34 @@ def uniform(n: int, low: float, high: float, rng: torch.Generator) -> Tensor:
     return torch.rand(n, generator=rng) * (high - low) + low
 
 
-def chosen(n: int, chance: float, rng: torch.Generator) -> Tensor:
+def bernoulli(n: int, chance: float, rng: torch.Generator) -> Tensor:
     """`n` coins, 1.0 with probability `chance`."""
     return (torch.rand(n, generator=rng) < chance).float()
 
 
-def affine(n: int, views: Views, *, strength: float, rng: torch.Generator) -> Tensor:
+def affine(n: int, views: ViewRanges, *, strength: float, rng: torch.Generator) -> Tensor:
     """Zoom, rotation, vertical shift and flip as matrices ``[n, 3, 3]`` from view to picture coordinates (−1…1)."""
     scale, dx, dy = torch.ones(n), torch.zeros(n), torch.zeros(n)
     if views.zoom:
         low, high = (1 + strength * (bound - 1) for bound in views.zoom)
-        scale = torch.where(chosen(n, 0.5, rng) > 0, uniform(n, low, high, rng), scale)
+        scale = torch.where(bernoulli(n, 0.5, rng) > 0, uniform(n, low, high, rng), scale)
         dx, dy = (uniform(n, -1, 1, rng) * (1 - scale) for _ in range(2))
-    angle = torch.deg2rad(uniform(n, -views.turn, views.turn, rng)) * strength * chosen(n, views.turn_chance, rng)
-    shift = uniform(n, -2 * views.shift, 2 * views.shift, rng) * strength * chosen(n, views.shift_chance, rng)
-    mirror = 1 - 2 * chosen(n, 0.5, rng)
+    angle = torch.deg2rad(uniform(n, -views.turn, views.turn, rng)) * strength * bernoulli(n, views.turn_chance, rng)
+    shift = uniform(n, -2 * views.shift, 2 * views.shift, rng) * strength * bernoulli(n, views.shift_chance, rng)
+    mirror = 1 - 2 * bernoulli(n, 0.5, rng)
     cos, sin, zero, one = torch.cos(angle), torch.sin(angle), torch.zeros(n), torch.ones(n)
     turned = torch.stack([cos * mirror, -sin, zero, sin * mirror, cos, shift, zero, zero, one], 1).view(n, 3, 3)
     placed = torch.stack([scale, zero, dx, zero, scale, dy, zero, zero, one], 1).view(n, 3, 3)
     return placed @ turned
 
 
-def perspective(n: int, views: Views, *, strength: float, rng: torch.Generator) -> Tensor:
+def perspective(n: int, views: ViewRanges, *, strength: float, rng: torch.Generator) -> Tensor:
     """Homographies ``[n, 3, 3]`` that send corners moved inward in the view to the corners of the picture."""
     corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     inward = (
         uniform(n * 8, 0, views.squeeze, rng).view(n, 4, 2)
         * strength
-        * chosen(n, views.squeeze_chance, rng)[:, None, None]
+        * bernoulli(n, views.squeeze_chance, rng)[:, None, None]
     )
     source = corners * (1 - inward)
     x, y, zero, one = source[..., 0], source[..., 1], torch.zeros(n, 4), torch.ones(n, 4)
@@ -84,22 +84,22 @@ def perspective(n: int, views: Views, *, strength: float, rng: torch.Generator) 
     return torch.cat([solved, torch.ones(n, 1)], 1).view(n, 3, 3)
 
 
-def warped(images: Tensor, matrices: Tensor, *, zeros: bool) -> Tensor:
+def warp(images: Tensor, matrices: Tensor, *, zeros: bool) -> Tensor:
     """Views ``[n, 3, 64, 64]`` of the pictures under homographies from view to picture coordinates."""
-    at = (torch.arange(VIEW) + 0.5) * 2 / VIEW - 1
+    at = (torch.arange(VIEW_SIZE) + 0.5) * 2 / VIEW_SIZE - 1
     y, x = torch.meshgrid(at, at, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
     mapped = points @ matrices.transpose(1, 2)
-    grid = (mapped[..., :2] / mapped[..., 2:]).view(-1, VIEW, VIEW, 2)
+    grid = (mapped[..., :2] / mapped[..., 2:]).view(-1, VIEW_SIZE, VIEW_SIZE, 2)
     return nnf.grid_sample(images, grid, padding_mode="zeros" if zeros else "border", align_corners=False)
 
 
-def blurred(images: Tensor) -> Tensor:
+def box_blur(images: Tensor) -> Tensor:
     """3×3 box mean with replicated borders."""
     return nnf.avg_pool2d(nnf.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
-def recoloured(images: Tensor, views: Views, *, strength: float, rng: torch.Generator) -> Tensor:
+def jitter_color(images: Tensor, views: ViewRanges, *, strength: float, rng: torch.Generator) -> Tensor:
     """Gain, per-channel gain and bias within `tint`, then blur and noise."""
     n = len(images)
     if views.tint:
@@ -111,14 +111,16 @@ def recoloured(images: Tensor, views: Views, *, strength: float, rng: torch.Gene
         )
         images = images * gain + uniform(n, -tint, tint, rng).view(n, 1, 1, 1)
     if views.blur_chance:
-        images = torch.where(chosen(n, views.blur_chance * strength, rng).view(n, 1, 1, 1) > 0, blurred(images), images)
+        images = torch.where(
+            bernoulli(n, views.blur_chance * strength, rng).view(n, 1, 1, 1) > 0, box_blur(images), images
+        )
     amount = uniform(n, 0, views.noise * strength, rng).view(n, 1, 1, 1)
     return images + amount * torch.randn(images.shape, generator=rng)
 
 
-def augmented(images: Tensor, views: Views, *, strength: float = 1.0, rng: torch.Generator) -> Tensor:
+def augment(images: Tensor, views: ViewRanges, *, strength: float = 1.0, rng: torch.Generator) -> Tensor:
     """One random view ``[n, 3, 64, 64]`` per picture; `strength` 0…1 scales every range."""
     n = len(images)
     matrices = affine(n, views, strength=strength, rng=rng) @ perspective(n, views, strength=strength, rng=rng)
     zeros = bool(torch.rand(1, generator=rng) < views.zeros_chance)
-    return recoloured(warped(images, matrices, zeros=zeros), views, strength=strength, rng=rng)
+    return jitter_color(warp(images, matrices, zeros=zeros), views, strength=strength, rng=rng)

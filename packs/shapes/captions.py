@@ -1,7 +1,7 @@
 """
 Words for scenes, and which words are true of which pictures.
 
-A caption carries a row of its own: what it mentions, with `UNSAID` elsewhere. It is true of a picture when every
+A caption carries a row of its own: what it mentions, with `UNMENTIONED` elsewhere. It is true of a picture when every
 mentioned attribute is equal, so duplicate and partial captions are positives of several pictures and never false
 negatives. A full caption always fixes shape, colour, count and style: saying no style means a plain filled shape,
 and "a circle" means one. Fragments ("something red", "dotted") fix only what they say.
@@ -23,29 +23,29 @@ from packs.shapes import vocabulary as words
 Rows = NDArray[np.int8]
 
 CONTEXT: Final = 77
-UNKNOWN: Final = 49405
+UNKNOWN_TOKEN: Final = 49405
 """A rare token that stands for every word outside the vocabulary; its trained row is copied to those at export."""
-START, END = 49406, 49407
+START_TOKEN, END_TOKEN = 49406, 49407
 
 PREFIXES: Final = tuple(f"a {noun} of" for noun in ("picture", "image", "photo", "painting", "rendering"))
 PLURALS: Final = {shape: shape + ("es" if shape.endswith("s") else "s") for shape in words.SHAPES}
 NUMBERS: Final = {2: "two", 3: "three"}
 
 
-def said(**mentioned: int) -> Rows:
-    """A caption's row from its mentions, e.g. ``said(shape=0, count=1)``."""
-    row = np.full(words.ATTRIBUTES, words.UNSAID, np.int8)
+def mention_row(**mentioned: int) -> Rows:
+    """A caption's row from its mentions, e.g. ``mention_row(shape=0, count=1)``."""
+    row = np.full(words.ATTRIBUTES, words.UNMENTIONED, np.int8)
     for name, value in mentioned.items():
         row[getattr(words, name.upper())] = value
     return row
 
 
-def article(phrase: str) -> str:
+def with_article(phrase: str) -> str:
     """The phrase with "a" or "an" before it."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def colour_word(index: int, rng: np.random.Generator) -> str:
+def color_word(index: int, rng: np.random.Generator) -> str:
     """Name of a colour; gray in both spellings."""
     name = words.BACKGROUNDS[index]
     return "grey" if name == "gray" and rng.random() < 0.5 else name
@@ -53,19 +53,19 @@ def colour_word(index: int, rng: np.random.Generator) -> str:
 
 def background_phrase(index: int, rng: np.random.Generator) -> str:
     """How a caption ends when it names the background."""
-    name = colour_word(index, rng)
-    forms = (f"on {article(name)} background", f"on {name}", f"with {article(name)} background")
+    name = color_word(index, rng)
+    forms = (f"on {with_article(name)} background", f"on {name}", f"with {with_article(name)} background")
     return forms[rng.choice(3, p=[0.6, 0.2, 0.2])]
 
 
 def empty_caption(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
     """Words for a picture without an object."""
     background = int(row[words.BACKGROUND])
-    name = colour_word(background, rng)
+    name = color_word(background, rng)
     if rng.random() < 0.4:
-        return f"{article(name)} background", said(background=background)
-    form = (f"an empty {name} picture", f"nothing on {article(name)} background")[rng.integers(2)]
-    return form, said(background=background, count=0)
+        return f"{with_article(name)} background", mention_row(background=background)
+    form = (f"an empty {name} picture", f"nothing on {with_article(name)} background")[rng.integers(2)]
+    return form, mention_row(background=background, count=0)
 
 
 def noun_phrase(row: Rows, mention: Rows, rng: np.random.Generator) -> tuple[str, str]:
@@ -78,7 +78,7 @@ def noun_phrase(row: Rows, mention: Rows, rng: np.random.Generator) -> tuple[str
     elif (form := rng.random()) < 0.7:
         adjectives.insert(0 if form < 0.55 else 1, style_name)
     else:
-        suffix = f", {style_name}" if form < 0.85 else f" in {article(style_name)} style"
+        suffix = f", {style_name}" if form < 0.85 else f" in {with_article(style_name)} style"
     mention[words.STYLE] = style
     if words.SIZES[size] in ("small", "large") and count == 1 and rng.random() < 0.65:
         adjectives.insert(0, words.SIZES[size])
@@ -86,12 +86,12 @@ def noun_phrase(row: Rows, mention: Rows, rng: np.random.Generator) -> tuple[str
     if count > 1:
         return " ".join([NUMBERS[count], *adjectives, PLURALS[words.SHAPES[shape]]]), suffix
     phrase = " ".join([*adjectives, words.SHAPES[shape]])
-    return (article(phrase) if rng.random() < 0.85 else phrase), suffix
+    return (with_article(phrase) if rng.random() < 0.85 else phrase), suffix
 
 
 def full_caption(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
     """A sentence-like caption of a picture with objects."""
-    mention = said(shape=int(row[words.SHAPE]), colour=int(row[words.COLOUR]), count=int(row[words.COUNT]))
+    mention = mention_row(shape=int(row[words.SHAPE]), colour=int(row[words.COLOUR]), count=int(row[words.COUNT]))
     subject, suffix = noun_phrase(row, mention, rng)
     parts = [subject]
     if row[words.POSITION] > 0 and rng.random() < 0.5:
@@ -108,22 +108,22 @@ def full_caption(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
 def fragment(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
     """One or two attributes of a picture with objects, nothing else."""
     shape, colour, background, _, _, count, style = (int(v) for v in row)
-    noun = article(words.SHAPES[shape]) if count == 1 else f"{NUMBERS[count]} {PLURALS[words.SHAPES[shape]]}"
+    noun = with_article(words.SHAPES[shape]) if count == 1 else f"{NUMBERS[count]} {PLURALS[words.SHAPES[shape]]}"
     if words.STYLES[style] != "plain" and rng.random() < 0.4:
-        return f"{words.STYLES[style]}{' style' if rng.random() < 0.5 else ''}", said(style=style)
+        return f"{words.STYLES[style]}{' style' if rng.random() < 0.5 else ''}", mention_row(style=style)
     match rng.integers(4):
         case 0:
-            return f"something {words.COLOURS[colour]}", said(colour=colour)
+            return f"something {words.COLOURS[colour]}", mention_row(colour=colour)
         case 1:
-            return noun, said(shape=shape, count=count)
+            return noun, mention_row(shape=shape, count=count)
         case 2:
-            return f"{article(colour_word(background, rng))} background", said(background=background)
+            return f"{with_article(color_word(background, rng))} background", mention_row(background=background)
         case _:
-            pair = f"{words.COLOURS[colour]} on {colour_word(background, rng)}"
-            return pair, said(colour=colour, background=background)
+            pair = f"{words.COLOURS[colour]} on {color_word(background, rng)}"
+            return pair, mention_row(colour=colour, background=background)
 
 
-def describe(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
+def draw_caption(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
     """A caption that is true of the picture, with what it mentions; the row must not be all `NOTHING`."""
     if row[words.COUNT] == 0:
         return empty_caption(row, rng)
@@ -132,7 +132,7 @@ def describe(row: Rows, rng: np.random.Generator) -> tuple[str, Rows]:
 
 def match_matrix(mentions: Rows, rows: Rows) -> NDArray[np.bool_]:
     """``[captions, pictures]``: whether every attribute that the caption mentions is equal in the picture."""
-    unsaid = mentions[:, None, :] == words.UNSAID
+    unsaid = mentions[:, None, :] == words.UNMENTIONED
     return np.asarray((unsaid | (mentions[:, None, :] == rows[None])).all(axis=2))
 
 
@@ -148,32 +148,32 @@ def word_tokens(word: str) -> tuple[int, ...]:
     return tuple(tokenizer().encode(word))
 
 
-def tokens(caption: str) -> list[int]:
+def tokenize(caption: str) -> list[int]:
     """Tokens of a caption without start and end marks."""
     return [token for word in caption.split() for token in word_tokens(word)]
 
 
-def with_filler(ids: list[int], rng: np.random.Generator) -> list[int]:
+def add_filler(ids: list[int], rng: np.random.Generator) -> list[int]:
     """In 30 % of the cases 1–6 unknown words at the start, at the end or anywhere."""
     if rng.random() >= 0.3:
         return ids
     count = int(rng.integers(1, 7))
     match rng.integers(3):
         case 0:
-            return [UNKNOWN] * count + ids
+            return [UNKNOWN_TOKEN] * count + ids
         case 1:
-            return ids + [UNKNOWN] * count
+            return ids + [UNKNOWN_TOKEN] * count
         case _:
             ids = list(ids)
             for _ in range(count):
-                ids.insert(int(rng.integers(len(ids) + 1)), UNKNOWN)
+                ids.insert(int(rng.integers(len(ids) + 1)), UNKNOWN_TOKEN)
             return ids
 
 
-def padded(batch: list[list[int]]) -> torch.Tensor:
+def pad_batch(batch: list[list[int]]) -> torch.Tensor:
     """Token rows with start and end marks, int64 ``[captions, longest]``; zeros after the end as CLIP has it."""
     longest = max(len(ids) for ids in batch) + 2
-    return torch.tensor([[START, *ids, END, *[0] * (longest - len(ids) - 2)] for ids in batch])
+    return torch.tensor([[START_TOKEN, *ids, END_TOKEN, *[0] * (longest - len(ids) - 2)] for ids in batch])
 
 
 def vocabulary_tokens() -> set[int]:
@@ -189,7 +189,7 @@ def vocabulary_tokens() -> set[int]:
     }
     rest = "a an the of at top bottom on in with background style something nothing empty , plain"
     every = [*names, *rest.split(), *" ".join(PREFIXES).split()]
-    return {token for word in every for token in word_tokens(word)} | {UNKNOWN}
+    return {token for word in every for token in word_tokens(word)} | {UNKNOWN_TOKEN}
 
 
 def prompt_tokens(prompts: list[str]) -> torch.Tensor:

@@ -17,14 +17,14 @@ from clip.model import CLIP
 from torch import Tensor, nn
 
 from packs.shapes import vocabulary as words
-from packs.shapes.captions import CONTEXT, END, article, prompt_tokens
+from packs.shapes.captions import CONTEXT, END_TOKEN, prompt_tokens, with_article
 
 MEAN: Final = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 DEVIATION: Final = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class ClipArchitecture:
     """The shape of a CLIP; everything else follows from the tensors."""
 
     input_resolution: int = 64
@@ -34,13 +34,13 @@ class Architecture:
     vision_width: int = 32
     text_width: int = 64
     text_layers: int = 3
-    vocabulary: int = END + 1
+    vocabulary: int = END_TOKEN + 1
 
 
-SHIPPED: Final = Architecture()
+DEFAULT_ARCHITECTURE: Final = ClipArchitecture()
 
 
-def build(shape: Architecture = SHIPPED) -> CLIP:
+def build_clip(shape: ClipArchitecture = DEFAULT_ARCHITECTURE) -> CLIP:
     """A CLIP with fresh weights from torch's global generator."""
     model = CLIP(
         shape.embed_dim,
@@ -79,12 +79,12 @@ def text_embeddings(model: CLIP, tokens: Tensor) -> Tensor:
     return unit
 
 
-class Heads(nn.Module):
+class AttributeHeads(nn.Module):
     """One linear classifier per attribute on the image embedding; only training uses them."""
 
     WEIGHTS: Final = tuple(weight / 5.6 for weight in (2.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.4))
 
-    def __init__(self, width: int = SHIPPED.embed_dim) -> None:
+    def __init__(self, width: int = DEFAULT_ARCHITECTURE.embed_dim) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.Linear(width, classes) for classes in words.CLASSES)
 
@@ -117,14 +117,16 @@ def contrastive_loss(images: Tensor, texts: Tensor, *, matches: Tensor, scale: T
     return loss
 
 
-def temperature(model: CLIP) -> Tensor:
+def logit_scale(model: CLIP) -> Tensor:
     """The learnt factor on cosines, at most 30."""
     scale: Tensor = model.logit_scale.exp().clamp(max=30)
     return scale
 
 
 @torch.no_grad()
-def retrieval(model: CLIP, images: Tensor, rows: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> dict[str, float]:
+def retrieval_accuracy(
+    model: CLIP, images: Tensor, rows: np.ndarray[tuple[int, ...], np.dtype[np.int8]]
+) -> dict[str, float]:
     """
     Share of pictures whose best caption of the 384 "a C S on a B background" has the right shape, colour, background.
 
@@ -132,7 +134,7 @@ def retrieval(model: CLIP, images: Tensor, rows: np.ndarray[tuple[int, ...], np.
     """
     table = [(s, c, b) for s in range(6) for c in range(8) for b in range(9) if b != c]
     texts = [
-        f"{article(f'{words.COLOURS[c]} {words.SHAPES[s]}')} on {article(words.BACKGROUNDS[b])} background"
+        f"{with_article(f'{words.COLOURS[c]} {words.SHAPES[s]}')} on {with_article(words.BACKGROUNDS[b])} background"
         for s, c, b in table
     ]
     found = (image_embeddings(model, images) @ text_embeddings(model, prompt_tokens(texts)).t()).argmax(1)

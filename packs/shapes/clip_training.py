@@ -25,14 +25,14 @@ from torch import Tensor
 from videojob_runner.training.schedules import cosine_decay
 
 from packs.shapes import captions, clip_model, negatives
-from packs.shapes.augment import TRAINING, augmented
-from packs.shapes.dataset import Pictures
-from packs.shapes.precision import shorter_products
-from packs.shapes.progress import Report
+from packs.shapes.augment import TRAINING, augment
+from packs.shapes.dataset import ShapesDataset
+from packs.shapes.precision import bf16_autocast
+from packs.shapes.progress import StepCallback
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StageConfig:
     """One stage; shares are of the batch, `epsilon` is an L2 length over 64×64×3 values in 0…1."""
 
     name: str
@@ -66,16 +66,16 @@ class Plan:
         """Strength of the views, from a quarter up to all."""
         return 1.0 if self.ramp_until == 0 else min(1.0, 0.25 + 0.75 * done / self.ramp_until)
 
-    def push(self, done: float) -> float:
+    def adversarial_epsilon(self, done: float) -> float:
         """Length of the adversarial step."""
         return self.epsilon * (1.0 if self.epsilon_ramp == 0 else min(1.0, done / self.epsilon_ramp))
 
 
-LEARN: Final = Plan("learn", 1200, 2e-3, 1, easy_until=0.3, mixed_until=0.6, ramp_until=0.6)
-DISTINGUISH: Final = Plan(
+PRETRAIN: Final = StageConfig("learn", 1200, 2e-3, 1, easy_until=0.3, mixed_until=0.6, ramp_until=0.6)
+SHAPE_CURRICULUM: Final = StageConfig(
     "distinguish", 1000, 1.5e-3, 6, attributes=2.0, easy_until=0.4, mixed_until=0.75, ramp_until=0.6
 )
-HARDEN: Final = Plan(
+ADVERSARIAL: Final = StageConfig(
     "harden",
     500,
     1e-3,
@@ -88,7 +88,7 @@ HARDEN: Final = Plan(
     policy_every=80,
     policy_rates=(0.053, 0.1),
 )
-GROUND: Final = Plan(
+ON_POLICY: Final = StageConfig(
     "ground",
     1400,
     1.2e-3,
@@ -99,7 +99,7 @@ GROUND: Final = Plan(
     policy_share=1 / 6,
     policy_every=80,
 )
-SETTLE: Final = Plan(
+FINETUNE: Final = StageConfig(
     "settle",
     700,
     1e-3,
@@ -110,8 +110,8 @@ SETTLE: Final = Plan(
     policy_share=1 / 12,
     policy_every=60,
 )
-RECOVER: Final = replace(
-    SETTLE,
+OCCLUSION: Final = replace(
+    FINETUNE,
     name="recover",
     steps=800,
     seed=5,
@@ -119,18 +119,18 @@ RECOVER: Final = replace(
     policy_rates=(0.2, 0.4, 0.6),
     policy_steps=(12, 40),
 )
-STAGES: Final = (LEARN, DISTINGUISH, HARDEN, GROUND, SETTLE, RECOVER)
+STAGES: Final = (PRETRAIN, SHAPE_CURRICULUM, ADVERSARIAL, ON_POLICY, FINETUNE, OCCLUSION)
 
-MOST_BLENDED: Final = 0.65
+MAX_BLEND: Final = 0.65
 """The largest part that hides a scene; of what is left its caption is still true."""
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
+class NegativeSources:
     """What the later stages need beside the pictures."""
 
     bank: dict[str, Tensor]
-    policy: negatives.OnPolicy
+    policy: negatives.OnPolicyPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +144,17 @@ class Batch:
 
 
 @dataclass
-class Trainer:
+class ClipTrainer:
     """One stage: the raw model in training, its running average, the attribute heads and the random streams."""
 
-    plan: Plan
-    pictures: Pictures
-    extras: Extras | None = None
+    plan: StageConfig
+    pictures: ShapesDataset
+    extras: NegativeSources | None = None
     net: CLIP = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.plan.seed)
-        self.net, self.heads = clip_model.build(), clip_model.Heads()
+        self.net, self.heads = clip_model.build_clip(), clip_model.AttributeHeads()
         self.draws = np.random.default_rng(self.plan.seed + 11)
         self.views = torch.Generator().manual_seed(self.plan.seed + 12)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
@@ -163,7 +163,7 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, cosine_decay(self.plan.steps, warmup=60, floor=0.02)
         )
-        self.easy = self.pictures.easy()
+        self.easy = self.pictures.easy_indices()
 
     def start_from(self, state: dict[str, Tensor]) -> None:
         """Continues from the tensors that another stage left."""
@@ -175,7 +175,7 @@ class Trainer:
         found = {f"clip.{name}": tensor for name, tensor in self.average.state_dict().items()}
         return found | {f"aux.{name}": tensor for name, tensor in self.heads.state_dict().items()}
 
-    def drawn(self, count: int, done: float) -> tuple[Tensor, NDArray[np.int8]]:
+    def draw_real(self, count: int, done: float) -> tuple[Tensor, NDArray[np.int8]]:
         """Training pictures in 0…1 ``[count, 3, 96, 96]`` and their rows, easy ones first."""
         anywhere = self.draws.integers(len(self.pictures.images), size=count)
         easy = self.easy[self.draws.integers(len(self.easy), size=count)]
@@ -183,48 +183,50 @@ class Trainer:
         images = torch.from_numpy(self.pictures.images[pick]).permute(0, 3, 1, 2).float() / 255
         return images, self.pictures.rows[pick]
 
-    def made(self) -> tuple[Tensor, NDArray[np.int8]]:
+    def draw_generated(self) -> tuple[Tensor, NDArray[np.int8]]:
         """Pictures of the VQGAN's making for this batch, ``[n, 3, 64, 64]``, and their rows."""
         if self.extras is None:
-            return torch.empty(0, 3, 64, 64), negatives.nothing_rows(0)
+            return torch.empty(0, 3, 64, 64), negatives.empty_rows(0)
         bank, plan = self.extras.bank, self.plan
         known = self.draws.integers(len(bank["images"]), size=round(plan.batch * plan.bank_share))
         noise = self.draws.integers(len(bank["scrambled"]), size=round(plan.batch * plan.scrambled_share))
         fooling = self.extras.policy.draw(round(plan.batch * plan.policy_share))
         images = torch.cat([bank["images"][known].float() / 255, bank["scrambled"][noise].float() / 255, fooling])
-        return images, np.concatenate([bank["rows"].numpy()[known], negatives.nothing_rows(len(noise) + len(fooling))])
+        return images, np.concatenate([bank["rows"].numpy()[known], negatives.empty_rows(len(noise) + len(fooling))])
 
-    def blended(self, views: Tensor) -> Tensor:
-        """Some of the views ``[n, 3, 64, 64]`` mixed with up to `MOST_BLENDED` of a picture that fools."""
+    def blend_negatives(self, views: Tensor) -> Tensor:
+        """Some of the views ``[n, 3, 64, 64]`` mixed with up to `MAX_BLEND` of a picture that fools."""
         if self.extras is None or not self.plan.blend_share:
             return views
         fooling = self.extras.policy.draw(round(len(views) * self.plan.blend_share))
         n = len(fooling)
-        share = MOST_BLENDED * torch.rand(n, 1, 1, 1, generator=self.views)
+        share = MAX_BLEND * torch.rand(n, 1, 1, 1, generator=self.views)
         return torch.cat([views[:n].lerp(fooling, share), views[n:]])
 
     def batch(self, done: float) -> Batch:
         """The next batch, with fresh captions for every picture that has any."""
-        made, made_rows = self.made()
-        real, real_rows = self.drawn(self.plan.batch - len(made), done)
+        made, made_rows = self.draw_generated()
+        real, real_rows = self.draw_real(self.plan.batch - len(made), done)
         strength = self.plan.strength(done)
-        parts = [augmented(part, TRAINING, strength=strength, rng=self.views) for part in (real, made) if len(part)]
-        parts[0] = self.blended(parts[0])
+        parts = [augment(part, TRAINING, strength=strength, rng=self.views) for part in (real, made) if len(part)]
+        parts[0] = self.blend_negatives(parts[0])
         rows = np.concatenate([real_rows, made_rows])
-        told = [captions.describe(row, self.draws) for row in rows if row[5] >= 0]
-        ids = [captions.with_filler(captions.tokens(text), self.draws) for text, _ in told]
+        told = [captions.draw_caption(row, self.draws) for row in rows if row[5] >= 0]
+        ids = [captions.add_filler(captions.tokenize(text), self.draws) for text, _ in told]
         matches = captions.match_matrix(np.stack([mention for _, mention in told]), rows)
-        return Batch(torch.cat(parts), torch.from_numpy(rows).long(), captions.padded(ids), torch.from_numpy(matches))
+        return Batch(
+            torch.cat(parts), torch.from_numpy(rows).long(), captions.pad_batch(ids), torch.from_numpy(matches)
+        )
 
     def loss(self, images: Tensor, batch: Batch, texts: Tensor) -> Tensor:
         """Contrastive loss plus that of the attribute heads."""
-        with shorter_products():
+        with bf16_autocast():
             seen = clip_model.image_embeddings(self.net, images)
-        scale = clip_model.temperature(self.net)
+        scale = clip_model.logit_scale(self.net)
         contrast = clip_model.contrastive_loss(seen, texts, matches=batch.matches, scale=scale)
         return contrast + self.plan.attributes * self.heads.loss(seen, batch.rows)
 
-    def moved(self, batch: Batch, texts: Tensor, epsilon: float) -> Tensor:
+    def adversarial_step(self, batch: Batch, texts: Tensor, epsilon: float) -> Tensor:
         """The batch's views after one step uphill, at most `epsilon` away; every second gradient is low-passed."""
         n = len(batch.images)
         start = torch.randn(batch.images.shape, generator=self.views)
@@ -243,23 +245,23 @@ class Trainer:
         """One optimiser step; returns the loss."""
         done = number / self.plan.steps
         if self.extras and self.plan.policy_every and number % self.plan.policy_every == 0:
-            self.extras.policy.round(self.average)
-        batch, epsilon = self.batch(done), self.plan.push(done)
+            self.extras.policy.add_round(self.average)
+        batch, epsilon = self.batch(done), self.plan.adversarial_epsilon(done)
         self.net.train()
-        with shorter_products():
+        with bf16_autocast():
             texts = clip_model.text_embeddings(self.net, batch.tokens)
-        images = self.moved(batch, texts, epsilon) if epsilon > 0 else batch.images
+        images = self.adversarial_step(batch, texts, epsilon) if epsilon > 0 else batch.images
         loss = self.loss(images, batch, texts)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimiser.step()
         self.schedule.step()
-        self.follow(min(0.995, (number + 1) / (number + 10)))
+        self.update_ema(min(0.995, (number + 1) / (number + 10)))
         return float(loss.detach())
 
     @torch.no_grad()
-    def follow(self, decay: float) -> None:
+    def update_ema(self, decay: float) -> None:
         """Moves the average toward the raw model, running statistics included."""
         for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
             if kept.is_floating_point():
@@ -268,12 +270,12 @@ class Trainer:
                 kept.copy_(new)
 
 
-def learn_heads(trainer: Trainer, steps: int) -> None:
+def fit_heads(trainer: ClipTrainer, steps: int) -> None:
     """Trains only the attribute heads, on the network as it is: exported packs have forgotten theirs."""
     optimiser = torch.optim.AdamW(trainer.heads.parameters(), lr=5e-3)
     for _ in range(steps):
         batch = trainer.batch(1.0)
-        with torch.no_grad(), shorter_products():
+        with torch.no_grad(), bf16_autocast():
             seen = clip_model.image_embeddings(trainer.average, batch.images)
         loss = trainer.heads.loss(seen, batch.rows)
         optimiser.zero_grad(set_to_none=True)
@@ -281,7 +283,7 @@ def learn_heads(trainer: Trainer, steps: int) -> None:
         optimiser.step()
 
 
-def train(trainer: Trainer, report: Report) -> dict[str, Tensor]:
+def train(trainer: ClipTrainer, report: StepCallback) -> dict[str, Tensor]:
     """The stage's tensors after all its steps."""
     for number in range(trainer.plan.steps):
         report(number, trainer.step(number))

@@ -12,38 +12,38 @@ from numpy.typing import NDArray
 from packs.shapes import renderer
 from packs.shapes import vocabulary as words
 
-CHUNK, FIRST_SEED, HELD_OUT_SEED = 2000, 1000, 7
+CHUNK_IMAGES, TRAIN_SEED, HELD_OUT_SEED = 2000, 1000, 7
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class ShapesDataset:
     """Images uint8 ``[n, 96, 96, 3]`` with their attribute rows int8 ``[n, 7]``."""
 
     images: NDArray[np.uint8]
     rows: NDArray[np.int8]
 
-    def easy(self) -> NDArray[np.int64]:
+    def easy_indices(self) -> NDArray[np.int64]:
         """Indices of plain single objects that are not small: what the curriculum starts with."""
         rows = self.rows
         return np.flatnonzero((rows[:, words.STYLE] == 0) & (rows[:, words.COUNT] == 1) & (rows[:, words.SIZE] > 0))
 
-    def labelled(self) -> NDArray[np.int64]:
+    def labelled_indices(self) -> NDArray[np.int64]:
         """Indices of the pictures that some caption is true of."""
         return np.flatnonzero(self.rows[:, words.COUNT] >= 0)
 
 
-def training_pictures(folder: Path, count: int) -> Pictures:
+def training_images(folder: Path, count: int) -> ShapesDataset:
     """The first `count` training pictures, drawn into `folder` when they are not there yet."""
     images, rows = folder / f"images-{count}.npy", folder / f"rows-{count}.npy"
     if not rows.exists():
-        sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+        sizes = [min(CHUNK_IMAGES, count - start) for start in range(0, count, CHUNK_IMAGES)]
         with ProcessPoolExecutor(max_workers=2) as pool:
-            chunks = list(pool.map(renderer.chunk, range(FIRST_SEED, FIRST_SEED + len(sizes)), sizes))
+            chunks = list(pool.map(renderer.render_chunk, range(TRAIN_SEED, TRAIN_SEED + len(sizes)), sizes))
         np.save(images, np.concatenate([image for image, _ in chunks]))
         np.save(rows, np.concatenate([row for _, row in chunks]))
-    return Pictures(np.load(images, mmap_mode="r"), np.load(rows))
+    return ShapesDataset(np.load(images, mmap_mode="r"), np.load(rows))
 
 
-def held_out_pictures(count: int) -> Pictures:
+def held_out_images(count: int) -> ShapesDataset:
     """Pictures that no stage trains on."""
-    return Pictures(*renderer.chunk(HELD_OUT_SEED, count))
+    return ShapesDataset(*renderer.render_chunk(HELD_OUT_SEED, count))

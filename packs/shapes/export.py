@@ -34,7 +34,7 @@ PERCEPTOR_DEFAULTS: Final = {"cuts": 8, "augmentation": {"shift": [0.0, 0.1], "s
 """Guidance that fits these weights; the perceptor's views are those that it was trained on."""
 
 
-def rescaled(tensors: Mapping[str, Tensor], *, deviation: float = CODEBOOK_DEVIATION) -> dict[str, Tensor]:
+def rescale_latents(tensors: Mapping[str, Tensor], *, deviation: float = CODEBOOK_DEVIATION) -> dict[str, Tensor]:
     """A first stage with the given codebook deviation and the same reconstructions."""
     result = {name: tensor.clone() for name, tensor in tensors.items()}
     factor = float(result["quantize.embedding.weight"].std()) / deviation
@@ -44,24 +44,24 @@ def rescaled(tensors: Mapping[str, Tensor], *, deviation: float = CODEBOOK_DEVIA
     return result
 
 
-def with_unknown_words(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fill_unknown_tokens(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A CLIP in which every token outside the captions' vocabulary has the unknown word's row."""
     result = {name: tensor.clone() for name, tensor in tensors.items()}
     table = result["token_embedding.weight"]
-    known = captions.vocabulary_tokens() | {captions.START, captions.END, 0}
+    known = captions.vocabulary_tokens() | {captions.START_TOKEN, captions.END_TOKEN, 0}
     unknown = torch.ones(len(table), dtype=torch.bool)
     unknown[list(known)] = False
-    table[unknown] = table[captions.UNKNOWN].clone()
+    table[unknown] = table[captions.UNKNOWN_TOKEN].clone()
     return result
 
 
 def clip_tensors(stage: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The CLIP of a training stage, ready for export."""
     mine = {name.removeprefix("clip."): tensor for name, tensor in stage.items() if name.startswith("clip.")}
-    return with_unknown_words(mine)
+    return fill_unknown_tokens(mine)
 
 
-def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Floating tensors as fp16; counters keep their type."""
     return {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors.items()}
 
@@ -76,16 +76,16 @@ def export_vqgan(out: Path, tensors: Mapping[str, Tensor], *, training: Mapping[
     about = PackDescription(
         name="shapes-vqgan",
         kind="vqgan",
-        architecture=first_stage.SHIPPED.document(),
+        architecture=first_stage.DEFAULT_ARCHITECTURE.document(),
         defaults=GENERATOR_DEFAULTS,
         training=training,
     )
-    export_pack(out / about.name, rescaled(tensors), about)
+    export_pack(out / about.name, rescale_latents(tensors), about)
 
 
 def export_clip(out: Path, stage: Mapping[str, Tensor], *, training: Mapping[str, object]) -> None:
     """The pack `shapes-clip` below `out`, with an empty card, from a training stage's tensors."""
-    shape = clip_model.SHIPPED
+    shape = clip_model.DEFAULT_ARCHITECTURE
     seen = {
         "inputResolution": shape.input_resolution,
         "contextLength": shape.context_length,

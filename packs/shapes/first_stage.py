@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class VqganArchitecture:
     """The shape of a first stage; the keys of `pack.json` are these names in camel case."""
 
     ch: int = 32
@@ -36,7 +36,7 @@ class Architecture:
         return {_camel(name): list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-SHIPPED: Final = Architecture()
+DEFAULT_ARCHITECTURE: Final = VqganArchitecture()
 
 
 def _camel(name: str) -> str:
@@ -47,7 +47,7 @@ def _camel(name: str) -> str:
 class FirstStage(nn.Module):
     """Encoder, quantiser and decoder; `state_dict` has taming's names."""
 
-    def __init__(self, shape: Architecture = SHIPPED) -> None:
+    def __init__(self, shape: VqganArchitecture = DEFAULT_ARCHITECTURE) -> None:
         super().__init__()
         common = {
             "ch": shape.ch,
@@ -72,7 +72,7 @@ class FirstStage(nn.Module):
         weight: Tensor = self.quantize.embedding.weight
         return weight
 
-    def latents(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """Encodings before quantisation, ``[n, D, h, w]``."""
         encoded: Tensor = self.quant_conv(self.encoder(images))
         return encoded
@@ -92,12 +92,12 @@ class FirstStage(nn.Module):
         """Latents of token grids ``[n, h, w]``."""
         return self.codebook[indices].permute(0, 3, 1, 2)
 
-    def snapped(self, latents: Tensor) -> Tensor:
-        """The nearest codebook vectors, with the gradient passed straight through to `latents`."""
+    def quantize_st(self, latents: Tensor) -> Tensor:
+        """The nearest codebook vectors, with the gradient passed straight through to `encode`."""
         nearest = self.embed(self.indices(latents.detach()))
         return latents + (nearest - latents).detach()
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> Tensor:
         """Encode, quantise, decode, clamped to −1…1."""
-        return self.decode(self.snapped(self.latents(images))).clamp(-1, 1)
+        return self.decode(self.quantize_st(self.encode(images))).clamp(-1, 1)

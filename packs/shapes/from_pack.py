@@ -19,22 +19,22 @@ from packs.shapes.stage_cache import State
 HEAD_STEPS: Final = 80
 
 
-def tensors(pack: Path) -> State:
+def load_tensors(pack: Path) -> State:
     """What a pack holds; floating tensors as fp32."""
     held = load_file(pack / "weights.safetensors")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in held.items()}
 
 
-def clip_stage(pack: Path, trainer: clip_training.Trainer) -> State:
+def stage_from_pack(pack: Path, trainer: clip_training.ClipTrainer) -> State:
     """The state of a CLIP stage whose network is the pack's; `trainer` lends pictures and captions."""
-    network = tensors(pack)
+    network = load_tensors(pack)
     trainer.net.load_state_dict(network)
     trainer.average.load_state_dict(network)
-    clip_training.learn_heads(trainer, HEAD_STEPS)
+    clip_training.fit_heads(trainer, HEAD_STEPS)
     return trainer.state()
 
 
-def record(pack: Path) -> dict[str, object]:
+def training_record(pack: Path) -> dict[str, object]:
     """How the pack was made, and the digest of its weights."""
     document = json.loads((pack / "pack.json").read_text())
     return {"sha256": document["files"]["weights.safetensors"]["sha256"], **document["training"]}

@@ -15,14 +15,14 @@ import torch
 from clip.model import CLIP
 from torch import Tensor
 
-from packs.shapes.augment import GUIDANCE, augmented
+from packs.shapes.augment import GUIDANCE, augment
 from packs.shapes.clip_model import image_embeddings
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.precision import shorter_products
+from packs.shapes.precision import bf16_autocast
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class GuidanceConfig:
     """Length, rates and views of one guided run."""
 
     steps: int = 150
@@ -32,7 +32,7 @@ class Steering:
     half_precision: bool = True
 
 
-def spherical(images: Tensor, texts: Tensor) -> Tensor:
+def spherical_distance(images: Tensor, texts: Tensor) -> Tensor:
     """Half the squared angle between unit vectors, row by row."""
     angle: Tensor = 2 * ((images - texts).norm(dim=1) / 2).clamp(max=1 - 1e-6).arcsin()
     return angle.square() / 2
@@ -55,9 +55,9 @@ class ClampWithGradient(torch.autograd.Function):
         return gradient * inward
 
 
-def pictures(first_stage: FirstStage, latents: Tensor) -> Tensor:
+def decode(first_stage: FirstStage, latents: Tensor) -> Tensor:
     """The pictures ``[n, 3, H, W]`` in 0…1 of latents, differentiable."""
-    decoded = first_stage.decode(first_stage.snapped(latents)).float()
+    decoded = first_stage.decode(first_stage.quantize_st(latents)).float()
     clamped: Tensor = ClampWithGradient.apply((decoded + 1) / 2)  # type: ignore[no-untyped-call]
     return clamped
 
@@ -65,16 +65,16 @@ def pictures(first_stage: FirstStage, latents: Tensor) -> Tensor:
 def gray_latents(first_stage: FirstStage, count: int, *, side: int = 64) -> Tensor:
     """`count` encodings of a flat mid-gray picture, the start that shows nothing."""
     with torch.no_grad():
-        latent = first_stage.latents(torch.zeros(1, 3, side, side))
-        return first_stage.snapped(latent).repeat(count, 1, 1, 1)
+        latent = first_stage.encode(torch.zeros(1, 3, side, side))
+        return first_stage.quantize_st(latent).repeat(count, 1, 1, 1)
 
 
-def steer(
+def guide(
     models: tuple[FirstStage, CLIP],
     texts: Tensor,
     latents: Tensor,
     *,
-    plan: Steering,
+    plan: GuidanceConfig,
     rng: torch.Generator,
     keep: Collection[int] = (),
     weight: float = 1.0,
@@ -93,11 +93,11 @@ def steer(
     for step in range(plan.steps):
         done = step / max(plan.steps - 1, 1)
         optimiser.param_groups[0]["lr"] = unit * (plan.rate + done * (plan.final_rate - plan.rate))
-        with shorter_products(wanted=plan.half_precision):
-            made = pictures(first_stage, z)
-            views = augmented(made.repeat_interleave(plan.cuts, 0), GUIDANCE, rng=rng)
+        with bf16_autocast(wanted=plan.half_precision):
+            made = decode(first_stage, z)
+            views = augment(made.repeat_interleave(plan.cuts, 0), GUIDANCE, rng=rng)
             seen = image_embeddings(clip_model, views)
-        loss = weight * spherical(seen, targets).sum() / plan.cuts
+        loss = weight * spherical_distance(seen, targets).sum() / plan.cuts
         (z.grad,) = torch.autograd.grad(loss, z)
         optimiser.step()
         with torch.no_grad():
@@ -105,4 +105,4 @@ def steer(
         if step in keep:
             kept.append(made.detach())
     with torch.no_grad():
-        return [*kept, pictures(first_stage, z)]
+        return [*kept, decode(first_stage, z)]

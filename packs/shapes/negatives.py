@@ -21,11 +21,11 @@ from torch import Tensor
 
 from packs.shapes import guidance
 from packs.shapes import vocabulary as words
-from packs.shapes.captions import describe, padded, tokens
+from packs.shapes.captions import draw_caption, pad_batch, tokenize
 from packs.shapes.clip_model import text_embeddings
-from packs.shapes.dataset import Pictures
+from packs.shapes.dataset import ShapesDataset
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.precision import shorter_products
+from packs.shapes.precision import bf16_autocast
 
 ROUNDS_KEPT: Final = 16
 
@@ -39,18 +39,18 @@ class BankPlan:
     seed: int = 5
 
 
-def small(images: NDArray[np.uint8]) -> Tensor:
+def downsample(images: NDArray[np.uint8]) -> Tensor:
     """Pictures uint8 ``[n, H, W, 3]`` as float ``[n, 3, 64, 64]`` in 0…1."""
     batch = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
     return nnf.interpolate(batch, size=64, mode="bilinear", antialias=True, align_corners=False)
 
 
-def as_bytes(images: Tensor) -> Tensor:
+def to_uint8(images: Tensor) -> Tensor:
     """Pictures in 0…1 as uint8."""
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def scrambled(first_stage: FirstStage, codes: Tensor, rng: torch.Generator) -> Tensor:
+def scramble_tokens(first_stage: FirstStage, codes: Tensor, rng: torch.Generator) -> Tensor:
     """Token grids like `codes` that show nothing: all random, mixed with random ones, or shuffled."""
     n, h, w = codes.shape
     random = torch.randint(len(first_stage.codebook), codes.shape, generator=rng)
@@ -62,32 +62,36 @@ def scrambled(first_stage: FirstStage, codes: Tensor, rng: torch.Generator) -> T
 
 
 @torch.no_grad()
-def make_bank(plan: BankPlan, first_stage: FirstStage, pictures: Pictures) -> dict[str, Tensor]:
-    """`images` and `rows` of the reconstructions and `scrambled` pictures, uint8 ``[n, 3, 64, 64]``."""
+def make_bank(plan: BankPlan, first_stage: FirstStage, pictures: ShapesDataset) -> dict[str, Tensor]:
+    """`images` and `rows` of the reconstructions and `scramble_tokens` pictures, uint8 ``[n, 3, 64, 64]``."""
     rng, draws = torch.Generator().manual_seed(plan.seed), np.random.default_rng(plan.seed)
     pick = np.sort(
-        draws.choice(pictures.labelled(), min(plan.reconstructions, len(pictures.labelled())), replace=False)
+        draws.choice(
+            pictures.labelled_indices(), min(plan.reconstructions, len(pictures.labelled_indices())), replace=False
+        )
     )
     made: list[Tensor] = []
     broken: list[Tensor] = []
     for start in range(0, len(pick), 64):
-        with shorter_products():
-            codes = first_stage.indices(first_stage.latents(small(pictures.images[pick[start : start + 64]]) * 2 - 1))
-            made.append(as_bytes((first_stage.decode(first_stage.embed(codes)).float() + 1) / 2))
+        with bf16_autocast():
+            codes = first_stage.indices(
+                first_stage.encode(downsample(pictures.images[pick[start : start + 64]]) * 2 - 1)
+            )
+            made.append(to_uint8((first_stage.decode(first_stage.embed(codes)).float() + 1) / 2))
             if len(broken) * 64 < plan.scrambled:
-                grids = scrambled(first_stage, codes, rng)
-                broken.append(as_bytes((first_stage.decode(first_stage.embed(grids)).float() + 1) / 2))
+                grids = scramble_tokens(first_stage, codes, rng)
+                broken.append(to_uint8((first_stage.decode(first_stage.embed(grids)).float() + 1) / 2))
     rows = torch.from_numpy(pictures.rows[pick].copy())
     return {"images": torch.cat(made), "rows": rows, "scrambled": torch.cat(broken)[: plan.scrambled]}
 
 
-class OnPolicy:
+class OnPolicyPool:
     """A pool of pictures that the present CLIP has steered, the last sixteen rounds of twelve prompts."""
 
     def __init__(
         self,
         first_stage: FirstStage,
-        pictures: Pictures,
+        pictures: ShapesDataset,
         *,
         rates: tuple[float, ...],
         steps: tuple[int, int] = (24, 30),
@@ -97,7 +101,7 @@ class OnPolicy:
         self.rng, self.draws = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
         self.pool: deque[Tensor] = deque(maxlen=ROUNDS_KEPT)
 
-    def starts(self) -> Tensor:
+    def initial_latents(self) -> Tensor:
         """Twelve latents: six real pictures, two mid-gray as guidance starts, two ramps, two of random tokens."""
         pick = self.draws.integers(len(self.pictures.images), size=6)
         ends = torch.from_numpy(self.draws.uniform(0, 1, (4, 3, 2, 1, 1))).float()
@@ -106,23 +110,25 @@ class OnPolicy:
         flat = ends[:, :, 0] * ramp + ends[:, :, 1] * (1 - ramp)
         with torch.no_grad():
             codes = self.first_stage.indices(
-                self.first_stage.latents(torch.cat([small(self.pictures.images[pick]), flat]) * 2 - 1)
+                self.first_stage.encode(torch.cat([downsample(self.pictures.images[pick]), flat]) * 2 - 1)
             )
             random = torch.randint(len(self.first_stage.codebook), (2, *codes.shape[1:]), generator=self.rng)
             return self.first_stage.embed(torch.cat([codes, random]))
 
-    def round(self, clip_model: CLIP) -> None:
+    def add_round(self, clip_model: CLIP) -> None:
         """Steers twelve pictures under `clip_model` (in evaluation mode) and adds three looks at each to the pool."""
-        pick = self.draws.choice(self.pictures.labelled(), 12)
-        captions = [tokens(describe(self.pictures.rows[index], self.draws)[0]) for index in pick]
+        pick = self.draws.choice(self.pictures.labelled_indices(), 12)
+        captions = [tokenize(draw_caption(self.pictures.rows[index], self.draws)[0]) for index in pick]
         steps = int(self.draws.integers(*self.steps, endpoint=True))
         rate = float(self.draws.choice(self.rates))
-        plan = guidance.Steering(steps=steps, rate=rate, final_rate=rate, cuts=2)
+        plan = guidance.GuidanceConfig(steps=steps, rate=rate, final_rate=rate, cuts=2)
         with torch.no_grad():
-            texts = text_embeddings(clip_model, padded(captions))
+            texts = text_embeddings(clip_model, pad_batch(captions))
         models = (self.first_stage, clip_model)
-        seen = guidance.steer(models, texts, self.starts(), plan=plan, rng=self.rng, keep=(steps // 3, 2 * steps // 3))
-        self.pool.append(as_bytes(torch.cat(seen)))
+        seen = guidance.guide(
+            models, texts, self.initial_latents(), plan=plan, rng=self.rng, keep=(steps // 3, 2 * steps // 3)
+        )
+        self.pool.append(to_uint8(torch.cat(seen)))
 
     def draw(self, count: int) -> Tensor:
         """`count` pictures of the pool as float in 0…1; fewer when the pool is still empty."""
@@ -132,6 +138,6 @@ class OnPolicy:
         return every[torch.randint(len(every), (count,), generator=self.rng)].float() / 255
 
 
-def nothing_rows(count: int) -> NDArray[np.int8]:
+def empty_rows(count: int) -> NDArray[np.int8]:
     """Rows that no caption matches."""
-    return np.full((count, words.ATTRIBUTES), words.NOTHING, np.int8)
+    return np.full((count, words.ATTRIBUTES), words.NO_CAPTION, np.int8)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Report(Protocol):
+class StepCallback(Protocol):
     """Takes the number of the step that ended and its loss."""
 
     def __call__(self, step: int, loss: float, /) -> None:
@@ -19,7 +19,7 @@ class Report(Protocol):
 
 
 @contextmanager
-def shown(stage: str, steps: int) -> Iterator[Report]:
+def progress_bar(stage: str, steps: int) -> Iterator[StepCallback]:
     """A progress bar on a terminal; elsewhere a line every 25 steps with loss and seconds per step."""
     console, started, mean = Console(), time.monotonic(), 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

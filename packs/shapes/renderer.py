@@ -31,7 +31,7 @@ GRID: Final = (np.arange(SIDE) + 0.5) / SIDE
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ObjectPlacement:
     """Where one object stands: centre, radius (fractions of the side) and rotation in radians."""
 
     x: float
@@ -94,11 +94,13 @@ def edge(signed: Floats, radius: float) -> Floats:
     return np.clip(0.5 - signed * radius * SIDE, 0.0, 1.0)
 
 
-def sketch(shape: int, place: Place, rng: np.random.Generator) -> Floats:
+def sketch(shape: int, place: ObjectPlacement, rng: np.random.Generator) -> Floats:
     """A wobbly outline and a second, fainter stroke beside it."""
     cover = np.zeros((SIDE, SIDE))
     for strength, shift in ((1.0, 0.0), (0.7, 0.05)):
-        moved = Place(place.x + shift * place.radius, place.y - shift * place.radius, place.radius, place.turn)
+        moved = ObjectPlacement(
+            place.x + shift * place.radius, place.y - shift * place.radius, place.radius, place.turn
+        )
         x, y = moved.local()
         wobble = 0.05 * np.sin(rng.integers(3, 7) * np.arctan2(y, x) + rng.uniform(0, 6.28))
         stroke = np.abs(distance(shape, x, y) + wobble) - rng.uniform(0.06, 0.10)
@@ -106,7 +108,7 @@ def sketch(shape: int, place: Place, rng: np.random.Generator) -> Floats:
     return cover
 
 
-def coverage(shape: int, style: int, *, place: Place, rng: np.random.Generator) -> Floats:
+def coverage(shape: int, style: int, *, place: ObjectPlacement, rng: np.random.Generator) -> Floats:
     """How much of the object's colour every pixel takes, 0…1, shape [SIDE, SIDE]."""
     if words.STYLES[style] == "sketch":
         return sketch(shape, place, rng)
@@ -127,14 +129,14 @@ def coverage(shape: int, style: int, *, place: Place, rng: np.random.Generator) 
             return edge(signed, place.radius)
 
 
-def shaded(rng: np.random.Generator) -> Floats:
+def lighting(rng: np.random.Generator) -> Floats:
     """A linear light across the picture, 1 ± 0.05, shape [SIDE, SIDE, 1]."""
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.05)
     ramp = np.cos(angle) * (GRID[None, :] - 0.5) + np.sin(angle) * (GRID[:, None] - 0.5)
     return np.asarray(1 + strength * 2 * ramp)[..., None]
 
 
-def ground(background: int, rng: np.random.Generator) -> Floats:
+def background_color(background: int, rng: np.random.Generator) -> Floats:
     """A background's colour with a little scatter, shape [3]."""
     return np.asarray(np.array(words.PALETTE[words.BACKGROUNDS[background]]) + rng.normal(0, 7, 3))
 
@@ -143,27 +145,27 @@ def paint(below: Floats, colour: int, *, cover: Floats, rng: np.random.Generator
     """The finished picture: background ([3] or [SIDE, SIDE, 3]) and object mixed by `cover`, lit, as bytes."""
     above = np.array(words.PALETTE[words.COLOURS[colour]]) + rng.normal(0, 11, 3)
     mixed = below + cover[..., None] * (above - below)
-    return np.asarray(np.clip(mixed * shaded(rng), 0, 255)).astype(np.uint8)
+    return np.asarray(np.clip(mixed * lighting(rng), 0, 255)).astype(np.uint8)
 
 
-def lone_place(size: int, position: int, rng: np.random.Generator) -> Place:
+def single_placement(size: int, position: int, rng: np.random.Generator) -> ObjectPlacement:
     """Place of a single object of the given size and position."""
     radius = rng.uniform(*RADII[size])
     y = {0: rng.normal(0.5, 0.04), 1: rng.uniform(0.2, 0.3), 2: rng.uniform(0.7, 0.8)}[position]
     x = rng.uniform(0.3, 0.7) if position else rng.normal(0.5, 0.04)
     margin = 1.1 * radius if size < 2 else 0.42
     x, y = (float(np.clip(v, min(margin, 0.5), max(1 - margin, 0.5))) for v in (x, y))
-    return Place(x, y, radius, rng.normal(0, 0.12))
+    return ObjectPlacement(x, y, radius, rng.normal(0, 0.12))
 
 
-def crowd(count: int, rng: np.random.Generator) -> list[Place]:
+def crowd_placements(count: int, rng: np.random.Generator) -> list[ObjectPlacement]:
     """Places of two or three equal objects, centres at least 2.35 radii apart."""
     while True:
         radius = rng.uniform(*CROWD_RADII[count])
         centres = rng.uniform(1.15 * radius, 1 - 1.15 * radius, (count, 2))
         gaps = [np.hypot(*(centres[i] - centres[j])) for i in range(count) for j in range(i)]
         if min(gaps) >= 2.35 * radius:
-            return [Place(x, y, radius, rng.normal(0, 0.12)) for x, y in centres]
+            return [ObjectPlacement(x, y, radius, rng.normal(0, 0.12)) for x, y in centres]
 
 
 def sample_row(rng: np.random.Generator) -> Rows:
@@ -171,7 +173,7 @@ def sample_row(rng: np.random.Generator) -> Rows:
     colour = rng.integers(len(words.COLOURS))
     background = (colour + rng.integers(1, len(words.BACKGROUNDS))) % len(words.BACKGROUNDS)
     count = rng.choice([1, 2, 3], p=[0.76, 0.14, 0.10])
-    size, position = words.NOTHING, words.NOTHING
+    size, position = words.NO_CAPTION, words.NO_CAPTION
     if count == 1:
         position = rng.choice([0, 1, 2], p=[0.70, 0.15, 0.15])
         size = rng.choice([0, 1, 2], p=[0.20, 0.45, 0.35]) if position == 0 else rng.choice([0, 1], p=[0.35, 0.65])
@@ -182,13 +184,13 @@ def sample_row(rng: np.random.Generator) -> Rows:
 def scene_cover(row: Rows, rng: np.random.Generator) -> Floats:
     """Coverage of all objects of a row with count ≥ 1."""
     shape, _, _, size, position, count, style = (int(v) for v in row)
-    places = [lone_place(size, position, rng)] if count == 1 else crowd(count, rng)
+    places = [single_placement(size, position, rng)] if count == 1 else crowd_placements(count, rng)
     return np.asarray(np.max([coverage(shape, style, place=place, rng=rng) for place in places], axis=0))
 
 
 def draw(row: Rows, rng: np.random.Generator) -> Bytes:
     """The picture of one row with objects (count ≥ 1), uint8 [SIDE, SIDE, 3]."""
-    below = ground(int(row[words.BACKGROUND]), rng)
+    below = background_color(int(row[words.BACKGROUND]), rng)
     return paint(below, int(row[words.COLOUR]), cover=scene_cover(row, rng), rng=rng)
 
 
@@ -216,13 +218,15 @@ def split_scene(row: Rows, rng: np.random.Generator) -> Bytes:
     """A row's objects on a background that is partly another colour, gray in two of five cases."""
     first, gray = int(row[words.BACKGROUND]), len(words.BACKGROUNDS) - 1
     second = gray if first != gray and rng.random() < 0.4 else (first + rng.integers(1, gray + 1)) % (gray + 1)
-    below = ground(first, rng) + split(rng)[..., None] * (ground(int(second), rng) - ground(first, rng))
+    below = background_color(first, rng) + split(rng)[..., None] * (
+        background_color(int(second), rng) - background_color(first, rng)
+    )
     return paint(below, int(row[words.COLOUR]), cover=scene_cover(row, rng), rng=rng)
 
 
 def near_miss_cover(rng: np.random.Generator) -> Floats:
     """Coverage of a thing that is almost a shape: two fused, one cut out of another, doubled outlines, a swirl."""
-    place = lone_place(2 if rng.random() < 0.5 else 1, 0, rng)
+    place = single_placement(2 if rng.random() < 0.5 else 1, 0, rng)
     x, y = place.local()
     first, second = (int(shape) for shape in rng.choice(6, 2, replace=False))
     match rng.integers(4):
@@ -246,7 +250,7 @@ def near_miss_cover(rng: np.random.Generator) -> Floats:
     return edge(signed, place.radius)
 
 
-def enlarged(cells: Floats, *, smooth: bool) -> Floats:
+def upscale_cells(cells: Floats, *, smooth: bool) -> Floats:
     """A small colour grid [n, n, 3] blown up to the picture's side, blocky or bilinear."""
     n = len(cells)
     if not smooth:
@@ -263,7 +267,7 @@ def texture(rng: np.random.Generator) -> Bytes:
     """A picture without any object: four-colour gradients or random blocks of 3–96 cells."""
     n = 2 if rng.random() < 0.35 else int(rng.choice([3, 4, 6, 8, 12, 16, 24, 48, 96]))
     cells = rng.uniform(0, 255, (n, n, 3))
-    return np.clip(enlarged(cells, smooth=n == 2 or rng.random() < 0.5), 0, 255).astype(np.uint8)
+    return np.clip(upscale_cells(cells, smooth=n == 2 or rng.random() < 0.5), 0, 255).astype(np.uint8)
 
 
 def negative(rng: np.random.Generator) -> Bytes:
@@ -274,24 +278,24 @@ def negative(rng: np.random.Generator) -> Bytes:
     row = sample_row(rng)
     if kind < TEXTURE_SHARE + SPLIT_SHARE:
         return split_scene(row, rng)
-    below = ground(int(row[words.BACKGROUND]), rng)
+    below = background_color(int(row[words.BACKGROUND]), rng)
     return paint(below, int(row[words.COLOUR]), cover=near_miss_cover(rng), rng=rng)
 
 
 def sample(rng: np.random.Generator) -> tuple[Bytes, Rows]:
     """One picture of the training distribution with its row."""
-    kind, nothing = rng.random(), np.full(words.ATTRIBUTES, words.NOTHING, np.int8)
+    kind, nothing = rng.random(), np.full(words.ATTRIBUTES, words.NO_CAPTION, np.int8)
     if kind < TEXTURE_SHARE + NEAR_MISS_SHARE + SPLIT_SHARE:
         return negative(rng), nothing
     row = sample_row(rng)
     if kind < TEXTURE_SHARE + NEAR_MISS_SHARE + SPLIT_SHARE + EMPTY_SHARE:
         nothing[words.BACKGROUND], nothing[words.COUNT] = row[words.BACKGROUND], 0
-        below = ground(int(row[words.BACKGROUND]), rng)
+        below = background_color(int(row[words.BACKGROUND]), rng)
         return paint(below, 0, cover=np.zeros((SIDE, SIDE)), rng=rng), nothing
     return draw(row, rng), row
 
 
-def chunk(seed: int, size: int) -> tuple[Bytes, Rows]:
+def render_chunk(seed: int, size: int) -> tuple[Bytes, Rows]:
     """`size` pictures [size, SIDE, SIDE, 3] and rows [size, 7] from one seed."""
     rng = np.random.default_rng(seed)
     pairs = [sample(rng) for _ in range(size)]

@@ -23,7 +23,7 @@ State = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StageCache:
     """The folder of one training run."""
 
     folder: Path
@@ -32,11 +32,11 @@ class Work:
         """Where a stage's tensors lie."""
         return self.folder / f"{stage}.safetensors"
 
-    def holds(self, stage: str, plan: object) -> bool:
+    def has(self, stage: str, plan: object) -> bool:
         """Whether a stage has been finished with exactly this plan."""
-        return self.file(stage).exists() and self.about(stage).get("plan") == repr(plan)
+        return self.file(stage).exists() and self.metadata(stage).get("plan") == repr(plan)
 
-    def about(self, stage: str) -> dict[str, str]:
+    def metadata(self, stage: str) -> dict[str, str]:
         """Plan and seconds of a finished stage."""
         with safe_open(self.file(stage), framework="pt") as file:
             return dict(file.metadata() or {})
@@ -45,9 +45,9 @@ class Work:
         """A finished stage's tensors."""
         return dict(load_file(self.file(stage)))
 
-    def finish(self, stage: str, plan: object, make: Callable[[], State]) -> State:
+    def get_or_compute(self, stage: str, plan: object, make: Callable[[], State]) -> State:
         """The stage's tensors: from its file, or made now and then kept."""
-        if not self.holds(stage, plan):
+        if not self.has(stage, plan):
             self.folder.mkdir(parents=True, exist_ok=True)
             started = time.monotonic()
             made = {name: tensor.detach().contiguous().clone() for name, tensor in make().items()}
@@ -57,6 +57,6 @@ class Work:
             partial.replace(self.file(stage))
         return self.load(stage)
 
-    def note(self, name: str, value: object) -> None:
+    def write_json(self, name: str, value: object) -> None:
         """Keeps a small JSON document beside the stages."""
         (self.folder / f"{name}.json").write_text(json.dumps(value, indent=2))

@@ -1,5 +1,5 @@
 """
-Trains the shapes packs from nothing and exports them: `make pack`.
+Trains the shapes packs from nothing and exports them: `compute_stage pack`.
 
 Stages, each kept in the work folder: pictures → (vqgan ∥ learn → distinguish) → bank → harden → ground → settle →
 recover → export. Every stage is bounded by steps and seeded. The two branches run as two processes with one torch
@@ -24,21 +24,21 @@ import torch
 from packs.shapes import clip_training, dataset, export, from_pack, negatives
 from packs.shapes import vqgan_training as vqgan
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.progress import shown
-from packs.shapes.stage_cache import State, Work
+from packs.shapes.progress import progress_bar
+from packs.shapes.stage_cache import StageCache, State
 
-PARALLEL: Final = ("learn", "distinguish")
+INDEPENDENT_STAGES: Final = ("learn", "distinguish")
 """CLIP stages that need nothing of the VQGAN."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """Everything that decides the weights, apart from the programs."""
 
     pictures: int = 28_000
-    vqgan: vqgan.Plan = field(default_factory=vqgan.Plan)
+    vqgan: vqgan.VqganTrainingConfig = field(default_factory=vqgan.VqganTrainingConfig)
     bank: negatives.BankPlan = field(default_factory=negatives.BankPlan)
-    clip: tuple[clip_training.Plan, ...] = clip_training.STAGES
+    clip: tuple[clip_training.StageConfig, ...] = clip_training.STAGES
 
     def key(self, stage: str) -> tuple[object, ...]:
         """What a stage's tensors depend on."""
@@ -47,7 +47,7 @@ class Recipe:
         if stage == "bank":
             return (self.pictures, self.vqgan, self.bank)
         past = self.clip[: self.names.index(stage) + 1]
-        return (self.pictures, *past) if stage in PARALLEL else (self.pictures, self.vqgan, self.bank, *past)
+        return (self.pictures, *past) if stage in INDEPENDENT_STAGES else (self.pictures, self.vqgan, self.bank, *past)
 
     @property
     def names(self) -> list[str]:
@@ -56,16 +56,16 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingPipeline:
     """A recipe at work in a folder."""
 
-    recipe: Recipe
-    work: Work
+    recipe: TrainingRecipe
+    work: StageCache
 
-    def pictures(self) -> dataset.Pictures:
+    def pictures(self) -> dataset.ShapesDataset:
         """The training pictures, drawn on first use."""
         self.work.folder.mkdir(parents=True, exist_ok=True)
-        return dataset.training_pictures(self.work.folder, self.recipe.pictures)
+        return dataset.training_images(self.work.folder, self.recipe.pictures)
 
     def first_stage(self) -> FirstStage:
         """The trained first stage, frozen."""
@@ -73,14 +73,14 @@ class Run:
         model.load_state_dict(self.work.load("vqgan"))
         return model.eval().requires_grad_(False)
 
-    def stage(self, name: str) -> None:
+    def run_stage(self, name: str) -> None:
         """Finishes one stage, or finds it finished."""
-        self.work.finish(name, self.recipe.key(name), lambda: self.make(name))
+        self.work.get_or_compute(name, self.recipe.key(name), lambda: self.compute_stage(name))
 
-    def make(self, name: str) -> State:
+    def compute_stage(self, name: str) -> State:
         """The tensors of one stage."""
         if name == "vqgan":
-            with shown(name, self.recipe.vqgan.steps) as report:
+            with progress_bar(name, self.recipe.vqgan.steps) as report:
                 return dict(vqgan.train(self.recipe.vqgan, self.pictures(), report).state_dict())
         if name == "bank":
             return negatives.make_bank(self.recipe.bank, self.first_stage(), self.pictures())
@@ -89,33 +89,38 @@ class Run:
     def make_clip(self, index: int) -> State:
         """The tensors of one CLIP stage, from nothing or from the stage before it."""
         plan, pictures = self.recipe.clip[index], self.pictures()
-        trainer = clip_training.Trainer(plan, pictures)
+        trainer = clip_training.ClipTrainer(plan, pictures)
         if index:
             trainer.start_from(self.work.load(self.recipe.clip[index - 1].name))
-        if plan.name not in PARALLEL:
-            policy = negatives.OnPolicy(
+        if plan.name not in INDEPENDENT_STAGES:
+            policy = negatives.OnPolicyPool(
                 self.first_stage(), pictures, rates=plan.policy_rates, steps=plan.policy_steps, seed=plan.seed
             )
-            trainer.extras = clip_training.Extras(self.work.load("bank"), policy)
-        with shown(plan.name, plan.steps) as report:
+            trainer.extras = clip_training.NegativeSources(self.work.load("bank"), policy)
+        with progress_bar(plan.name, plan.steps) as report:
             return clip_training.train(trainer, report)
 
-    def adopt(self, packs: Path) -> None:
+    def import_packs(self, packs: Path) -> None:
         """Takes the stages before the last from finished packs, whose attribute heads learn anew."""
         before = self.recipe.clip[-2]
-        self.work.finish("vqgan", self.recipe.key("vqgan"), lambda: from_pack.tensors(packs / "shapes-vqgan"))
-        trainer = clip_training.Trainer(before, self.pictures())
-        self.work.finish(
-            before.name, self.recipe.key(before.name), lambda: from_pack.clip_stage(packs / "shapes-clip", trainer)
+        self.work.get_or_compute(
+            "vqgan", self.recipe.key("vqgan"), lambda: from_pack.load_tensors(packs / "shapes-vqgan")
+        )
+        trainer = clip_training.ClipTrainer(before, self.pictures())
+        self.work.get_or_compute(
+            before.name, self.recipe.key(before.name), lambda: from_pack.stage_from_pack(packs / "shapes-clip", trainer)
         )
 
-    def go_on(self, packs: Path, out: Path) -> None:
+    def continue_from(self, packs: Path, out: Path) -> None:
         """Trains the last stage on finished packs and writes the new CLIP below `out`; the VQGAN stays as it is."""
-        self.adopt(packs)
+        self.import_packs(packs)
         last = self.recipe.names[-1]
         for name in ("bank", last):
-            self.stage(name)
-        own = {"recipe": "python -m packs.shapes.train --from", "continues": from_pack.record(packs / "shapes-clip")}
+            self.run_stage(name)
+        own = {
+            "recipe": "python -m packs.shapes.train --from",
+            "continues": from_pack.training_record(packs / "shapes-clip"),
+        }
         export.export_clip(out, self.work.load(last), training=self.training(["bank", last]) | own)
 
     def export(self, out: Path) -> None:
@@ -133,23 +138,23 @@ class Run:
             "pictures": self.recipe.pictures,
             "seeds": {name: seed for name, seed in seeds.items() if name in stages},
             "steps": {name: count for name, count in steps.items() if name in stages},
-            "seconds": {name: int(self.work.about(name)["seconds"]) for name in stages},
+            "seconds": {name: int(self.work.metadata(name)["seconds"]) for name in stages},
             "codeDigest": export.code_digest([Path(__file__).parent]),
             "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "openai-clip")},
             "date": datetime.now(UTC).date().isoformat(),
         }
 
 
-def beside(stages: Sequence[str], work: Path) -> subprocess.Popen[bytes]:
+def spawn_stages(stages: Sequence[str], work: Path) -> subprocess.Popen[bytes]:
     """Another process that finishes the given stages with one torch thread."""
     command = [sys.executable, "-m", "packs.shapes.train", "--work", str(work), "--only", ",".join(stages)]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
 
 
-def both_branches(run: Run) -> None:
+def run_branches(run: TrainingPipeline) -> None:
     """Trains the VQGAN and the first CLIP stages side by side. Raises RuntimeError when one of them fails."""
     run.pictures()
-    branches = [beside(["vqgan"], run.work.folder), beside(PARALLEL, run.work.folder)]
+    branches = [spawn_stages(["vqgan"], run.work.folder), spawn_stages(INDEPENDENT_STAGES, run.work.folder)]
     ends = [branch.wait() for branch in branches]
     if any(ends):
         raise RuntimeError(
@@ -157,7 +162,7 @@ def both_branches(run: Run) -> None:
         )
 
 
-def default_work() -> Path:
+def default_work_folder() -> Path:
     """The work folder in the user's cache."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "videojob" / "packs" / "shapes"
@@ -167,7 +172,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train and export the shapes packs.")
     parser.add_argument("--out", type=Path, help="folder that gets shapes-vqgan/ and shapes-clip/")
-    parser.add_argument("--work", type=Path, default=default_work(), help="folder that keeps finished stages")
+    parser.add_argument("--work", type=Path, default=default_work_folder(), help="folder that keeps finished stages")
     parser.add_argument("--only", default="", help="comma-separated stages to finish in this process, without export")
     parser.add_argument("--from", dest="packs", type=Path, help="folder of finished packs; trains their last stage on")
     args = parser.parse_args()
@@ -175,18 +180,18 @@ def main() -> None:
         parser.error("--from needs --out, and goes without --only")
     if args.packs:
         torch.set_num_threads(2)
-        Run(Recipe(), Work(args.work / "continued")).go_on(args.packs, args.out)
+        TrainingPipeline(TrainingRecipe(), StageCache(args.work / "continued")).continue_from(args.packs, args.out)
         return
-    run = Run(Recipe(), Work(args.work))
+    run = TrainingPipeline(TrainingRecipe(), StageCache(args.work))
     if args.only:
-        torch.set_num_threads(1 if set(args.only.split(",")) <= {"vqgan", *PARALLEL} else 2)
+        torch.set_num_threads(1 if set(args.only.split(",")) <= {"vqgan", *INDEPENDENT_STAGES} else 2)
         for name in args.only.split(","):
-            run.stage(name)
+            run.run_stage(name)
         return
-    both_branches(run)
+    run_branches(run)
     torch.set_num_threads(2)
-    for name in ("bank", *run.recipe.names[len(PARALLEL) :]):
-        run.stage(name)
+    for name in ("bank", *run.recipe.names[len(INDEPENDENT_STAGES) :]):
+        run.run_stage(name)
     if args.out:
         run.export(args.out)
 

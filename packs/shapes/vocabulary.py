@@ -2,8 +2,8 @@
 The world of the shapes packs: seven attributes per picture, and the value that no caption may match.
 
 A picture is a row of seven small integers, one per attribute, each an index into the tuple of that attribute.
-`NOTHING` in a row means "no caption that mentions this attribute is true of the picture"; `UNSAID` in a caption's
-row means "the caption does not mention it".
+`NO_CAPTION` in a row means "no caption that mentions this attribute is true of the picture"; `UNMENTIONED` in a
+caption's row means "the caption does not mention it".
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 SHAPE, COLOUR, BACKGROUND, SIZE, POSITION, COUNT, STYLE = range(7)
 ATTRIBUTES: Final = 7
 
-UNSAID: Final = -1
-NOTHING: Final = -2
+UNMENTIONED: Final = -1
+NO_CAPTION: Final = -2
 
 SHAPES: Final = ("circle", "square", "triangle", "star", "cross", "ring")
 PALETTE: Final = {

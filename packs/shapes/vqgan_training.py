@@ -17,14 +17,14 @@ import torch.nn.functional as nnf
 from torch import Tensor
 from videojob_runner.training.schedules import cosine_decay
 
-from packs.shapes.dataset import Pictures
+from packs.shapes.dataset import ShapesDataset
 from packs.shapes.first_stage import FirstStage
-from packs.shapes.precision import shorter_products
-from packs.shapes.progress import Report
+from packs.shapes.precision import bf16_autocast
+from packs.shapes.progress import StepCallback
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class VqganTrainingConfig:
     """Length and rates of a run."""
 
     steps: int = 1400
@@ -43,7 +43,7 @@ class Plan:
         return max(self.steps // 10, 1)
 
 
-def crops(pictures: Pictures, count: int, rng: np.random.Generator) -> Tensor:
+def random_crops(pictures: ShapesDataset, count: int, rng: np.random.Generator) -> Tensor:
     """Training inputs ``[count, 3, 64, 64]`` in −1…1: 60 % whole pictures, 40 % square crops, half of them mirrored."""
     result = []
     for index in rng.integers(len(pictures.images), size=count):
@@ -63,7 +63,7 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
     return (made - wanted).abs().mean() + (made - wanted).square().mean() + 0.5 * edges
 
 
-def lloyd(points: Tensor, *, centres: int, rounds: int, rng: torch.Generator) -> Tensor:
+def kmeans(points: Tensor, *, centres: int, rounds: int, rng: torch.Generator) -> Tensor:
     """k-means of ``[n, D]`` points; a centre without points moves to a random point."""
     book = points[torch.randperm(len(points), generator=rng)[:centres]].clone()
     for _ in range(rounds):
@@ -75,10 +75,10 @@ def lloyd(points: Tensor, *, centres: int, rounds: int, rng: torch.Generator) ->
     return book
 
 
-class Trainer:
+class VqganTrainer:
     """One run of the plan; holds the model, the optimiser and the use of every code since the last check."""
 
-    def __init__(self, plan: Plan, pictures: Pictures) -> None:
+    def __init__(self, plan: VqganTrainingConfig, pictures: ShapesDataset) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.pictures, self.model = plan, pictures, FirstStage()
         self.rng = np.random.default_rng(plan.seed + 1)
@@ -93,12 +93,12 @@ class Trainer:
 
     def step(self, number: int) -> float:
         """One optimiser step; returns the reconstruction loss."""
-        plan, images = self.plan, crops(self.pictures, self.plan.batch, self.rng)
+        plan, images = self.plan, random_crops(self.pictures, self.plan.batch, self.rng)
         quantised = number >= plan.quantised_from
         if number == plan.quantised_from:
-            self.found_codebook()
-        with shorter_products():
-            latents = self.model.latents(images)
+            self.init_codebook()
+        with bf16_autocast():
+            latents = self.model.encode(images)
         latents = latents.float()
         if quantised:
             snapped, penalty, (_, _, codes) = self.model.quantize(latents)
@@ -107,7 +107,7 @@ class Trainer:
         else:
             snapped = latents + 0.1 * torch.randn(latents.shape, generator=self.torch_rng)
             penalty = 1e-3 * latents.square().mean()
-        with shorter_products():
+        with bf16_autocast():
             made = self.model.decode(snapped)
         loss = reconstruction_loss(made.float(), images)
         self.optimiser.zero_grad(set_to_none=True)
@@ -116,18 +116,20 @@ class Trainer:
         self.optimiser.step()
         self.schedule.step()
         if quantised and number % plan.reseed_every == 0 and number < 0.8 * plan.steps:
-            self.reseed(latents.detach())
+            self.reseed_dead_codes(latents.detach())
         return float(loss.detach())
 
     @torch.no_grad()
-    def found_codebook(self) -> None:
+    def init_codebook(self) -> None:
         """Sets the codebook to the k-means of real encodings."""
-        batches = [self.model.latents(crops(self.pictures, 32, self.rng)) for _ in range(self.plan.founding_batches)]
+        batches = [
+            self.model.encode(random_crops(self.pictures, 32, self.rng)) for _ in range(self.plan.founding_batches)
+        ]
         points = torch.cat(batches).permute(0, 2, 3, 1).reshape(-1, self.model.codebook.shape[1])
-        self.model.codebook.copy_(lloyd(points, centres=len(self.used), rounds=25, rng=self.torch_rng))
+        self.model.codebook.copy_(kmeans(points, centres=len(self.used), rounds=25, rng=self.torch_rng))
 
     @torch.no_grad()
-    def reseed(self, latents: Tensor) -> None:
+    def reseed_dead_codes(self, latents: Tensor) -> None:
         """Moves unused codes onto random encodings of the batch and forgets their moments."""
         dead = ~self.used
         points = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
@@ -140,9 +142,9 @@ class Trainer:
         self.used.zero_()
 
 
-def train(plan: Plan, pictures: Pictures, report: Report) -> FirstStage:
+def train(plan: VqganTrainingConfig, pictures: ShapesDataset, report: StepCallback) -> FirstStage:
     """The trained first stage in evaluation mode."""
-    trainer = Trainer(plan, pictures)
+    trainer = VqganTrainer(plan, pictures)
     for number in range(plan.steps):
         report(number, trainer.step(number))
     return trainer.model.eval()

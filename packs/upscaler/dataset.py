@@ -27,38 +27,38 @@ TRAINING_SEED, HELD_OUT_SEED = 11, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class ImagePairs:
     """`large` uint8 ``[n, 96, 96, 3]`` and `small` uint8 ``[n, 24, 24, 3]`` of the same windows."""
 
     large: NDArray[np.uint8]
     small: NDArray[np.uint8]
 
 
-def pairs(seed: int, count: int) -> Pairs:
+def make_pairs(seed: int, count: int) -> ImagePairs:
     """`count` pairs drawn from one seed."""
     rng = np.random.default_rng(seed)
-    large = np.stack([window(rng) for _ in range(count)])
-    return Pairs(large, np.stack([reduced(picture) for picture in large]))
+    large = np.stack([draw_window(rng) for _ in range(count)])
+    return ImagePairs(large, np.stack([downscale(picture) for picture in large]))
 
 
-def reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def downscale(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture at a quarter of its size."""
     height, width = picture.shape[:2]
     return np.asarray(Image.fromarray(picture).resize((width // SCALE, height // SCALE), Image.Resampling.BICUBIC))
 
 
-def window(rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_window(rng: np.random.Generator) -> NDArray[np.uint8]:
     """A part of a magnified scene around the edge of one of its objects, uint8 [SIDE, SIDE, 3]."""
     row = renderer.sample_row(rng)
     shape, colour, background, size, position, count, style = (int(value) for value in row)
-    places = [renderer.lone_place(size, position, rng)] if count == 1 else renderer.crowd(count, rng)
+    places = [renderer.single_placement(size, position, rng)] if count == 1 else renderer.crowd_placements(count, rng)
     magnification = rng.uniform(*MAGNIFICATIONS)
     focus = places[rng.integers(len(places))]
     around = rng.uniform(0, 2 * np.pi)
     left = focus.x + focus.radius * np.cos(around) - 0.5 / magnification + rng.normal(0, 0.03)
     top = focus.y + focus.radius * np.sin(around) - 0.5 / magnification + rng.normal(0, 0.03)
     magnified = [
-        renderer.Place(
+        renderer.ObjectPlacement(
             (place.x - left) * magnification,
             (place.y - top) * magnification,
             place.radius * magnification,

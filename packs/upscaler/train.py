@@ -39,13 +39,13 @@ from packs.upscaler import dataset as pictures
 NAME: Final = "shapes-upscaler"
 HELD_OUT: Final = 64
 
-Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+UpscaleFn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 PairBatch = list[Tensor]
 """Small and large images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class UpscalerRecipe:
     """How the shipped weights were made."""
 
     filters: int = 32
@@ -63,7 +63,7 @@ class Recipe:
     seed: int = 0
 
 
-def network(recipe: Recipe) -> nn.Module:
+def build_network(recipe: UpscalerRecipe) -> nn.Module:
     """The untrained network, drawn from the recipe's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -71,17 +71,17 @@ def network(recipe: Recipe) -> nn.Module:
     return made
 
 
-def train(recipe: Recipe) -> nn.Module:
+def train(recipe: UpscalerRecipe) -> nn.Module:
     """The trained network, with averaged weights."""
     module = UpscalerTraining(recipe)
-    dataset = PairDataset(pictures.pairs(pictures.TRAINING_SEED, recipe.pairs), crop=recipe.crop)
+    dataset = PairDataset(pictures.make_pairs(pictures.TRAINING_SEED, recipe.pairs), crop=recipe.crop)
     source: BatchLoader[PairBatch] = BatchLoader(
         dataset, ResumableSampler(len(dataset), batch_size=recipe.batch, seed=recipe.seed)
     )
     config = TrainerConfig(steps=recipe.steps, log_every=500, ema_decay=recipe.memory, clip_norm=1.0)
     context = LocalTrainingContext(seed=recipe.seed, log_metrics=print_loss)
     summary = Trainer(config=config, context=context, source=source).fit(module)
-    averaged = network(recipe)
+    averaged = build_network(recipe)
     with summary.final_weights():
         averaged.load_state_dict(module.network.state_dict())
     return averaged.eval()
@@ -90,12 +90,12 @@ def train(recipe: Recipe) -> nn.Module:
 class UpscalerTraining(TrainingModule[PairBatch]):
     """The mean absolute error, by Adam."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.network = network(recipe).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, recipe: UpscalerRecipe) -> None:
+        self.network = build_network(recipe).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         adam = torch.optim.Adam(self.network.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
         self.networks = {"upscaler": self.network}
         self.optimizers = {"upscaler": adam}
-        self.schedulers = {"upscaler": LambdaLR(adam, lambda step: share_of_rate(step / recipe.steps))}
+        self.schedulers = {"upscaler": LambdaLR(adam, lambda step: lr_factor(step / recipe.steps))}
 
     def training_step(self, batch: PairBatch, step: int, optimize: OptimizeCallback) -> Mapping[str, Tensor]:
         """One step on small and large images, float ``[n, 3, side, side]`` in 0…1."""
@@ -113,7 +113,7 @@ class PairDataset:
     meet is learned from those that often do.
     """
 
-    def __init__(self, pairs: pictures.Pairs, *, crop: int) -> None:
+    def __init__(self, pairs: pictures.ImagePairs, *, crop: int) -> None:
         self.pairs, self.crop = pairs, crop
 
     def __len__(self) -> int:
@@ -138,7 +138,7 @@ def print_loss(step: int, metrics: Mapping[str, float]) -> None:
     print(f"step {step}: loss {metrics['loss']:.4f}", flush=True)
 
 
-def share_of_rate(progress: float) -> float:
+def lr_factor(progress: float) -> float:
     """The rate's share of its peak at `progress` 0…1 of the training."""
     return min(10 * progress + 0.01, 0.5 + 0.5 * math.cos(math.pi * progress))
 
@@ -148,7 +148,7 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) / 255
 
 
-def by_network(net: nn.Module) -> Enlarge:
+def upscale_with(net: nn.Module) -> UpscaleFn:
     """What the network makes of one small picture."""
 
     @torch.inference_mode()
@@ -166,7 +166,7 @@ def bicubic(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
 
 
-def decibels(enlarge: Enlarge, held_out: pictures.Pairs) -> float:
+def mean_psnr(enlarge: UpscaleFn, held_out: pictures.ImagePairs) -> float:
     """The mean over all pairs of the peak signal-to-noise ratio of `enlarge`, in dB."""
     ratios = []
     for small, large in zip(held_out.small, held_out.large, strict=True):
@@ -175,10 +175,10 @@ def decibels(enlarge: Enlarge, held_out: pictures.Pairs) -> float:
     return sum(ratios) / len(ratios)
 
 
-def card(net: nn.Module) -> dict[str, object]:
+def model_card(net: nn.Module) -> dict[str, object]:
     """What the weights can do, measured on pairs that no step has seen."""
-    held_out = pictures.pairs(pictures.HELD_OUT_SEED, HELD_OUT)
-    measured = {"bicubic": decibels(bicubic, held_out), NAME: decibels(by_network(net), held_out)}
+    held_out = pictures.make_pairs(pictures.HELD_OUT_SEED, HELD_OUT)
+    measured = {"bicubic": mean_psnr(bicubic, held_out), NAME: mean_psnr(upscale_with(net), held_out)}
     return {
         "psnr": {name: round(value, 2) for name, value in measured.items()},
         "unit": "dB",
@@ -187,11 +187,11 @@ def card(net: nn.Module) -> dict[str, object]:
     }
 
 
-def write(out: Path, net: nn.Module, recipe: Recipe, *, seconds: float) -> None:
+def write_upscaler_pack(out: Path, net: nn.Module, recipe: UpscalerRecipe, *, seconds: float) -> None:
     """The pack below `out`."""
     tensors = {name: tensor.detach() for name, tensor in net.state_dict().items()}
-    halved = network(recipe).eval()
-    halved.load_state_dict(export.halved(tensors))
+    halved = build_network(recipe).eval()
+    halved.load_state_dict(export.to_half(tensors))
     training = {
         "recipe": "make pack-upscaler",
         **asdict(recipe),
@@ -204,7 +204,7 @@ def write(out: Path, net: nn.Module, recipe: Recipe, *, seconds: float) -> None:
         kind="upscaler",
         architecture={"scale": pictures.SCALE},
         training=training,
-        card=card(halved),
+        card=model_card(halved),
     )
     export_pack(out / NAME, tensors, about)
 
@@ -213,12 +213,12 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train and export the pack shapes-upscaler.")
     parser.add_argument("--out", type=Path, required=True, help=f"folder that gets {NAME}/")
-    parser.add_argument("--steps", type=int, default=Recipe().steps, help="default %(default)s")
+    parser.add_argument("--steps", type=int, default=UpscalerRecipe().steps, help="default %(default)s")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    recipe, began = Recipe(steps=options.steps), time.monotonic()
+    recipe, began = UpscalerRecipe(steps=options.steps), time.monotonic()
     net = train(recipe)
-    write(options.out, net, recipe, seconds=time.monotonic() - began)
+    write_upscaler_pack(options.out, net, recipe, seconds=time.monotonic() - began)
 
 
 if __name__ == "__main__":

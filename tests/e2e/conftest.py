@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def images(node: Node) -> deploy.Images:
     """Both images, whole."""
-    return deploy.full_images(node)
+    return deploy.build_images(node)
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +64,9 @@ def lab(
     node: Node, images: deploy.Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Lab]:
     """The product installed, and a namespace under the restricted profile with a claim and a bucket."""
-    deploy.install(deploy.on(node), images, waits=WAITS)
+    deploy.install_chart(deploy.node_target(node), images, waits=WAITS)
     namespace = f"videos-{secrets.token_hex(3)}"
-    volume = deploy.volume(node, namespace=namespace, claim=CLAIM)
+    volume = deploy.create_volume(node, namespace=namespace, claim=CLAIM)
     kube = Kube(node.kubectl, namespace)
     user = node.s3.create_user("alice", secret="alice-secret-key", bucket="videos")
     lab = Lab(

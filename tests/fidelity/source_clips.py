@@ -29,7 +29,7 @@ class Clip:
     seed: int
     colour: str
     background: str
-    path: tuple[renderer.Place, ...]
+    path: tuple[renderer.ObjectPlacement, ...]
     """Where the object is in each frame."""
     ask: Ask
 
@@ -37,10 +37,10 @@ class Clip:
         """The source ``[n, 96, 96, 3]``; colours and light stay the same throughout."""
         return np.stack([self.frame(place) for place in self.path])
 
-    def frame(self, place: renderer.Place) -> Pictures:
+    def frame(self, place: renderer.ObjectPlacement) -> Pictures:
         """One picture of it."""
         rng = np.random.default_rng(self.seed)
-        below = renderer.ground(vocabulary.BACKGROUNDS.index(self.background), rng)
+        below = renderer.background_color(vocabulary.BACKGROUNDS.index(self.background), rng)
         cover = renderer.coverage(vocabulary.SHAPES.index(self.ask.shape), PLAIN, place=place, rng=rng)
         return renderer.paint(below, vocabulary.COLOURS.index(self.colour), cover=cover, rng=rng)
 
@@ -71,5 +71,5 @@ def clip(seed: int) -> Clip:
     ask = Ask(vocabulary.SHAPES[seed % 6], colour, other(vocabulary.BACKGROUNDS, colour, behind))
     radius, y, turn = rng.uniform(0.2, 0.28), rng.uniform(0.42, 0.58), rng.normal(0, 0.12)
     across = np.linspace(0.36, 0.64, FRAMES)[:: int(rng.choice([1, -1]))]
-    path = tuple(renderer.Place(float(x), float(y), float(radius), float(turn)) for x in across)
+    path = tuple(renderer.ObjectPlacement(float(x), float(y), float(radius), float(turn)) for x in across)
     return Clip(seed=seed, colour=before, background=behind, path=path, ask=ask)

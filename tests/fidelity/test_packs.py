@@ -18,21 +18,21 @@ def packs() -> Packs:
 
 
 @pytest.fixture(scope="module")
-def scenes() -> dataset.Pictures:
-    held_out = dataset.held_out_pictures(800)
+def scenes() -> dataset.ShapesDataset:
+    held_out = dataset.held_out_images(800)
     single = np.flatnonzero((held_out.rows[:, vocabulary.COUNT] == 1) & (held_out.rows[:, vocabulary.STYLE] == 0))[:256]
-    return dataset.Pictures(held_out.images[single], held_out.rows[single])
+    return dataset.ShapesDataset(held_out.images[single], held_out.rows[single])
 
 
-def test_the_right_caption_is_the_nearest_of_384(packs: Packs, scenes: dataset.Pictures) -> None:
+def test_the_right_caption_is_the_nearest_of_384(packs: Packs, scenes: dataset.ShapesDataset) -> None:
     assert len(scenes.rows) == 256
-    found = clip_model.retrieval(packs.perceptor.network, negatives.small(scenes.images), scenes.rows)
+    found = clip_model.retrieval_accuracy(packs.perceptor.network, negatives.downsample(scenes.images), scenes.rows)
     assert found["shape"] >= 0.92 and found["colour"] >= 0.96 and found["background"] >= 0.98, found
 
 
 def test_reconstructions_of_held_out_pictures_reach_25_decibels(packs: Packs) -> None:
-    held_out = dataset.held_out_pictures(256)
-    wanted = negatives.small(held_out.images) * 2 - 1
+    held_out = dataset.held_out_images(256)
+    wanted = negatives.downsample(held_out.images) * 2 - 1
     with torch.no_grad():
         codebook = packs.generator.codebook
         latents = packs.generator.encode(wanted).permute(0, 2, 3, 1)

@@ -31,8 +31,8 @@ def kubeconfig(api_server: devcluster.ApiServer, tmp_path: Path, monkeypatch: py
 
 
 @pytest.fixture
-def target(api_server: devcluster.ApiServer) -> deploy.Target:
-    return deploy.Target(api_server.kubeconfig)
+def target(api_server: devcluster.ApiServer) -> deploy.DeployTarget:
+    return deploy.DeployTarget(api_server.kubeconfig)
 
 
 @pytest.mark.parametrize(
@@ -41,31 +41,31 @@ def target(api_server: devcluster.ApiServer) -> deploy.Target:
 )
 def test_an_image_without_a_digest_is_refused_by_its_variable(operator: str, runner: str, variable: str) -> None:
     with pytest.raises(SystemExit, match=rf"^{variable}=.* must be a reference by digest"):
-        demo_context.show("mine", deploy.Images(operator, runner))
+        demo_context.run_demo("mine", deploy.Images(operator, runner))
 
 
 def test_only_the_named_context_is_left(kubeconfig: Path, tmp_path: Path, api_server: devcluster.ApiServer) -> None:
-    alone = demo_context.login("mine", tmp_path)
+    alone = demo_context.single_context_kubeconfig("mine", tmp_path)
     assert [context["name"] for context in yaml.safe_load(alone.read_text())["contexts"]] == ["mine"]
-    assert demo_context.server_of(alone) in api_server.kubeconfig.read_text()
+    assert demo_context.server_address(alone) in api_server.kubeconfig.read_text()
     assert alone.stat().st_mode & 0o077 == 0
 
 
 def test_a_context_that_does_not_exist_is_named(kubeconfig: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"CONTEXT='nowhere': .*get-contexts"):
-        demo_context.login("nowhere", tmp_path)
+        demo_context.single_context_kubeconfig("nowhere", tmp_path)
 
 
 def test_without_a_yes_nothing_is_done(
-    kubeconfig: Path, target: deploy.Target, monkeypatch: pytest.MonkeyPatch
+    kubeconfig: Path, target: deploy.DeployTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo_display.console, "input", lambda _: "")
     with pytest.raises(SystemExit, match="nothing was done"):
-        demo_context.show("mine", IMAGES)
+        demo_context.run_demo("mine", IMAGES)
     assert not target.kubectl("get", "namespace", deploy.NAMESPACE, "--ignore-not-found")
 
 
-def test_a_claim_of_the_users_is_taken_as_it_is(target: deploy.Target) -> None:
+def test_a_claim_of_the_users_is_taken_as_it_is(target: deploy.DeployTarget) -> None:
     def claim() -> dict[str, object]:
         return dict(target.kubectl.json("get", "pvc", demo_display.CLAIM, "-n", demo_display.NAMESPACE))
 
@@ -76,27 +76,27 @@ def test_a_claim_of_the_users_is_taken_as_it_is(target: deploy.Target) -> None:
     assert json.dumps(first).count("storageClassName") == 0  # the default class is the cluster's to choose
 
 
-def test_a_demo_renders_anew_but_leaves_a_job_of_the_users_under_the_same_name(target: deploy.Target) -> None:
+def test_a_demo_renders_anew_but_leaves_a_job_of_the_users_under_the_same_name(target: deploy.DeployTarget) -> None:
     def uid() -> str:
         return target.kubectl("get", "vj", "test", "-n", demo_display.NAMESPACE, "-o", "jsonpath={.metadata.uid}")
 
     target.kubectl("apply", "--server-side", "-f", str(demo_display.ROOT / "crds" / "videojobs.yaml"))
     target.kubectl.wait_established("videojobs.videojobs.dev")
     deploy.ensure_namespace(target, demo_display.NAMESPACE)
-    demo_display.begin(target.kubectl, "test.yaml")
+    demo_display.apply_example(target.kubectl, "test.yaml")
     first = uid()
-    demo_display.begin(target.kubectl, "test.yaml")
+    demo_display.apply_example(target.kubectl, "test.yaml")
     second = uid()
     assert second != first
-    target.kubectl("label", "vj", "test", "-n", demo_display.NAMESPACE, f"{next(iter(demo_display.OURS))}-")
-    demo_display.begin(target.kubectl, "test.yaml")
+    target.kubectl("label", "vj", "test", "-n", demo_display.NAMESPACE, f"{next(iter(demo_display.DEMO_LABELS))}-")
+    demo_display.apply_example(target.kubectl, "test.yaml")
     assert uid() == second
 
 
-def test_pod_security_restricted_takes_the_viewer(target: deploy.Target) -> None:
+def test_pod_security_restricted_takes_the_viewer(target: deploy.DeployTarget) -> None:
     deploy.ensure_namespace(target, demo_display.NAMESPACE)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     target.kubectl.apply(account, namespace=demo_display.NAMESPACE)
-    pod = json.dumps(demo_context.viewer_pod(IMAGES.runner))
+    pod = json.dumps(demo_context.viewer_pod_manifest(IMAGES.runner))
     said = target.kubectl("create", "-n", demo_display.NAMESPACE, "--dry-run=server", "-f", "-", stdin=pod)
     assert "created" in said

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench.interleave import Answer, ContestantGone, in_turn, started
+from bench.interleave import Answer, ProcessExited, run_interleaved, start_process
 
 PROGRAM = """
 import subprocess, sys
@@ -38,28 +38,28 @@ class Witness:
 
 def test_whoever_was_first_is_last_in_the_next_round() -> None:
     book: list[str] = []
-    answers = in_turn([Witness(name, book) for name in "abc"], word="step", rounds=3)
+    answers = run_interleaved([Witness(name, book) for name in "abc"], word="step", rounds=3)
     assert [line.split()[0] for line in book] == [*"abc", *"bca", *"cab"]
     assert set(book) == {"a step", "b step", "c step"}
     assert [answer["number"] for answer in answers["b"]] == [2, 4, 9]
 
 
 def test_a_process_says_when_it_is_ready_and_answers_whatever_its_libraries_print() -> None:
-    with started("one", COMMAND, environment=environment()) as one:
+    with start_process("one", COMMAND, environment=environment()) as one:
         assert one.answer() == {"memory": 3.0}
         assert [one.ask("step"), one.ask("step")] == [{"loss": 0.5}] * 2
     assert one.process.returncode == 0, "the end of its stdin is the end"
 
 
 def test_a_process_that_has_ended_is_named_with_its_exit_code() -> None:
-    with started("one", COMMAND, environment=environment()) as one:
+    with start_process("one", COMMAND, environment=environment()) as one:
         one.answer()
-        with pytest.raises(ContestantGone, match="one has ended with exit code 3"):
+        with pytest.raises(ProcessExited, match="one has ended with exit code 3"):
             one.ask("leave")
 
 
 def test_no_process_is_left_when_asking_fails() -> None:
-    with pytest.raises(KeyError), started("one", COMMAND, environment=environment()) as one:
+    with pytest.raises(KeyError), start_process("one", COMMAND, environment=environment()) as one:
         raise KeyError
     assert one.process.returncode is not None
 

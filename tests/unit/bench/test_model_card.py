@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.model_card import Bench
+from bench.model_card import CardRun
 from tests.fidelity.batch_guidance import Pictures
 
 
@@ -17,8 +17,8 @@ def test_pictures_that_an_earlier_run_has_made_are_not_made_again(tmp_path: Path
         made.append(1)
         return np.random.default_rng(len(made)).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
-    bench = Bench(prompts=5, seeds=1, iterations=1, folder=tmp_path / "card")
-    first, again, other = bench.once("2000-0", make), bench.once("2000-0", make), bench.once("2001-0", make)
+    bench = CardRun(prompts=5, seeds=1, iterations=1, folder=tmp_path / "card")
+    first, again, other = bench.cached("2000-0", make), bench.cached("2000-0", make), bench.cached("2001-0", make)
     assert first.shape == (5, 64, 64, 3)
     assert np.array_equal(first, np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), np.uint8))
     assert np.array_equal(again, first) and not np.array_equal(other, first)

@@ -10,29 +10,29 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.config import Method, Setting
-from bench.implementations import contestant
+from bench.config import BenchConfig, Method
+from bench.implementations import load_implementation
 from tests.unit.runner.tiny_packs import ARCHITECTURE, clip_tensors, vqgan_tensors, write_pack
 
 STEPS = 20
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def setting(tmp_path_factory: pytest.TempPathFactory) -> BenchConfig:
     folder = tmp_path_factory.mktemp("packs")
     generator = write_pack(folder / "vqgan", vqgan_tensors(), kind="vqgan", architecture=ARCHITECTURE)
     perceptor = write_pack(folder / "clip", clip_tensors(), kind="clip")
-    return Setting(generator=generator, perceptor=perceptor, size=(60, 44), cuts=3, rate=0.2)
+    return BenchConfig(generator=generator, perceptor=perceptor, size=(60, 44), cuts=3, rate=0.2)
 
 
-def losses(name: str, setting: Setting) -> list[float]:
+def losses(name: str, setting: BenchConfig) -> list[float]:
     with torch.random.fork_rng(devices=[]):
-        run = contestant(name, setting)
+        run = load_implementation(name, setting)
         return [float(run.step()) for _ in range(STEPS)]
 
 
 @pytest.mark.parametrize("method", ["original", "kornia"])
-def test_twenty_losses_from_one_seed_are_equal(setting: Setting, method: Method) -> None:
+def test_twenty_losses_from_one_seed_are_equal(setting: BenchConfig, method: Method) -> None:
     wanted = setting.model_copy(update={"method": method})
     theirs = losses("upstream's way", wanted)
     assert losses("ours, compat", wanted) == pytest.approx(theirs, abs=1e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.interleave import Answer
-from bench.report import figures, largest_difference, parts_table, ratio_of_medians, table
+from bench.report import compare, largest_difference, parts_table, ratio_of_medians, results_table
 
 
 def step(wall: float, *, loss: float, peak: float = 0.0) -> Answer:
@@ -18,7 +18,7 @@ READY = {
     "theirs": {"memory": 300.0, "peak": 400.0, "seconds": 9.0},
     "ours": {"memory": 200.0, "peak": 250.0, "seconds": 5.0},
 }
-FOUND = figures({"theirs": THEIRS, "ours": OURS}, READY, reference="theirs")
+FOUND = compare({"theirs": THEIRS, "ours": OURS}, READY, reference="theirs")
 
 
 def test_one_slow_iteration_does_not_move_a_ratio_of_medians() -> None:
@@ -44,7 +44,7 @@ def test_losses_are_compared_step_by_step_the_first_included() -> None:
 
 
 def test_the_tables_name_everyone_with_their_figures() -> None:
-    lines = table(FOUND).splitlines()
+    lines = results_table(FOUND).splitlines()
     assert lines[2].split() == ["ours", "3.000", "6.000", "2.00", "2.00", "5.0", "250", "200", "500", "300", "3.0e-02"]
     parts = {"ours": [{"CLIP forward": {"wall": wall}} for wall in (1.0, 3.0, 2.0)]}
     assert parts_table(parts).splitlines()[1].split() == ["ours", "2.000"]

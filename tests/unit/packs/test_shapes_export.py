@@ -26,7 +26,7 @@ def drawing() -> first_stage.FirstStage:
 @pytest.fixture(scope="module")
 def seeing() -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    net = clip_model.build()
+    net = clip_model.build_clip()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None:
             module.running_mean.normal_(0, 0.1)
@@ -49,11 +49,11 @@ def described(folder: Path) -> dict[str, dict[str, object]]:
 
 def test_rescaling_changes_no_reconstruction(drawing: first_stage.FirstStage) -> None:
     other = first_stage.FirstStage().eval().requires_grad_(False)
-    other.load_state_dict(export.rescaled(drawing.state_dict()))
+    other.load_state_dict(export.rescale_latents(drawing.state_dict()))
     images = torch.rand(2, 3, 64, 64) * 2 - 1
     assert float(other.codebook.std()) == pytest.approx(0.25, rel=1e-5)
-    assert (other.indices(other.latents(images)) == drawing.indices(drawing.latents(images))).float().mean() > 0.999
-    codes = drawing.indices(drawing.latents(images))
+    assert (other.indices(other.encode(images)) == drawing.indices(drawing.encode(images))).float().mean() > 0.999
+    codes = drawing.indices(drawing.encode(images))
     assert torch.allclose(other.decode(other.embed(codes)), drawing.decode(drawing.embed(codes)), atol=1e-4)
 
 
@@ -72,7 +72,7 @@ def test_the_clip_pack_loads_through_openai_s_own_builder_and_keeps_its_embeddin
     packs: Path, seeing: dict[str, torch.Tensor]
 ) -> None:
     loaded = build_model(load_file(packs / "shapes-clip" / "weights.safetensors")).float().eval()
-    original = clip_model.build().eval()
+    original = clip_model.build_clip().eval()
     original.load_state_dict({name.removeprefix("clip."): tensor for name, tensor in seeing.items()})
     images, prompts = torch.rand(4, 3, 64, 64), captions.prompt_tokens(["a red circle", "a star on a grey background"])
     with torch.no_grad():
@@ -82,21 +82,23 @@ def test_the_clip_pack_loads_through_openai_s_own_builder_and_keeps_its_embeddin
 
 
 def test_texts_cut_to_their_length_embed_as_openai_s_class_embeds_them(seeing: dict[str, torch.Tensor]) -> None:
-    net = clip_model.build().eval()
+    net = clip_model.build_clip().eval()
     net.load_state_dict({name.removeprefix("clip."): tensor for name, tensor in seeing.items()})
     text = "two orange stars at the top on a grey background"
     with torch.no_grad():
         theirs = nnf.normalize(net.encode_text(captions.prompt_tokens([text])), dim=1)
-        ours = clip_model.text_embeddings(net, captions.padded([captions.tokens(text)]))
+        ours = clip_model.text_embeddings(net, captions.pad_batch([captions.tokenize(text)]))
     assert torch.allclose(theirs, ours, atol=1e-5)
 
 
 def test_words_outside_the_vocabulary_all_mean_the_unknown_word(packs: Path) -> None:
     table = load_file(packs / "shapes-clip" / "weights.safetensors")["token_embedding.weight"]
-    zebra, rocket = captions.tokens("zebra")[0], captions.tokens("rocket")[0]
-    circle = captions.tokens("circle")[0]
-    assert (table[zebra] == table[captions.UNKNOWN]).all() and (table[rocket] == table[captions.UNKNOWN]).all()
-    assert (table[circle] != table[captions.UNKNOWN]).any()
+    zebra, rocket = captions.tokenize("zebra")[0], captions.tokenize("rocket")[0]
+    circle = captions.tokenize("circle")[0]
+    assert (table[zebra] == table[captions.UNKNOWN_TOKEN]).all() and (
+        table[rocket] == table[captions.UNKNOWN_TOKEN]
+    ).all()
+    assert (table[circle] != table[captions.UNKNOWN_TOKEN]).any()
 
 
 def test_the_vqgan_pack_describes_its_architecture_and_the_guidance_that_fits_it(packs: Path) -> None:

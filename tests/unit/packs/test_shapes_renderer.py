@@ -50,7 +50,7 @@ def test_the_circle_s_distance_is_euclidean() -> None:
 @pytest.mark.parametrize(("position", "low", "high"), [(1, 0.15, 0.35), (2, 0.65, 0.85)])
 def test_position_words_mean_the_upper_and_the_lower_part(position: int, low: float, high: float) -> None:
     rng = np.random.default_rng(0)
-    places = [renderer.lone_place(1, position, rng) for _ in range(50)]
+    places = [renderer.single_placement(1, position, rng) for _ in range(50)]
     assert all(low < place.y < high for place in places)
 
 
@@ -63,7 +63,7 @@ def test_a_split_background_shows_both_of_its_colours(seed: int) -> None:
 
 def test_several_objects_never_touch() -> None:
     rng = np.random.default_rng(1)
-    for places in (renderer.crowd(3, rng) for _ in range(30)):
+    for places in (renderer.crowd_placements(3, rng) for _ in range(30)):
         gaps = [np.hypot(a.x - b.x, a.y - b.y) / a.radius for i, a in enumerate(places) for b in places[:i]]
         assert min(gaps) >= 2.35
 
@@ -74,14 +74,14 @@ def test_rows_never_paint_an_object_in_its_background_s_colour() -> None:
 
 
 def test_a_chunk_is_the_same_every_time() -> None:
-    first, again, other = renderer.chunk(7, 20), renderer.chunk(7, 20), renderer.chunk(8, 20)
+    first, again, other = renderer.render_chunk(7, 20), renderer.render_chunk(7, 20), renderer.render_chunk(8, 20)
     assert (first[0] == again[0]).all() and (first[1] == again[1]).all()
     assert (first[0] != other[0]).any()
 
 
 def test_shares_of_negatives_and_empty_pictures_are_as_planned() -> None:
-    _, rows = renderer.chunk(3, 1500)
-    silent = (rows == words.NOTHING).all(axis=1).mean()
+    _, rows = renderer.render_chunk(3, 1500)
+    silent = (rows == words.NO_CAPTION).all(axis=1).mean()
     empty = (rows[:, words.COUNT] == 0).mean()
     negatives = renderer.TEXTURE_SHARE + renderer.NEAR_MISS_SHARE + renderer.SPLIT_SHARE
     assert silent == pytest.approx(negatives, abs=0.03)
@@ -89,7 +89,7 @@ def test_shares_of_negatives_and_empty_pictures_are_as_planned() -> None:
 
 
 def test_all_values_of_a_row_stay_within_the_vocabulary() -> None:
-    _, rows = renderer.chunk(4, 500)
+    _, rows = renderer.render_chunk(4, 500)
     for attribute, classes in enumerate(words.CLASSES):
-        known = rows[:, attribute][rows[:, attribute] != words.NOTHING]
+        known = rows[:, attribute][rows[:, attribute] != words.NO_CAPTION]
         assert known.min() >= 0 and known.max() < classes

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from bench import reference
-from bench.config import Method, Setting
+from bench.config import BenchConfig, Method
 from tests.unit.runner.engines.vqgan_clip.fakes import HarnessFactory, run
 
 SEED, STEPS = 11, 6
 
 
-def original(setting: Setting) -> list[float]:
+def original(setting: BenchConfig) -> list[float]:
     """The losses of the original's iterations."""
     with torch.random.fork_rng(devices=[]):
         way = reference.run(setting)
@@ -32,7 +32,7 @@ def original(setting: Setting) -> list[float]:
 def test_every_step_has_the_original_s_loss(
     world: HarnessFactory, generator_folder: Path, perceptor_folder: Path, method: Method, init_weight: float
 ) -> None:
-    setting = Setting(
+    setting = BenchConfig(
         generator=generator_folder,
         perceptor=perceptor_folder,
         size=(60, 44),
