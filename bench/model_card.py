@@ -29,10 +29,10 @@ from videojob_runner.engines import vqgan_clip
 from packs.shapes import clip_model, dataset, export, negatives, vocabulary, vqgan_training
 from packs.shapes.first_stage import FirstStage
 from packs.shapes.train import default_work_folder
-from tests.fidelity.batch_guidance import BUILTIN, Packs, Pictures
-from tests.fidelity.classifier import Judge, judge_from_cache
+from tests.fidelity.batch_guidance import BUILTIN, LoadedPacks, Pictures
+from tests.fidelity.classifier import ShapeClassifier, load_or_train
 from tests.fidelity.evaluators import color_shape
-from tests.fidelity.prompts import Ask, Scores, Seen, asks, by_shape, swapped
+from tests.fidelity.prompts import ClassificationLike, PromptCase, Scores, by_shape, draw_prompts, shuffle_prompts
 
 FIRST_SEED, BATCH, HELD_OUT = 2000, 24, 600
 PACKS = ("shapes-vqgan", "shapes-clip")
@@ -63,14 +63,14 @@ class CardRun:
 
 
 def generate_batches(
-    packs: Packs, asked: Sequence[Ask], *, bench: CardRun, seed: int, name: str, weight: str = ""
+    packs: LoadedPacks, asked: Sequence[PromptCase], *, bench: CardRun, seed: int, name: str, weight: str = ""
 ) -> Pictures:
     """Pictures of all asks, in batches."""
     prompts = [ask.prompt() + weight for ask in asked]
     batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
 
     def made(number: int) -> Pictures:
-        return packs.guided(batches[number], iterations=bench.iterations, seed=seed + number)
+        return packs.generate(batches[number], iterations=bench.iterations, seed=seed + number)
 
     return np.concatenate([bench.cached(f"{name}-{i}", partial(made, i)) for i in range(len(batches))])
 
@@ -83,18 +83,18 @@ def sum_scores(parts: Sequence[Scores]) -> Scores:
     return first
 
 
-def prompt_following(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, object]:
+def prompt_following(packs: LoadedPacks, judge: ShapeClassifier, bench: CardRun) -> dict[str, object]:
     """Prompt-following of both judges, and with the prompts swapped."""
     neural, hue, control = [], [], []
-    everything_asked: list[Ask] = []
-    everything_seen: list[Seen] = []
+    everything_asked: list[PromptCase] = []
+    everything_seen: list[ClassificationLike] = []
     for seed in range(FIRST_SEED, FIRST_SEED + bench.seeds):
-        asked = asks(bench.prompts, seed)
+        asked = draw_prompts(bench.prompts, seed)
         pictures = generate_batches(packs, asked, bench=bench, seed=seed, name=str(seed))
         seen = judge.verdicts(pictures)
         neural.append(Scores.of(asked, seen))
-        hue.append(Scores.of(asked, [color_shape.judge(picture) for picture in pictures]))
-        control.append(Scores.of(swapped(asked), seen))
+        hue.append(Scores.of(asked, [color_shape.classify(picture) for picture in pictures]))
+        control.append(Scores.of(shuffle_prompts(asked), seen))
         everything_asked += asked
         everything_seen += seen
         print(seed, neural[-1], flush=True)
@@ -106,9 +106,9 @@ def prompt_following(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, ob
     }
 
 
-def negative_controls(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, object]:
+def negative_controls(packs: LoadedPacks, judge: ShapeClassifier, bench: CardRun) -> dict[str, object]:
     """What must not follow: a blank CLIP, and prompts with a negative weight."""
-    asked = asks(BATCH, FIRST_SEED + 500)
+    asked = draw_prompts(BATCH, FIRST_SEED + 500)
     blank = generate_batches(packs.with_blank_perceptor(), asked, bench=bench, seed=1, name="blank")
     away = generate_batches(packs, asked, bench=bench, seed=2, name="away", weight=":-1")
     return {
@@ -117,7 +117,7 @@ def negative_controls(packs: Packs, judge: Judge, bench: CardRun) -> dict[str, o
     }
 
 
-def model_scores(packs: Packs) -> dict[str, object]:
+def model_scores(packs: LoadedPacks) -> dict[str, object]:
     """Retrieval on plain single objects and PSNR on everything held out."""
     held_out = dataset.held_out_images(HELD_OUT)
     rows = held_out.rows
@@ -140,7 +140,7 @@ def write_card(card: dict[str, object], folder: Path) -> None:
         export.write_description(folder / name, document | {"card": card})
 
 
-def cache_key(args: argparse.Namespace, packs: Packs) -> str:
+def cache_key(args: argparse.Namespace, packs: LoadedPacks) -> str:
     """A name for what pictures depend on: weights, numbers, precision, and the engine's programs."""
     files = [json.loads((args.packs / name / "pack.json").read_text())["files"] for name in PACKS]
     programs = export.code_digest(Path(module.__path__[0]) for module in (vqgan_clip, models))
@@ -160,7 +160,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     torch.set_num_threads(2)
-    packs, judge = Packs.load(args.packs), judge_from_cache()
+    packs, judge = LoadedPacks.load(args.packs), load_or_train()
     bench = CardRun(args.prompts, args.seeds, args.iterations, args.work / cache_key(args, packs))
     card: dict[str, object] = {
         "measured": datetime.now(UTC).date().isoformat(),

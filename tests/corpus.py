@@ -28,7 +28,7 @@ BASE: Manifest = {
 }
 
 
-def edited(manifest: Manifest, edits: dict[str, Any]) -> Manifest:
+def with_edits(manifest: Manifest, edits: dict[str, Any]) -> Manifest:
     """A copy of `manifest` with each path of `edits`, like `spec.encoding.fps`, set to its value; parents are made."""
     new = copy.deepcopy(manifest)
     for path, value in edits.items():
@@ -44,7 +44,7 @@ def edited(manifest: Manifest, edits: dict[str, Any]) -> Manifest:
 
 
 @dataclass(frozen=True)
-class Bad:
+class InvalidCase:
     """What is wrong, whom to blame for it, and a word of the message."""
 
     edits: dict[str, Any]
@@ -55,23 +55,23 @@ class Bad:
 CUSTOM = {"spec.pipeline": {"custom": {}}, "spec.runner.image": "example.com/mine:1"}
 CPU = {"spec.runner": {"accelerator": "None"}}
 NOTE = {"path": "note.txt", "inline": "hello"}
-CLIP = "spec.pipeline.vqganClip"
-VIDEO = f"{CLIP}.video"
+VQGAN_CLIP = "spec.pipeline.vqganClip"
+VIDEO = f"{VQGAN_CLIP}.video"
 STYLE: dict[str, Any] = {
-    CLIP: {"styleTransfer": {"prompts": "oil painting", "source": "film"}},
+    VQGAN_CLIP: {"styleTransfer": {"prompts": "oil painting", "source": "film"}},
     "spec.inputs": [NOTE | {"path": "film"}],
 }
 
-GOOD: dict[str, dict[str, Any]] = {
+VALID_CASES: dict[str, dict[str, Any]] = {
     "the shortest video": {},
-    "one picture": {CLIP: {"image": {"prompts": "a red circle", "saveEvery": 10}}},
+    "one picture": {VQGAN_CLIP: {"image": {"prompts": "a red circle", "saveEvery": 10}}},
     "every knob of a video": {
-        f"{CLIP}.width": 4096,
-        f"{CLIP}.seed": 0,
-        f"{CLIP}.start": "gray",
-        f"{CLIP}.cutMethod": "original",
-        f"{CLIP}.cutPower": 0.5,
-        f"{CLIP}.compat": "upstream",
+        f"{VQGAN_CLIP}.width": 4096,
+        f"{VQGAN_CLIP}.seed": 0,
+        f"{VQGAN_CLIP}.start": "gray",
+        f"{VQGAN_CLIP}.cutMethod": "original",
+        f"{VQGAN_CLIP}.cutPower": 0.5,
+        f"{VQGAN_CLIP}.compat": "upstream",
         f"{VIDEO}.changePromptsOnFrame": [1, 60, 120],
         f"{VIDEO}.zoom": 1,
         f"{VIDEO}.shiftX": -4096,
@@ -79,31 +79,37 @@ GOOD: dict[str, dict[str, Any]] = {
         f"{VIDEO}.smoother": {"length": 99, "alpha": 0},
     },
     "a picture from a picture": {
-        CLIP: {"image": {"imagePrompts": "style.png:0.5"}},
+        VQGAN_CLIP: {"image": {"imagePrompts": "style.png:0.5"}},
         "spec.inputs": [NOTE | {"path": "style.png"}],
     },
     "the command line's augmentations": {
-        f"{CLIP}.cutMethod": "latest",
-        f"{CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
+        f"{VQGAN_CLIP}.cutMethod": "latest",
+        f"{VQGAN_CLIP}.augments": ["Af", "Pe", "Ji", "Er", "Ts", "Ts"],
     },
-    "another optimiser, and a rate that falls": {f"{CLIP}.optimizer": "AdamP", f"{CLIP}.adaptiveLearningRate": True},
+    "another optimiser, and a rate that falls": {
+        f"{VQGAN_CLIP}.optimizer": "AdamP",
+        f"{VQGAN_CLIP}.adaptiveLearningRate": True,
+    },
     "the proportions of a picture": {
-        CLIP: {"image": {"prompts": "x"}, "initImage": "init.png", "fit": "aspect", "deterministic": True},
+        VQGAN_CLIP: {"image": {"prompts": "x"}, "initImage": "init.png", "fit": "aspect", "deterministic": True},
         "spec.inputs": [NOTE | {"path": "init.png"}],
     },
-    "how it computes": {f"{CLIP}.precision": "bfloat16", f"{CLIP}.memory": {"viewsAtOnce": 1, "recompute": False}},
-    "memory as it comes": {f"{CLIP}.memory": {}},
-    "no augmentations at all": {f"{CLIP}.cutMethod": "nrupdated", f"{CLIP}.augments": []},
+    "how it computes": {
+        f"{VQGAN_CLIP}.precision": "bfloat16",
+        f"{VQGAN_CLIP}.memory": {"viewsAtOnce": 1, "recompute": False},
+    },
+    "memory as it comes": {f"{VQGAN_CLIP}.memory": {}},
+    "no augmentations at all": {f"{VQGAN_CLIP}.cutMethod": "nrupdated", f"{VQGAN_CLIP}.augments": []},
     "a start of noise that holds back": {
-        f"{CLIP}.start": "pixels",
-        f"{CLIP}.initWeight": 0,
-        f"{CLIP}.initWeightMethod": "decay",
+        f"{VQGAN_CLIP}.start": "pixels",
+        f"{VQGAN_CLIP}.initWeight": 0,
+        f"{VQGAN_CLIP}.initWeightMethod": "decay",
     },
     "all three kinds of prompts": {f"{VIDEO}.imagePrompts": "a.png | b.png:-1", f"{VIDEO}.noisePrompts": "7:0.1 ^ 8"},
     "noise alone": {VIDEO: {"noisePrompts": "123", "frames": 1}},
-    "a timelapse as it is": {CLIP: {"timelapse": {"prompts": "a cat"}}},
+    "a timelapse as it is": {VQGAN_CLIP: {"timelapse": {"prompts": "a cat"}}},
     "every knob of a timelapse": {
-        CLIP: {
+        VQGAN_CLIP: {
             "timelapse": {
                 "imagePrompts": "a.png",
                 "iterations": 99_999,
@@ -119,7 +125,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "a style transfer as it is": STYLE,
     "every knob of a style transfer": {
-        CLIP: {
+        VQGAN_CLIP: {
             "styleTransfer": {
                 "prompts": "x ^ y",
                 "source": "film.mp4",
@@ -139,8 +145,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.inputs": [NOTE | {"path": "film.mp4"}],
     },
     "a style transfer of the layout alone": STYLE
-    | {f"{CLIP}.styleTransfer.sourceLayoutWeight": 3, f"{CLIP}.styleTransfer.start": "gray"},
-    "a source below an input": STYLE | {f"{CLIP}.styleTransfer.source": "film/part/1.mp4"},
+    | {f"{VQGAN_CLIP}.styleTransfer.sourceLayoutWeight": 3, f"{VQGAN_CLIP}.styleTransfer.start": "gray"},
+    "a source below an input": STYLE | {f"{VQGAN_CLIP}.styleTransfer.source": "film/part/1.mp4"},
     "a source that holds inputs": STYLE
     | {"spec.inputs": [NOTE | {"path": "film/0.pgm"}, NOTE | {"path": "film/1.pgm"}]},
     "a smoother as it is": {f"{VIDEO}.smoother": {}},
@@ -165,7 +171,7 @@ GOOD: dict[str, dict[str, Any]] = {
             {"path": "data", "pvc": {"claimName": "ssv2", "subPath": "v2/…"}, "access": "Mount"},
             NOTE,
         ],
-        f"{CLIP}.initImage": "init.png",
+        f"{VQGAN_CLIP}.initImage": "init.png",
     },
     "thirty-two KiB of text": {"spec.inputs": [NOTE | {"inline": "x" * 32767}, {"path": "b", "inline": "x"}]},
     "an own service with a Secret": {
@@ -235,7 +241,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.suspend": None,
         "spec.encoding": None,
         "spec.test": None,
-        f"{CLIP}.seed": None,
+        f"{VQGAN_CLIP}.seed": None,
         "spec.pod": {"nodeSelector": {"a": None}},
     },
     "the longest name": {"metadata.name": "a" * 52},
@@ -244,275 +250,339 @@ GOOD: dict[str, dict[str, Any]] = {
 _TWO_NOTES = [NOTE, NOTE | {"inline": "again"}]
 _MOUNTED_NOTE = NOTE | {"access": "Mount"}
 
-BAD: dict[str, Bad] = {
+INVALID_CASES: dict[str, InvalidCase] = {
     # names
-    "a name without room for suffixes": Bad({"metadata.name": "a" * 53}, "metadata.name", "52"),
-    "a name with a dot": Bad({"metadata.name": "sun.set"}, "metadata.name", "match"),
-    "a field nobody knows": Bad({"spec.colour": "red"}, "spec.colour", "unknown field"),
-    "a field nobody knows, deep down": Bad({f"{VIDEO}.frame": 3}, f"{VIDEO}.frame", "unknown field"),
+    "a name without room for suffixes": InvalidCase({"metadata.name": "a" * 53}, "metadata.name", "52"),
+    "a name with a dot": InvalidCase({"metadata.name": "sun.set"}, "metadata.name", "match"),
+    "a field nobody knows": InvalidCase({"spec.colour": "red"}, "spec.colour", "unknown field"),
+    "a field nobody knows, deep down": InvalidCase({f"{VIDEO}.frame": 3}, f"{VIDEO}.frame", "unknown field"),
     # pipeline
-    "no pipeline": Bad({"spec.pipeline": ABSENT}, "spec.pipeline", "equired"),
-    "a pipeline of nothing": Bad({"spec.pipeline": {}}, "spec.pipeline", "vqganClip"),
-    "two pipelines": Bad(CUSTOM | {CLIP: BASE["spec"]["pipeline"]["vqganClip"]}, "spec.pipeline", "exactly one"),
-    "a pipeline without a form": Bad({CLIP: {"width": 64}}, CLIP, "exactly one"),
-    "a picture and a video": Bad({f"{CLIP}.image": {"prompts": "x"}}, CLIP, "image, video"),
-    "a picture too narrow for any generator": Bad({f"{CLIP}.width": 8}, f"{CLIP}.width", "16"),
-    "a picture too high for any memory": Bad({f"{CLIP}.height": 4097}, f"{CLIP}.height", "4096"),
-    "a width in words": Bad({f"{CLIP}.width": "256"}, f"{CLIP}.width", "integer"),
-    "a seed below zero": Bad({f"{CLIP}.seed": -1}, f"{CLIP}.seed", "0"),
-    "a start nobody knows": Bad({f"{CLIP}.start": "blue"}, f"{CLIP}.start", "gray"),
-    "a learning rate of zero": Bad({f"{CLIP}.learningRate": 0}, f"{CLIP}.learningRate", "greater than 0"),
-    "a compatibility with nobody": Bad({f"{CLIP}.compat": "downstream"}, f"{CLIP}.compat", "upstream"),
-    "nothing to steer towards": Bad({f"{VIDEO}.prompts": ABSENT}, VIDEO, "prompts, imagePrompts, noisePrompts"),
-    "a picture of nothing": Bad({CLIP: {"image": {"iterations": 5}}}, f"{CLIP}.image", "at least one"),
-    "an empty picture prompt": Bad({f"{VIDEO}.imagePrompts": ""}, f"{VIDEO}.imagePrompts", "1"),
-    "a cut nobody knows": Bad({f"{CLIP}.cutMethod": "updated"}, f"{CLIP}.cutMethod", "nrupdated"),
-    "augmentations that would be forgotten": Bad({f"{CLIP}.augments": ["Af"]}, f"{CLIP}.augments", "latest"),
-    "an augmentation nobody knows": Bad(
-        {f"{CLIP}.cutMethod": "latest", f"{CLIP}.augments": ["Af", "af"]}, f"{CLIP}.augments[1]", "Ts"
+    "no pipeline": InvalidCase({"spec.pipeline": ABSENT}, "spec.pipeline", "equired"),
+    "a pipeline of nothing": InvalidCase({"spec.pipeline": {}}, "spec.pipeline", "vqganClip"),
+    "two pipelines": InvalidCase(
+        CUSTOM | {VQGAN_CLIP: BASE["spec"]["pipeline"]["vqganClip"]}, "spec.pipeline", "exactly one"
     ),
-    "a weight below zero": Bad({f"{CLIP}.initWeight": -1}, f"{CLIP}.initWeight", "0"),
-    "a way of weighing without a weight": Bad(
-        {f"{CLIP}.initWeightMethod": "decay"}, f"{CLIP}.initWeight", "how the weight acts"
+    "a pipeline without a form": InvalidCase({VQGAN_CLIP: {"width": 64}}, VQGAN_CLIP, "exactly one"),
+    "a picture and a video": InvalidCase({f"{VQGAN_CLIP}.image": {"prompts": "x"}}, VQGAN_CLIP, "image, video"),
+    "a picture too narrow for any generator": InvalidCase({f"{VQGAN_CLIP}.width": 8}, f"{VQGAN_CLIP}.width", "16"),
+    "a picture too high for any memory": InvalidCase({f"{VQGAN_CLIP}.height": 4097}, f"{VQGAN_CLIP}.height", "4096"),
+    "a width in words": InvalidCase({f"{VQGAN_CLIP}.width": "256"}, f"{VQGAN_CLIP}.width", "integer"),
+    "a seed below zero": InvalidCase({f"{VQGAN_CLIP}.seed": -1}, f"{VQGAN_CLIP}.seed", "0"),
+    "a start nobody knows": InvalidCase({f"{VQGAN_CLIP}.start": "blue"}, f"{VQGAN_CLIP}.start", "gray"),
+    "a learning rate of zero": InvalidCase(
+        {f"{VQGAN_CLIP}.learningRate": 0}, f"{VQGAN_CLIP}.learningRate", "greater than 0"
     ),
-    "a way of weighing that is another form's": Bad(
-        {f"{CLIP}.initWeight": 1, f"{CLIP}.initWeightMethod": "target"}, f"{CLIP}.initWeightMethod", "decay"
+    "a compatibility with nobody": InvalidCase(
+        {f"{VQGAN_CLIP}.compat": "downstream"}, f"{VQGAN_CLIP}.compat", "upstream"
     ),
-    "an optimiser nobody knows": Bad({f"{CLIP}.optimizer": "adam"}, f"{CLIP}.optimizer", "Adagrad"),
-    "a precision nobody has": Bad({f"{CLIP}.precision": "float16"}, f"{CLIP}.precision", "bfloat16"),
-    "no cutout at a time": Bad({f"{CLIP}.memory": {"viewsAtOnce": 0}}, f"{CLIP}.memory.viewsAtOnce", "1"),
-    "the proportions of no picture": Bad({f"{CLIP}.fit": "aspect"}, f"{CLIP}.fit", "only with initImage"),
-    "an empty prompt": Bad({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
-    "a prompt as long as a book": Bad({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
-    "no frames": Bad({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),
-    "zero frames": Bad({f"{VIDEO}.frames": 0}, f"{VIDEO}.frames", "1"),
-    "two and a half frames": Bad({f"{VIDEO}.frames": 2.5}, f"{VIDEO}.frames", "integer"),
-    "a zoom that turns the picture inside out": Bad({f"{VIDEO}.zoom": 0.1}, f"{VIDEO}.zoom", "0.5"),
-    "a turn further than round": Bad({f"{VIDEO}.rotate": 181}, f"{VIDEO}.rotate", "180"),
-    "a smoother without a middle": Bad({f"{VIDEO}.smoother": {"length": 4}}, f"{VIDEO}.smoother.length", "odd"),
-    "a smoother longer than memory": Bad({f"{VIDEO}.smoother": {"length": 101}}, f"{VIDEO}.smoother.length", "99"),
-    "a smoother that adds more than there is": Bad(
+    "nothing to steer towards": InvalidCase({f"{VIDEO}.prompts": ABSENT}, VIDEO, "prompts, imagePrompts, noisePrompts"),
+    "a picture of nothing": InvalidCase(
+        {VQGAN_CLIP: {"image": {"iterations": 5}}}, f"{VQGAN_CLIP}.image", "at least one"
+    ),
+    "an empty picture prompt": InvalidCase({f"{VIDEO}.imagePrompts": ""}, f"{VIDEO}.imagePrompts", "1"),
+    "a cut nobody knows": InvalidCase({f"{VQGAN_CLIP}.cutMethod": "updated"}, f"{VQGAN_CLIP}.cutMethod", "nrupdated"),
+    "augmentations that would be forgotten": InvalidCase(
+        {f"{VQGAN_CLIP}.augments": ["Af"]}, f"{VQGAN_CLIP}.augments", "latest"
+    ),
+    "an augmentation nobody knows": InvalidCase(
+        {f"{VQGAN_CLIP}.cutMethod": "latest", f"{VQGAN_CLIP}.augments": ["Af", "af"]}, f"{VQGAN_CLIP}.augments[1]", "Ts"
+    ),
+    "a weight below zero": InvalidCase({f"{VQGAN_CLIP}.initWeight": -1}, f"{VQGAN_CLIP}.initWeight", "0"),
+    "a way of weighing without a weight": InvalidCase(
+        {f"{VQGAN_CLIP}.initWeightMethod": "decay"}, f"{VQGAN_CLIP}.initWeight", "how the weight acts"
+    ),
+    "a way of weighing that is another form's": InvalidCase(
+        {f"{VQGAN_CLIP}.initWeight": 1, f"{VQGAN_CLIP}.initWeightMethod": "target"},
+        f"{VQGAN_CLIP}.initWeightMethod",
+        "decay",
+    ),
+    "an optimiser nobody knows": InvalidCase({f"{VQGAN_CLIP}.optimizer": "adam"}, f"{VQGAN_CLIP}.optimizer", "Adagrad"),
+    "a precision nobody has": InvalidCase(
+        {f"{VQGAN_CLIP}.precision": "float16"}, f"{VQGAN_CLIP}.precision", "bfloat16"
+    ),
+    "no cutout at a time": InvalidCase(
+        {f"{VQGAN_CLIP}.memory": {"viewsAtOnce": 0}}, f"{VQGAN_CLIP}.memory.viewsAtOnce", "1"
+    ),
+    "the proportions of no picture": InvalidCase(
+        {f"{VQGAN_CLIP}.fit": "aspect"}, f"{VQGAN_CLIP}.fit", "only with initImage"
+    ),
+    "an empty prompt": InvalidCase({f"{VIDEO}.prompts": ""}, f"{VIDEO}.prompts", "1"),
+    "a prompt as long as a book": InvalidCase({f"{VIDEO}.prompts": "x" * 4097}, f"{VIDEO}.prompts", "4096"),
+    "no frames": InvalidCase({f"{VIDEO}.frames": ABSENT}, f"{VIDEO}.frames", "equired"),
+    "zero frames": InvalidCase({f"{VIDEO}.frames": 0}, f"{VIDEO}.frames", "1"),
+    "two and a half frames": InvalidCase({f"{VIDEO}.frames": 2.5}, f"{VIDEO}.frames", "integer"),
+    "a zoom that turns the picture inside out": InvalidCase({f"{VIDEO}.zoom": 0.1}, f"{VIDEO}.zoom", "0.5"),
+    "a turn further than round": InvalidCase({f"{VIDEO}.rotate": 181}, f"{VIDEO}.rotate", "180"),
+    "a smoother without a middle": InvalidCase({f"{VIDEO}.smoother": {"length": 4}}, f"{VIDEO}.smoother.length", "odd"),
+    "a smoother longer than memory": InvalidCase(
+        {f"{VIDEO}.smoother": {"length": 101}}, f"{VIDEO}.smoother.length", "99"
+    ),
+    "a smoother that adds more than there is": InvalidCase(
         {f"{VIDEO}.smoother": {"alpha": 1.5}}, f"{VIDEO}.smoother.alpha", "1"
     ),
-    "two forms at once": Bad({f"{CLIP}.timelapse": {"prompts": "x"}}, CLIP, "exactly one"),
-    "a source that is no input": Bad(
-        STYLE | {f"{CLIP}.styleTransfer.source": "fil"}, f"{CLIP}.styleTransfer.source", "one of the inputs"
+    "two forms at once": InvalidCase({f"{VQGAN_CLIP}.timelapse": {"prompts": "x"}}, VQGAN_CLIP, "exactly one"),
+    "a source that is no input": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.styleTransfer.source": "fil"}, f"{VQGAN_CLIP}.styleTransfer.source", "one of the inputs"
     ),
-    "a style transfer from nothing": Bad(
-        STYLE | {f"{CLIP}.styleTransfer.source": ABSENT}, f"{CLIP}.styleTransfer.source", "equired"
+    "a style transfer from nothing": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.styleTransfer.source": ABSENT}, f"{VQGAN_CLIP}.styleTransfer.source", "equired"
     ),
-    "a style transfer with another start": Bad(STYLE | {f"{CLIP}.start": "gray"}, f"{CLIP}.start", "no place"),
-    "a style transfer that starts anew each time and from gray": Bad(
-        STYLE | {f"{CLIP}.styleTransfer.start": "gray", f"{CLIP}.styleTransfer.restyle": {}},
-        f"{CLIP}.styleTransfer.start",
+    "a style transfer with another start": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.start": "gray"}, f"{VQGAN_CLIP}.start", "no place"
+    ),
+    "a style transfer that starts anew each time and from gray": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.styleTransfer.start": "gray", f"{VQGAN_CLIP}.styleTransfer.restyle": {}},
+        f"{VQGAN_CLIP}.styleTransfer.start",
         "no place",
     ),
-    "a style transfer with a start picture": Bad(
-        STYLE | {f"{CLIP}.initImage": "film"}, f"{CLIP}.initImage", "no place"
+    "a style transfer with a start picture": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.initImage": "film"}, f"{VQGAN_CLIP}.initImage", "no place"
     ),
-    "a style transfer with two weights": Bad(STYLE | {f"{CLIP}.initWeight": 1}, f"{CLIP}.initWeight", "sourceWeight"),
-    "prompts of a style transfer that change backwards": Bad(
-        STYLE | {f"{CLIP}.styleTransfer.changePromptsOnFrame": [2, 2]},
-        f"{CLIP}.styleTransfer.changePromptsOnFrame",
+    "a style transfer with two weights": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.initWeight": 1}, f"{VQGAN_CLIP}.initWeight", "sourceWeight"
+    ),
+    "prompts of a style transfer that change backwards": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.styleTransfer.changePromptsOnFrame": [2, 2]},
+        f"{VQGAN_CLIP}.styleTransfer.changePromptsOnFrame",
         "rise",
     ),
-    "more of the frame before than there is": Bad(
-        STYLE | {f"{CLIP}.styleTransfer.restyle": {"blend": 1.5}}, f"{CLIP}.styleTransfer.restyle.blend", "1"
+    "more of the frame before than there is": InvalidCase(
+        STYLE | {f"{VQGAN_CLIP}.styleTransfer.restyle": {"blend": 1.5}},
+        f"{VQGAN_CLIP}.styleTransfer.restyle.blend",
+        "1",
     ),
-    "a timelapse of nothing": Bad({CLIP: {"timelapse": {}}}, f"{CLIP}.timelapse", "at least one"),
-    "a timelapse that stands still": Bad(
-        {CLIP: {"timelapse": {"prompts": "x", "iterations": 0}}}, f"{CLIP}.timelapse.iterations", "1"
+    "a timelapse of nothing": InvalidCase({VQGAN_CLIP: {"timelapse": {}}}, f"{VQGAN_CLIP}.timelapse", "at least one"),
+    "a timelapse that stands still": InvalidCase(
+        {VQGAN_CLIP: {"timelapse": {"prompts": "x", "iterations": 0}}}, f"{VQGAN_CLIP}.timelapse.iterations", "1"
     ),
-    "a card without a word": Bad({CLIP: {"timelapse": {"prompts": "x", "title": ""}}}, f"{CLIP}.timelapse.title", "1"),
-    "more blends than frames": Bad(
-        {CLIP: {"timelapse": {"prompts": "x", "inBetweens": 60}}}, f"{CLIP}.timelapse.inBetweens", "59"
+    "a card without a word": InvalidCase(
+        {VQGAN_CLIP: {"timelapse": {"prompts": "x", "title": ""}}}, f"{VQGAN_CLIP}.timelapse.title", "1"
     ),
-    "prompts that change backwards": Bad(
+    "more blends than frames": InvalidCase(
+        {VQGAN_CLIP: {"timelapse": {"prompts": "x", "inBetweens": 60}}}, f"{VQGAN_CLIP}.timelapse.inBetweens", "59"
+    ),
+    "prompts that change backwards": InvalidCase(
         {f"{VIDEO}.changePromptsOnFrame": [9, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"
     ),
-    "prompts that change twice at once": Bad(
+    "prompts that change twice at once": InvalidCase(
         {f"{VIDEO}.changePromptsOnFrame": [3, 3]}, f"{VIDEO}.changePromptsOnFrame", "rise"
     ),
-    "prompts that change after the end": Bad(
+    "prompts that change after the end": InvalidCase(
         {f"{VIDEO}.changePromptsOnFrame": [121]}, f"{VIDEO}.changePromptsOnFrame", "frames"
     ),
-    "prompts that change before the first frame": Bad(
+    "prompts that change before the first frame": InvalidCase(
         {f"{VIDEO}.changePromptsOnFrame": [0]}, f"{VIDEO}.changePromptsOnFrame[0]", "1"
     ),
-    "a start picture outside the inputs": Bad({f"{CLIP}.initImage": "../init.png"}, f"{CLIP}.initImage", "relative"),
-    "a start picture that nobody brings": Bad(
-        {f"{CLIP}.initImage": "note.tx", "spec.inputs": [NOTE]}, f"{CLIP}.initImage", "one of the inputs"
+    "a start picture outside the inputs": InvalidCase(
+        {f"{VQGAN_CLIP}.initImage": "../init.png"}, f"{VQGAN_CLIP}.initImage", "relative"
     ),
-    "a foreign program without its image": Bad({"spec.pipeline": {"custom": {}}}, "spec.runner.image", "needs"),
-    "a variable with a dash": Bad(
+    "a start picture that nobody brings": InvalidCase(
+        {f"{VQGAN_CLIP}.initImage": "note.tx", "spec.inputs": [NOTE]}, f"{VQGAN_CLIP}.initImage", "one of the inputs"
+    ),
+    "a foreign program without its image": InvalidCase({"spec.pipeline": {"custom": {}}}, "spec.runner.image", "needs"),
+    "a variable with a dash": InvalidCase(
         CUSTOM | {"spec.pipeline.custom.env": [{"name": "NO-GO"}]}, "spec.pipeline.custom.env[0].name", "match"
     ),
-    "a variable twice": Bad(
+    "a variable twice": InvalidCase(
         CUSTOM | {"spec.pipeline.custom.env": [{"name": "A"}, {"name": "A"}]}, "spec.pipeline.custom.env[1]", "A"
     ),
-    "too many arguments": Bad(CUSTOM | {"spec.pipeline.custom.args": ["x"] * 65}, "spec.pipeline.custom.args", "64"),
-    "a config that is no object": Bad(
+    "too many arguments": InvalidCase(
+        CUSTOM | {"spec.pipeline.custom.args": ["x"] * 65}, "spec.pipeline.custom.args", "64"
+    ),
+    "a config that is no object": InvalidCase(
         CUSTOM | {"spec.pipeline.custom.config": [1]}, "spec.pipeline.custom.config", "object"
     ),
     # models
-    "a pack from nowhere": Bad({"spec.models": [{"role": "generator"}]}, "spec.models[0]", "builtin, input"),
-    "a built-in pack nobody built": Bad(
+    "a pack from nowhere": InvalidCase({"spec.models": [{"role": "generator"}]}, "spec.models[0]", "builtin, input"),
+    "a built-in pack nobody built": InvalidCase(
         {"spec.models": [{"role": "generator", "builtin": "imagenet"}]}, "spec.models", "shapes-vqgan"
     ),
-    "two packs in one role": Bad(
+    "two packs in one role": InvalidCase(
         {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan"}, {"role": "generator", "input": "x"}]}
         | {"spec.inputs": [NOTE | {"path": "x"}]},
         "spec.models[1]",
         "generator",
     ),
-    "a pack that is no input": Bad(
+    "a pack that is no input": InvalidCase(
         {"spec.models": [{"role": "generator", "input": "pack"}], "spec.inputs": [NOTE | {"path": "packs"}]},
         "spec.models",
         "inputs",
     ),
-    "a pack in a role the pipeline does not have": Bad(
+    "a pack in a role the pipeline does not have": InvalidCase(
         {"spec.models": [{"role": "clip", "builtin": "shapes-clip"}]}, "spec.models", "perceptor and upscaler"
     ),
-    "a digest in capitals": Bad(
+    "a digest in capitals": InvalidCase(
         {"spec.models": [{"role": "generator", "builtin": "shapes-vqgan", "digest": "A" * 64}]},
         "spec.models[0].digest",
         "match",
     ),
     # inputs
-    "an input from nowhere": Bad({"spec.inputs": [{"path": "a"}]}, "spec.inputs[0]", "s3, pvc, inline"),
-    "an input from two places": Bad(
+    "an input from nowhere": InvalidCase({"spec.inputs": [{"path": "a"}]}, "spec.inputs[0]", "s3, pvc, inline"),
+    "an input from two places": InvalidCase(
         {"spec.inputs": [NOTE | {"pvc": {"claimName": "a"}}]}, "spec.inputs[0]", "exactly one"
     ),
-    "an input without a path": Bad({"spec.inputs": [{"inline": "x"}]}, "spec.inputs[0].path", "equired"),
-    "two inputs at one path": Bad({"spec.inputs": _TWO_NOTES}, "spec.inputs[1]", "note.txt"),
-    "an input in the place of config.json": Bad(
+    "an input without a path": InvalidCase({"spec.inputs": [{"inline": "x"}]}, "spec.inputs[0].path", "equired"),
+    "two inputs at one path": InvalidCase({"spec.inputs": _TWO_NOTES}, "spec.inputs[1]", "note.txt"),
+    "an input in the place of config.json": InvalidCase(
         {"spec.inputs": [NOTE | {"path": "config.json"}]}, "spec.inputs[0].path", "config.json"
     ),
-    "an input at an absolute path": Bad({"spec.inputs": [NOTE | {"path": "/etc"}]}, "spec.inputs[0].path", "relative"),
-    "an input that climbs": Bad({"spec.inputs": [NOTE | {"path": "a/../b"}]}, "spec.inputs[0].path", "'..'"),
-    "an input with an empty part": Bad({"spec.inputs": [NOTE | {"path": "a//b"}]}, "spec.inputs[0].path", "empty"),
-    "an input with an end of line": Bad({"spec.inputs": [NOTE | {"path": "a\nb"}]}, "spec.inputs[0].path", "control"),
-    "an input whose name turns round": Bad(
+    "an input at an absolute path": InvalidCase(
+        {"spec.inputs": [NOTE | {"path": "/etc"}]}, "spec.inputs[0].path", "relative"
+    ),
+    "an input that climbs": InvalidCase({"spec.inputs": [NOTE | {"path": "a/../b"}]}, "spec.inputs[0].path", "'..'"),
+    "an input with an empty part": InvalidCase(
+        {"spec.inputs": [NOTE | {"path": "a//b"}]}, "spec.inputs[0].path", "empty"
+    ),
+    "an input with an end of line": InvalidCase(
+        {"spec.inputs": [NOTE | {"path": "a\nb"}]}, "spec.inputs[0].path", "control"
+    ),
+    "an input whose name turns round": InvalidCase(
         {"spec.inputs": [NOTE | {"path": "a\u202egnp.exe"}]}, "spec.inputs[0].path", "control"
     ),
-    "a mounted text": Bad({"spec.inputs": [_MOUNTED_NOTE]}, "spec.inputs[0].access", "pvc"),
-    "a wrong sort of access": Bad({"spec.inputs": [NOTE | {"access": "Link"}]}, "spec.inputs[0].access", "Copy"),
-    "more text than fits": Bad({"spec.inputs": [NOTE | {"inline": "é" * 16385}]}, "spec.inputs", "32768"),
-    "more inputs than fit": Bad({"spec.inputs": [NOTE | {"path": str(i)} for i in range(65)]}, "spec.inputs", "64"),
-    "a size below zero": Bad({"spec.inputs": [NOTE | {"sizeBytes": -1}]}, "spec.inputs[0].sizeBytes", "0"),
-    "a digest too short": Bad({"spec.inputs": [NOTE | {"sha256": "abc"}]}, "spec.inputs[0].sha256", "match"),
-    "a key that climbs": Bad(
+    "a mounted text": InvalidCase({"spec.inputs": [_MOUNTED_NOTE]}, "spec.inputs[0].access", "pvc"),
+    "a wrong sort of access": InvalidCase(
+        {"spec.inputs": [NOTE | {"access": "Link"}]}, "spec.inputs[0].access", "Copy"
+    ),
+    "more text than fits": InvalidCase({"spec.inputs": [NOTE | {"inline": "é" * 16385}]}, "spec.inputs", "32768"),
+    "more inputs than fit": InvalidCase(
+        {"spec.inputs": [NOTE | {"path": str(i)} for i in range(65)]}, "spec.inputs", "64"
+    ),
+    "a size below zero": InvalidCase({"spec.inputs": [NOTE | {"sizeBytes": -1}]}, "spec.inputs[0].sizeBytes", "0"),
+    "a digest too short": InvalidCase({"spec.inputs": [NOTE | {"sha256": "abc"}]}, "spec.inputs[0].sha256", "match"),
+    "a key that climbs": InvalidCase(
         {"spec.inputs": [{"path": "a", "s3": {"bucket": "art", "key": "../secret"}}]}, "spec.inputs[0].s3.key", "'..'"
     ),
-    "an object without a key": Bad(
+    "an object without a key": InvalidCase(
         {"spec.inputs": [{"path": "a", "s3": {"bucket": "art"}}]}, "spec.inputs[0].s3.key", "equired"
     ),
-    "an input that is nothing": Bad({"spec.inputs": [None]}, "spec.inputs[0]", "object"),
+    "an input that is nothing": InvalidCase({"spec.inputs": [None]}, "spec.inputs[0]", "object"),
     # output
-    "no output": Bad({"spec.output": ABSENT}, "spec.output", "equired"),
-    "an output of null": Bad({"spec.output": None}, "spec.output", "equired"),
-    "an output to nowhere": Bad({"spec.output": {}}, "spec.output", "s3, pvc"),
-    "an output to two places": Bad({"spec.output.pvc": {"claimName": "a"}}, "spec.output", "exactly one"),
-    "a layout nobody knows": Bad({"spec.output.layout": "Deep"}, "spec.output.layout", "PerRun"),
-    "a bucket in capitals": Bad({"spec.output.s3.bucket": "Art"}, "spec.output.s3.bucket", "match"),
-    "a prefix that begins with a slash": Bad({"spec.output.s3.prefix": "/videos"}, "spec.output.s3.prefix", "relative"),
-    "a prefix that climbs": Bad({"spec.output.s3.prefix": "videos/../"}, "spec.output.s3.prefix", "'..'"),
-    "an endpoint without a scheme": Bad({"spec.output.s3.endpoint": "minio:9000"}, "spec.output.s3.endpoint", "match"),
-    "an endpoint with a path": Bad(
+    "no output": InvalidCase({"spec.output": ABSENT}, "spec.output", "equired"),
+    "an output of null": InvalidCase({"spec.output": None}, "spec.output", "equired"),
+    "an output to nowhere": InvalidCase({"spec.output": {}}, "spec.output", "s3, pvc"),
+    "an output to two places": InvalidCase({"spec.output.pvc": {"claimName": "a"}}, "spec.output", "exactly one"),
+    "a layout nobody knows": InvalidCase({"spec.output.layout": "Deep"}, "spec.output.layout", "PerRun"),
+    "a bucket in capitals": InvalidCase({"spec.output.s3.bucket": "Art"}, "spec.output.s3.bucket", "match"),
+    "a prefix that begins with a slash": InvalidCase(
+        {"spec.output.s3.prefix": "/videos"}, "spec.output.s3.prefix", "relative"
+    ),
+    "a prefix that climbs": InvalidCase({"spec.output.s3.prefix": "videos/../"}, "spec.output.s3.prefix", "'..'"),
+    "an endpoint without a scheme": InvalidCase(
+        {"spec.output.s3.endpoint": "minio:9000"}, "spec.output.s3.endpoint", "match"
+    ),
+    "an endpoint with a path": InvalidCase(
         {"spec.output.s3.endpoint": "https://minio/art"}, "spec.output.s3.endpoint", "match"
     ),
-    "an endpoint with a password": Bad(
+    "an endpoint with a password": InvalidCase(
         {"spec.output.s3.endpoint": "https://me:pw@minio"}, "spec.output.s3.endpoint", "match"
     ),
-    "a claim with a wrong name": Bad(
+    "a claim with a wrong name": InvalidCase(
         {"spec.output": {"pvc": {"claimName": "My Claim"}}}, "spec.output.pvc.claimName", "match"
     ),
-    "a folder of the claim that climbs": Bad(
+    "a folder of the claim that climbs": InvalidCase(
         {"spec.output": {"pvc": {"claimName": "a", "subPath": ".."}}}, "spec.output.pvc.subPath", "'..'"
     ),
     # post
-    "a step that is nothing": Bad({"spec.post": [{}]}, "spec.post[0]", "upscale, interpolate, audio"),
-    "a step that is two": Bad(
+    "a step that is nothing": InvalidCase({"spec.post": [{}]}, "spec.post[0]", "upscale, interpolate, audio"),
+    "a step that is two": InvalidCase(
         {"spec.post": [{"upscale": {}, "interpolate": {"fps": 60}}]}, "spec.post[0]", "exactly one"
     ),
-    "a step nobody knows": Bad({"spec.post": [{"upscale": {}, "blur": {}}]}, "spec.post[0].blur", "unknown field"),
-    "frames as large as before": Bad(
+    "a step nobody knows": InvalidCase(
+        {"spec.post": [{"upscale": {}, "blur": {}}]}, "spec.post[0].blur", "unknown field"
+    ),
+    "frames as large as before": InvalidCase(
         {"spec.post": [{"upscale": {"scale": 1}}]}, "spec.post[0].upscale.scale", "greater than 1"
     ),
-    "frames seventeen times as large": Bad(
+    "frames seventeen times as large": InvalidCase(
         {"spec.post": [{"upscale": {"scale": 17}}]}, "spec.post[0].upscale.scale", "16"
     ),
-    "tiles smaller than what they share": Bad(
+    "tiles smaller than what they share": InvalidCase(
         {"spec.post": [{"upscale": {"tile": 16}}]}, "spec.post[0].upscale.tile", "32"
     ),
-    "interpolation to no rate": Bad({"spec.post": [{"interpolate": {}}]}, "spec.post[0].interpolate.fps", "equired"),
-    "interpolation to fewer frames": Bad(
+    "interpolation to no rate": InvalidCase(
+        {"spec.post": [{"interpolate": {}}]}, "spec.post[0].interpolate.fps", "equired"
+    ),
+    "interpolation to fewer frames": InvalidCase(
         {"spec.post": [{"upscale": {}}, {"interpolate": {"fps": 24}}]}, "spec.post", "more than encoding.fps"
     ),
-    "two interpolations": Bad(
+    "two interpolations": InvalidCase(
         {"spec.post": [{"interpolate": {"fps": 48}}, {"interpolate": {"fps": 96}}]}, "spec.post", "at most one step"
     ),
-    "two songs at once": Bad(
+    "two songs at once": InvalidCase(
         {"spec.post": [{"audio": {"input": "note.txt"}}] * 2, "spec.inputs": [NOTE]}, "spec.post", "may be audio"
     ),
-    "a song that nobody brings": Bad(
+    "a song that nobody brings": InvalidCase(
         {"spec.post": [{"audio": {"input": "song.mp3"}}], "spec.inputs": [NOTE]}, "spec.post", "one of the inputs"
     ),
-    "a song outside the inputs": Bad(
+    "a song outside the inputs": InvalidCase(
         {"spec.post": [{"audio": {"input": "note.txt/../song.mp3"}}], "spec.inputs": [NOTE]},
         "spec.post[0].audio.input",
         "relative",
     ),
-    "steps after a foreign program": Bad(CUSTOM | {"spec.post": [{"upscale": {}}]}, "spec.post", "pipeline.custom"),
-    "an upscaler without work": Bad(
+    "steps after a foreign program": InvalidCase(
+        CUSTOM | {"spec.post": [{"upscale": {}}]}, "spec.post", "pipeline.custom"
+    ),
+    "an upscaler without work": InvalidCase(
         {"spec.models": [{"role": "upscaler", "builtin": "shapes-upscaler"}]}, "spec.models", "a step upscale"
     ),
-    "nine steps": Bad({"spec.post": [{"upscale": {}}] * 9}, "spec.post", "8"),
+    "nine steps": InvalidCase({"spec.post": [{"upscale": {}}] * 9}, "spec.post", "8"),
     # runner and pod
-    "real work without an accelerator": Bad({"spec.runner": {}}, "spec.runner.resources.limits", "accelerator"),
-    "only a CPU where an accelerator is required": Bad(
+    "real work without an accelerator": InvalidCase({"spec.runner": {}}, "spec.runner.resources.limits", "accelerator"),
+    "only a CPU where an accelerator is required": InvalidCase(
         {"spec.runner.resources.limits": {"cpu": 4}}, "spec.runner.resources.limits", "nvidia.com/gpu"
     ),
-    "an accelerator of another word": Bad({"spec.runner.accelerator": "Maybe"}, "spec.runner.accelerator", "Required"),
-    "an amount in words": Bad(
+    "an accelerator of another word": InvalidCase(
+        {"spec.runner.accelerator": "Maybe"}, "spec.runner.accelerator", "Required"
+    ),
+    "an amount in words": InvalidCase(
         {"spec.runner.resources.limits.memory": "much"}, "spec.runner.resources.limits.memory", "match"
     ),
-    "an amount below zero": Bad(
+    "an amount below zero": InvalidCase(
         CPU | {"spec.runner.resources": {"requests": {"cpu": -1}}}, "spec.runner.resources.requests.cpu", ""
     ),
-    "half a processor as a number": Bad(
+    "half a processor as a number": InvalidCase(
         {"spec.runner.resources.limits.cpu": 0.5}, "spec.runner.resources.limits.cpu", "string"
     ),
-    "root as the user": Bad({"spec.pod": {"runAsUser": 0}}, "spec.pod.runAsUser", "1"),
-    "a label that is a number": Bad({"spec.pod": {"nodeSelector": {"a": 1}}}, "spec.pod.nodeSelector.a", "string"),
-    "a label no node can have": Bad({"spec.pod": {"nodeSelector": {"a": "-"}}}, "spec.pod.nodeSelector.a", "match"),
-    "a toleration that is a word": Bad({"spec.pod": {"tolerations": ["gpu"]}}, "spec.pod.tolerations[0]", "object"),
-    "scratch without a size": Bad({"spec.pod": {"scratch": {}}}, "spec.pod.scratch.size", "equired"),
+    "root as the user": InvalidCase({"spec.pod": {"runAsUser": 0}}, "spec.pod.runAsUser", "1"),
+    "a label that is a number": InvalidCase(
+        {"spec.pod": {"nodeSelector": {"a": 1}}}, "spec.pod.nodeSelector.a", "string"
+    ),
+    "a label no node can have": InvalidCase(
+        {"spec.pod": {"nodeSelector": {"a": "-"}}}, "spec.pod.nodeSelector.a", "match"
+    ),
+    "a toleration that is a word": InvalidCase(
+        {"spec.pod": {"tolerations": ["gpu"]}}, "spec.pod.tolerations[0]", "object"
+    ),
+    "scratch without a size": InvalidCase({"spec.pod": {"scratch": {}}}, "spec.pod.scratch.size", "equired"),
     # the rest
-    "no time to be scheduled": Bad({"spec.deadlines": {"pendingSeconds": 1}}, "spec.deadlines.pendingSeconds", "10"),
-    "no time to publish": Bad({"spec.deadlines": {"publishSeconds": 59}}, "spec.deadlines.publishSeconds", "60"),
-    "sixty frames too many in a second": Bad({"spec.encoding": {"fps": 300}}, "spec.encoding.fps", "240"),
-    "a quality beyond the scale": Bad({"spec.encoding": {"crf": 52}}, "spec.encoding.crf", "51"),
-    "suspended by a word": Bad({"spec.suspend": "yes"}, "spec.suspend", "boolean"),
-    "more retries than sense": Bad({"spec.retry": {"limit": 21}}, "spec.retry.limit", "20"),
-    "a checkpoint at every instant": Bad(
+    "no time to be scheduled": InvalidCase(
+        {"spec.deadlines": {"pendingSeconds": 1}}, "spec.deadlines.pendingSeconds", "10"
+    ),
+    "no time to publish": InvalidCase(
+        {"spec.deadlines": {"publishSeconds": 59}}, "spec.deadlines.publishSeconds", "60"
+    ),
+    "sixty frames too many in a second": InvalidCase({"spec.encoding": {"fps": 300}}, "spec.encoding.fps", "240"),
+    "a quality beyond the scale": InvalidCase({"spec.encoding": {"crf": 52}}, "spec.encoding.crf", "51"),
+    "suspended by a word": InvalidCase({"spec.suspend": "yes"}, "spec.suspend", "boolean"),
+    "more retries than sense": InvalidCase({"spec.retry": {"limit": 21}}, "spec.retry.limit", "20"),
+    "a checkpoint at every instant": InvalidCase(
         {"spec.checkpoint": {"intervalSeconds": 0}}, "spec.checkpoint.intervalSeconds", "1"
     ),
-    "a checkpoint less than once a day": Bad(
+    "a checkpoint less than once a day": InvalidCase(
         {"spec.checkpoint": {"intervalSeconds": 86_401}}, "spec.checkpoint.intervalSeconds", "86400"
     ),
-    "a deadline before anything can start": Bad(
+    "a deadline before anything can start": InvalidCase(
         {"spec.deadlines": {"startSeconds": 1}}, "spec.deadlines.startSeconds", "10"
     ),
-    "managed by nobody": Bad({"spec.managedBy": ""}, "spec.managedBy", "1"),
+    "managed by nobody": InvalidCase({"spec.managedBy": ""}, "spec.managedBy", "1"),
 }
 
 
-def good(name: str) -> Manifest:
+def valid_manifest(name: str) -> Manifest:
     """The manifest of a good case."""
-    return edited(BASE, GOOD[name])
+    return with_edits(BASE, VALID_CASES[name])
 
 
-def bad(name: str) -> Manifest:
+def invalid_manifest(name: str) -> Manifest:
     """The manifest of a bad case."""
-    return edited(BASE, BAD[name].edits)
+    return with_edits(BASE, INVALID_CASES[name].edits)

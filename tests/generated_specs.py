@@ -94,7 +94,7 @@ def _numbers(schema: Schema, path: str) -> st.SearchStrategy[Any]:
     return st.floats(low, high, exclude_min=schema.get("exclusiveMinimum", False), allow_nan=False)
 
 
-def repaired(spec: dict[str, Any]) -> dict[str, Any]:
+def repair(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec with what its fields ask of each other."""
     runner = spec.setdefault("runner", {})
     if "custom" in spec["pipeline"]:
@@ -179,7 +179,7 @@ def places(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
             yield from places(value, (*path, key))
 
 
-def mutated(good: dict[str, Any], chance: Random) -> dict[str, Any]:
+def mutate(good: dict[str, Any], chance: Random) -> dict[str, Any]:
     """The spec with one place removed, replaced, doubled, or with company that nobody knows."""
     spec = copy.deepcopy(good)
     *parents, last = chance.choice(list(places(spec)))
@@ -198,7 +198,7 @@ def mutated(good: dict[str, Any], chance: Random) -> dict[str, Any]:
     return spec
 
 
-SPECS = strategy(SPEC).map(repaired)
+SPECS = strategy(SPEC).map(repair)
 """Good specs."""
 
 
@@ -226,4 +226,4 @@ def good_and_bad(count: int) -> list[corpus.Manifest]:
     """`count` generated manifests, half of them good and half of them mutated."""
     good = sample(count // 2)
     chance = Random(7)
-    return [corpus.BASE | {"spec": spec} for spec in [*good, *(mutated(each, chance) for each in good)]]
+    return [corpus.BASE | {"spec": spec} for spec in [*good, *(mutate(each, chance) for each in good)]]

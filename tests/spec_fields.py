@@ -111,9 +111,9 @@ EXAMPLES: dict[str, Callable[[str, Schema, bool], Any]] = {
 }
 
 
-def holding(path: str, *, other: bool = False) -> corpus.Manifest:
+def manifest_with(path: str, *, other: bool = False) -> corpus.Manifest:
     """A good manifest in which the field stands, with one value or the other."""
-    manifest = corpus.edited(corpus.BASE, {"spec.inputs": [{"path": "data", "inline": "x"}]})
+    manifest = corpus.with_edits(corpus.BASE, {"spec.inputs": [{"path": "data", "inline": "x"}]})
     names, place, schema = path.split("."), manifest["spec"], SPEC
     for depth, name in enumerate(names):
         here = ".".join(names[: depth + 1])

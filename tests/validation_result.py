@@ -10,7 +10,7 @@ from videojob_api.validation.problems import InvalidDocument
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidationResult:
     """The fields to blame, none when the manifest is good, and everything that was said."""
 
     fields: frozenset[str]
@@ -22,10 +22,10 @@ class Verdict:
         return not self.fields
 
 
-def of_models(manifest: dict[str, Any]) -> Verdict:
+def validate_with_models(manifest: dict[str, Any]) -> ValidationResult:
     """The models' verdict, read with the strictness of `kubectl apply`."""
     try:
         parse_videojob(manifest)
     except InvalidDocument as error:
-        return Verdict(frozenset(problem.field for problem in error.problems), str(error))
-    return Verdict(frozenset())
+        return ValidationResult(frozenset(problem.field for problem in error.problems), str(error))
+    return ValidationResult(frozenset())

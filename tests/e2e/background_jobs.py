@@ -13,41 +13,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Manifest
 
-Ahead = Callable[[Lab], list[Manifest]]
+JobProvider = Callable[[E2eEnvironment], list[Manifest]]
 
-SIMULATED = 4
+MAX_SIMULATED = 4
 """Simulated jobs at once; renderings follow each other, so that a core is left for the tests."""
 LIMIT = 900.0
 """Seconds for a job, from its creation to its verdict: many share two cores."""
-LATE = (
+RUN_LAST = (
     *("test_node_level.py", "test_first_light.py", "test_foreign_image.py", "test_failures.py"),
     *("test_resume.py", "test_examples.py", "test_teardown.py"),
 )
 """Files whose turn comes last, in this order: what began ahead, the longest at the end, and then the node's end."""
 
 
-def turn(file: str) -> int:
+def file_order(file: str) -> int:
     """The place of a file's tests in the order of the session."""
-    return LATE.index(file) if file in LATE else -1
+    return RUN_LAST.index(file) if file in RUN_LAST else -1
 
 
-def order(module: ModuleType) -> int:
+def module_order(module: ModuleType) -> int:
     """The same of a module."""
-    return turn(Path(str(module.__file__)).name)
+    return file_order(Path(str(module.__file__)).name)
 
 
 @contextmanager
-def begun(lab: Lab, modules: Iterable[ModuleType], *, renderings: ThreadPoolExecutor) -> Iterator[None]:
+def start_background_jobs(
+    lab: E2eEnvironment, modules: Iterable[ModuleType], *, renderings: ThreadPoolExecutor
+) -> Iterator[None]:
     """The modules' jobs are on their way; what has not begun by the end never will."""
-    simulated = ThreadPoolExecutor(SIMULATED, thread_name_prefix="ahead")
+    simulated = ThreadPoolExecutor(MAX_SIMULATED, thread_name_prefix="ahead")
     for module in modules:
         for manifest in module.ahead(lab):
             threads, name = renderings if is_rendering(manifest) else simulated, manifest["metadata"]["name"]
-            if name not in lab.begun:
-                lab.begun[name] = threads.submit(lab.watch, manifest, timeout=LIMIT)
+            if name not in lab.background_runs:
+                lab.background_runs[name] = threads.submit(lab.watch, manifest, timeout=LIMIT)
     try:
         yield
     finally:

@@ -19,10 +19,10 @@ from devcluster import paths
 from devcluster.cluster.node import Node
 from scripts import deploy
 from tests.e2e import background_jobs
-from tests.e2e.disruptions import Fate
-from tests.e2e.environment import Lab, LocalRun
+from tests.e2e.disruptions import Disruptor
+from tests.e2e.environment import E2eEnvironment, LocalRun
 from tests.e2e.kube import Kube
-from tests.e2e.manifests import EXAMPLES, QUICKSTART, TAKEN_AWAY, example, saving_every_second, videojob
+from tests.e2e.manifests import DEFAULT_DISRUPTIONS, EXAMPLES, QUICKSTART, example, videojob, with_frequent_checkpoints
 
 CLAIM = "videos"
 WAITS = {"configError": 8, "imagePull": 12, "podRefused": 10}
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: background_jobs.turn(item.path.name))
+    items.sort(key=lambda item: background_jobs.file_order(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +62,14 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 @pytest.fixture(scope="session")
 def lab(
     node: Node, images: deploy.Images, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Lab]:
+) -> Iterator[E2eEnvironment]:
     """The product installed, and a namespace under the restricted profile with a claim and a bucket."""
     deploy.install_chart(deploy.node_target(node), images, waits=WAITS)
     namespace = f"videos-{secrets.token_hex(3)}"
     volume = deploy.create_volume(node, namespace=namespace, claim=CLAIM)
     kube = Kube(node.kubectl, namespace)
     user = node.s3.create_user("alice", secret="alice-secret-key", bucket="videos")
-    lab = Lab(
+    lab = E2eEnvironment(
         kube=kube,
         volume=volume,
         images=other_images(node, tmp_path_factory.mktemp("images"))
@@ -85,13 +85,15 @@ def lab(
     # The first pod pulls gigabytes; no test should count those seconds as its own.
     lab.watch(videojob("warm-up", test={"durationSeconds": 0}), timeout=600)
     modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
-    early = sorted((module for module in modules if hasattr(module, "ahead")), key=background_jobs.order)
+    early = sorted((module for module in modules if hasattr(module, "ahead")), key=background_jobs.module_order)
     renderings = ThreadPoolExecutor(1, thread_name_prefix="renderings")
     if "test_resume.py" in collected(request):
         request.getfixturevalue("local_run")
-        job = saving_every_second(example(QUICKSTART))
-        lab.lives[job["metadata"]["name"]] = renderings.submit(Fate(kube, node).life, job, TAKEN_AWAY)
-    with background_jobs.begun(lab, early, renderings=renderings):
+        job = with_frequent_checkpoints(example(QUICKSTART))
+        lab.disrupted_runs[job["metadata"]["name"]] = renderings.submit(
+            Disruptor(kube, node).run, job, DEFAULT_DISRUPTIONS
+        )
+    with background_jobs.start_background_jobs(lab, early, renderings=renderings):
         yield lab
     if not os.environ.get("VIDEOJOB_KEEP_CLUSTER"):
         kube.run("delete", "namespace", namespace, "--wait=false")
@@ -110,13 +112,13 @@ def other_images(node: Node, folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def kube(lab: Lab) -> Kube:
+def kube(lab: E2eEnvironment) -> Kube:
     """kubectl in the tests' namespace."""
     return lab.kube
 
 
 @pytest.fixture(scope="session")
-def bucket(lab: Lab) -> Any:
+def bucket(lab: E2eEnvironment) -> Any:
     """The tests' own view of the bucket."""
     return boto3.client(
         "s3",

@@ -27,45 +27,45 @@ LIMIT = 600.0
 
 
 @dataclass(frozen=True)
-class Moment:
+class Disruption:
     """When a pod goes, and how."""
 
-    how: str
+    kind: str
     step: int
-    later: float = 0.0
+    delay: float = 0.0
     """Seconds."""
 
 
 @dataclass(frozen=True)
-class Life:
-    """What has become of a job. `resumed` has the step that each attempt after the first went on after."""
+class DisruptedRun:
+    """What has become of a job. `resumed_steps` has the step that each attempt after the first went on after."""
 
     running: Manifest
     """The job when its last runner ran."""
     end: Manifest
-    resumed: list[int | None]
+    resumed_steps: list[int | None]
 
 
 @dataclass(frozen=True)
-class Fate:
+class Disruptor:
     """Disturbs jobs of one namespace."""
 
     kube: Kube
     node: Node
 
-    def life(self, manifest: Manifest, moments: Sequence[Moment]) -> Life:
+    def run(self, manifest: Manifest, moments: Sequence[Disruption]) -> DisruptedRun:
         """A job from its creation to its verdict."""
         name, seen = manifest["metadata"]["name"], list[Manifest]()
         self.kube.apply(manifest)
         for moment in moments:
             pod = self.next_pod(name, seen)
-            self.until_carried(pod, moment)
-            getattr(self, moment.how)(name, pod)
+            self.wait_for_checkpoint(pod, moment)
+            getattr(self, moment.kind)(name, pod)
             seen.append(pod)
         seen.append(self.next_pod(name, seen))
         running = self.kube.until("vj", name, partial(runs_in, seen[-1]), timeout=LIMIT)
         end = self.kube.until("vj", name, is_over, timeout=LIMIT)
-        return Life(running, end, [resumed_step(pod) for pod in seen[1:]])
+        return DisruptedRun(running, end, [resumed_step(pod) for pod in seen[1:]])
 
     def next_pod(self, name: str, seen: Sequence[Manifest]) -> Manifest:
         """The first pod that was not seen yet, once its runner runs."""
@@ -75,14 +75,14 @@ class Fate:
                 return pod
         raise Timeout(f"no pod of {name} after {len(seen)} earlier ones")
 
-    def until_carried(self, pod: Manifest, moment: Moment) -> None:
+    def wait_for_checkpoint(self, pod: Manifest, moment: Disruption) -> None:
         """Returns when the agent has brought a checkpoint of that step to the output, and a little later."""
         for line in self.log(pod, "agent"):
             if line.get("event") == "checkpoint carried" and line["step"] >= moment.step:
                 break
         else:
             raise Timeout(f"{pod['metadata']['name']} ended before the checkpoint of step {moment.step} was carried")
-        self.kube.run("exec", pod["metadata"]["name"], "-c", "agent", "--", "sleep", f"{moment.later:.2f}")
+        self.kube.run("exec", pod["metadata"]["name"], "-c", "agent", "--", "sleep", f"{moment.delay:.2f}")
 
     def log(self, pod: Manifest, name: str) -> Iterator[dict[str, Any]]:
         """The JSON lines that a container writes, as they come, until it ends."""

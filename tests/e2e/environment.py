@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.disruptions import Life
+from tests.e2e.disruptions import DisruptedRun
 from tests.e2e.kube import Kube, Manifest, Timeout, is_over
 
 
 @dataclass(frozen=True)
-class Run:
+class JobRun:
     """A VideoJob from the first look to its verdict."""
 
-    seen: list[Manifest]
+    versions: list[Manifest]
     folder: Path
     """Where its output lies on the host."""
 
     @property
-    def end(self) -> Manifest:
+    def last(self) -> Manifest:
         """The last version seen."""
-        return self.seen[-1]
+        return self.versions[-1]
 
 
 @dataclass(frozen=True)
-class Lab:
+class E2eEnvironment:
     """What a test needs of the cluster."""
 
     kube: Kube
@@ -37,30 +37,30 @@ class Lab:
     """References by digest: runner, operator, busybox."""
     s3: dict[str, Any]
     """endpoint, bucket, access, secret of the S3 server."""
-    lives: dict[str, Future[Life]] = field(default_factory=dict)
+    disrupted_runs: dict[str, Future[DisruptedRun]] = field(default_factory=dict)
     """Of jobs that are disturbed while other tests run."""
-    begun: dict[str, Future[Run]] = field(default_factory=dict)
+    background_runs: dict[str, Future[JobRun]] = field(default_factory=dict)
     """Of jobs that began ahead of their tests; see `ahead`."""
 
     def folder(self, videojob: Manifest) -> Path:
         """Where a job with layout PerRun publishes."""
         return self.volume / str(videojob["metadata"]["name"]) / str(videojob["metadata"]["uid"])
 
-    def run_of(self, name: str) -> Run:
+    def result(self, name: str) -> JobRun:
         """A job that began ahead, once it has its verdict; it may be one that is disturbed."""
-        if name not in self.lives:
-            return self.begun[name].result()
-        life = self.lives[name].result()
-        return Run([life.running, life.end], self.folder(life.end))
+        if name not in self.disrupted_runs:
+            return self.background_runs[name].result()
+        life = self.disrupted_runs[name].result()
+        return JobRun([life.running, life.end], self.folder(life.end))
 
-    def watch(self, manifest: Manifest, *, timeout: float) -> Run:
+    def watch(self, manifest: Manifest, *, timeout: float) -> JobRun:
         """Applies a VideoJob and keeps every version of it until its verdict."""
         self.kube.apply(manifest)
         seen: list[Manifest] = []
         for version in self.kube.watch("vj", name=manifest["metadata"]["name"], timeout=timeout):
             seen.append(version)
             if is_over(version):
-                return Run(seen, self.folder(version))
+                return JobRun(seen, self.folder(version))
         raise Timeout(f"no verdict within {timeout:.0f} s; last status: {seen[-1].get('status') if seen else None}")
 
     def end_of(self, name: str, *, timeout: float) -> Manifest:

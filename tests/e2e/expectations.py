@@ -14,7 +14,7 @@ PLAIN = re.compile(r"an? (?P<colour>\w+) \w+ on an? (?P<background>\w+) backgrou
 
 
 @dataclass(frozen=True)
-class Sight:
+class ExpectedColors:
     """What the frame `frame` (0-based) shall show."""
 
     frame: int
@@ -23,7 +23,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Promise:
+class ExpectedOutput:
     """What must come of a VideoJob of the pipeline vqganClip."""
 
     manifest: Manifest
@@ -33,14 +33,14 @@ class Promise:
         return str(self.manifest["metadata"]["name"])
 
     @property
-    def arm(self) -> dict[str, Any]:
+    def pipeline(self) -> dict[str, Any]:
         return dict(self.manifest["spec"]["pipeline"]["vqganClip"])
 
     @property
     def form(self) -> tuple[str, dict[str, Any]]:
         """The form's name and its fields."""
-        (name,) = {"image", "video", "styleTransfer", "timelapse"} & self.arm.keys()
-        return name, self.arm[name]
+        (name,) = {"image", "video", "styleTransfer", "timelapse"} & self.pipeline.keys()
+        return name, self.pipeline[name]
 
     @property
     def is_simulated(self) -> bool:
@@ -74,7 +74,7 @@ class Promise:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of a frame."""
-        return self.arm["width"], self.arm["height"]
+        return self.pipeline["width"], self.pipeline["height"]
 
     def post(self, step: str, field: str) -> float | None:
         """A field of a step after the frames, if there is such a step."""
@@ -93,12 +93,12 @@ class Promise:
         return round(self.size[0] * scale), round(self.size[1] * scale)
 
     @property
-    def sights(self) -> list[Sight]:
+    def expected_colors(self) -> list[ExpectedColors]:
         """What the last frame of each phrase shall show, where the prompt says so in the plainest words."""
         _, form = self.form
         phrases = [] if self.is_simulated else form["prompts"].split("^")
         found = [(PLAIN.match(phrase.strip()), self.last_frame(index)) for index, phrase in enumerate(phrases)]
-        return [Sight(frame, told["colour"], told["background"]) for told, frame in found if told]
+        return [ExpectedColors(frame, told["colour"], told["background"]) for told, frame in found if told]
 
     def last_frame(self, phrase: int) -> int:
         """The last frame (0-based) of a phrase (0-based): told, or by even shares."""

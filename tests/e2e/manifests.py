@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.disruptions import Moment
+from tests.e2e.disruptions import Disruption
 from tests.e2e.kube import Manifest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -38,7 +38,7 @@ def videojob(name: str, **spec: Any) -> Manifest:
     }
 
 
-def shell(script: str, *, image: str, **runner: Any) -> Manifest:
+def shell_runner(script: str, *, image: str, **runner: Any) -> Manifest:
     """The parts of a spec that run a shell script in a foreign image."""
     return {
         "pipeline": {"custom": {"command": ["/bin/sh", "-euc", script]}},
@@ -67,11 +67,11 @@ def example(file: str) -> Manifest:
 
 S3_KEYS = "resume-keys"
 
-TAKEN_AWAY = (Moment("deleted", 60), Moment("killed", 250))
+DEFAULT_DISRUPTIONS = (Disruption("deleted", 60), Disruption("killed", 250))
 """When and how the quickstart of the tests loses its pods."""
 
 
-def saving_every_second(manifest: Manifest) -> Manifest:
+def with_frequent_checkpoints(manifest: Manifest) -> Manifest:
     """A manifest whose pod may go a few times."""
     often = {"checkpoint": {"intervalSeconds": 1}, "retry": {"limit": 5}}
     return manifest | {"spec": manifest["spec"] | often}
@@ -80,7 +80,7 @@ def saving_every_second(manifest: Manifest) -> Manifest:
 def resumable(name: str, form: Manifest, **spec: Any) -> Manifest:
     """A real rendering at 64² that saves every second."""
     pipeline = {"vqganClip": {"width": 64, "height": 64, "seed": 5, "cuts": 16, **form}}
-    return saving_every_second(videojob(name, pipeline=pipeline, test=None, **spec))
+    return with_frequent_checkpoints(videojob(name, pipeline=pipeline, test=None, **spec))
 
 
 def s3_output(s3: Manifest, *, secret: str) -> Manifest:

@@ -6,24 +6,24 @@ import hashlib
 import json
 from typing import Any
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Manifest, has_succeeded
 
 
-def outcome(lab: Lab, bucket: Any, job: Manifest) -> dict[str, Any]:
+def comparable_output(lab: E2eEnvironment, bucket: Any, job: Manifest) -> dict[str, Any]:
     """
     manifest.json without what no two jobs share (name, uid, time), once the job has succeeded.
 
     Nothing else lies there than what it lists, each file with the digest it says.
     """
     assert has_succeeded(job), job["status"]
-    files = lying(lab, bucket, job)
+    files = read_output(lab, bucket, job)
     manifest = json.loads(files.pop("manifest.json"))
     assert digests(files) == {file["path"]: file["sha256"] for file in manifest["files"]}
     return comparable(manifest)
 
 
-def lying(lab: Lab, bucket: Any, job: Manifest) -> dict[str, bytes]:
+def read_output(lab: E2eEnvironment, bucket: Any, job: Manifest) -> dict[str, bytes]:
     """Every file at the destination, on the claim or in the bucket."""
     url = job["status"]["output"]["url"]
     if not url.startswith("s3://"):

@@ -25,7 +25,7 @@ def audience(job: Manifest) -> str:
     return f"videojobs.dev/status/{meta['namespace']}/{meta['name']}/{meta['uid']}"
 
 
-def sleeper(name: str, *, image: str) -> Manifest:
+def idle_pod(name: str, *, image: str) -> Manifest:
     """A pod that does nothing, within the restricted profile."""
     restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {"name": "main", "image": image, "command": ["sleep", "600"], "securityContext": restricted}
@@ -36,16 +36,16 @@ def sleeper(name: str, *, image: str) -> Manifest:
 
 
 @dataclass(frozen=True)
-class Intruder:
+class RoguePod:
     """The pod, and the ways it comes by tokens."""
 
     kube: Kube
     image: str
 
     @classmethod
-    def start(cls, kube: Kube, *, image: str) -> Intruder:
+    def start(cls, kube: Kube, *, image: str) -> RoguePod:
         """Starts the pod and waits until it can act."""
-        kube.apply(sleeper(NAME, image=image))
+        kube.apply(idle_pod(NAME, image=image))
         kube.run("wait", "pod", NAME, "--for=condition=Ready", "--timeout=60s")
         return cls(kube, image)
 
@@ -63,13 +63,13 @@ class Intruder:
         path = "/var/run/secrets/videojob/token"
         return self.kube.run("exec", pod["metadata"]["name"], "-c", "agent", "--", "cat", path).strip()
 
-    def home_made(self, audience: str) -> str:
+    def forge_token(self, audience: str) -> str:
         """A token bound to the intruder's own pod, which anybody who may create tokens gets."""
         return self._bound(NAME, audience)
 
     def token_of_a_deleted_pod(self, audience: str) -> str:
         """A token whose pod is gone."""
-        self.kube.apply(sleeper("short-lived", image=self.image))
+        self.kube.apply(idle_pod("short-lived", image=self.image))
         self.kube.run("wait", "pod", "short-lived", "--for=condition=Ready", "--timeout=60s")
         token = self._bound("short-lived", audience)
         self.kube.delete("pod", "short-lived")

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.environment import Lab, Run
-from tests.e2e.expectations import Promise, Sight
+from tests.e2e.environment import E2eEnvironment, JobRun
+from tests.e2e.expectations import ExpectedColors, ExpectedOutput
 from tests.e2e.kube import Manifest, has_succeeded, is_over
 from tests.e2e.manifests import EXAMPLES, example
-from tests.fidelity.evaluators.color_shape import judge
+from tests.fidelity.evaluators.color_shape import classify
 
 FILES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
-PROMISES = [Promise(example(file)) for file in FILES]
+PROMISES = [ExpectedOutput(example(file)) for file in FILES]
 MADE = [promise for promise in PROMISES if not promise.is_simulated]
 WATCHED = [promise for promise in MADE if promise.name != "quickstart"]
 """Those of which every version was seen; of the one whose pod is taken away only a few are."""
@@ -31,14 +31,14 @@ each_example = pytest.mark.parametrize("promise", PROMISES, ids=FILES)
 each_rendering = pytest.mark.parametrize("promise", MADE, ids=[promise.name for promise in MADE])
 
 
-def ahead(lab: Lab) -> list[Manifest]:
+def ahead(lab: E2eEnvironment) -> list[Manifest]:
     """All of them, but for one whose pod is taken away: that one began already."""
-    return [promise.manifest for promise in PROMISES if promise.name not in lab.lives]
+    return [promise.manifest for promise in PROMISES if promise.name not in lab.disrupted_runs]
 
 
-def run_of(promise: Promise, lab: Lab) -> Run:
+def run_of(promise: ExpectedOutput, lab: E2eEnvironment) -> JobRun:
     """The example's run, which began while other tests waited."""
-    return lab.run_of(promise.name)
+    return lab.result(promise.name)
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -48,21 +48,23 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 
 @each_example
-def test_an_example_succeeds_with_as_many_frames_as_it_asks_for(promise: Promise, lab: Lab) -> None:
+def test_an_example_succeeds_with_as_many_frames_as_it_asks_for(promise: ExpectedOutput, lab: E2eEnvironment) -> None:
     run = run_of(promise, lab)
-    assert has_succeeded(run.end), run.end["status"]
-    assert run.end["status"]["progress"]["frames"] == f"{promise.frames}/{promise.frames}"
+    assert has_succeeded(run.last), run.last["status"]
+    assert run.last["status"]["progress"]["frames"] == f"{promise.frames}/{promise.frames}"
     frames = sorted((run.folder / "frames").glob("*.png"))
     assert [frame.name for frame in frames] == [f"{index:05}.png" for index in range(promise.frames)]
     assert {size_of(frame) for frame in frames} == {promise.size}
 
 
 @pytest.mark.parametrize("promise", WATCHED, ids=[promise.name for promise in WATCHED])
-def test_how_many_frames_there_will_be_is_known_before_the_last_one(promise: Promise, lab: Lab) -> None:
+def test_how_many_frames_there_will_be_is_known_before_the_last_one(
+    promise: ExpectedOutput, lab: E2eEnvironment
+) -> None:
     """Even of a style transfer, whose frames only the engine can count."""
     totals = [
         version["status"]["progress"].get("framesTotal")
-        for version in run_of(promise, lab).seen
+        for version in run_of(promise, lab).versions
         if not is_over(version) and version.get("status", {}).get("progress", {}).get("percent", 0) > 0
     ]
     assert totals
@@ -70,7 +72,7 @@ def test_how_many_frames_there_will_be_is_known_before_the_last_one(promise: Pro
 
 
 @each_example
-def test_its_mp4_plays_as_long_and_as_large_as_the_manifest_says(promise: Promise, lab: Lab) -> None:
+def test_its_mp4_plays_as_long_and_as_large_as_the_manifest_says(promise: ExpectedOutput, lab: E2eEnvironment) -> None:
     (video,) = run_of(promise, lab).folder.glob("*.mp4")
     assert video.name == f"{promise.name}.mp4"
     with av.open(str(video)) as container:
@@ -82,17 +84,17 @@ def test_its_mp4_plays_as_long_and_as_large_as_the_manifest_says(promise: Promis
 
 
 @each_example
-def test_its_manifest_lists_every_file_with_its_digest(promise: Promise, lab: Lab) -> None:
+def test_its_manifest_lists_every_file_with_its_digest(promise: ExpectedOutput, lab: E2eEnvironment) -> None:
     run = run_of(promise, lab)
     text = (run.folder / "manifest.json").read_bytes()
     files = [path for path in run.folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
     found = {str(path.relative_to(run.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert {item["path"]: item["sha256"] for item in json.loads(text)["files"]} == found
-    assert run.end["status"]["output"]["manifestDigest"] == f"sha256:{hashlib.sha256(text).hexdigest()}"
+    assert run.last["status"]["output"]["manifestDigest"] == f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
 @each_rendering
-def test_its_pictures_lie_there_at_one_glance(promise: Promise, lab: Lab) -> None:
+def test_its_pictures_lie_there_at_one_glance(promise: ExpectedOutput, lab: E2eEnvironment) -> None:
     """Twenty of them at most, in rows of five; and what the engine lost on the way."""
     folder = run_of(promise, lab).folder
     cells = min(promise.frames, 20)
@@ -107,15 +109,17 @@ def test_its_pictures_lie_there_at_one_glance(promise: Promise, lab: Lab) -> Non
     [
         pytest.param(promise, sight, id=f"{promise.name}: {sight.colour} on {sight.background}")
         for promise in MADE
-        for sight in promise.sights
+        for sight in promise.expected_colors
     ],
 )
-def test_the_last_frame_of_each_phrase_shows_what_it_asks_for(promise: Promise, sight: Sight, lab: Lab) -> None:
+def test_the_last_frame_of_each_phrase_shows_what_it_asks_for(
+    promise: ExpectedOutput, sight: ExpectedColors, lab: E2eEnvironment
+) -> None:
     path: Path = run_of(promise, lab).folder / "frames" / f"{sight.frame:05}.png"
     with Image.open(path) as picture:
-        seen = judge(np.asarray(picture.convert("RGB")))
+        seen = classify(np.asarray(picture.convert("RGB")))
     assert (seen.colour, seen.background) == (sight.colour, sight.background)
 
 
 def test_plain_prompts_are_recognised_as_such() -> None:
-    assert {"quickstart", "image", "timelapse"} <= {promise.name for promise in MADE if promise.sights}
+    assert {"quickstart", "image", "timelapse"} <= {promise.name for promise in MADE if promise.expected_colors}

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, condition
-from tests.e2e.manifests import REQUESTS, s3_secret, shell, videojob
+from tests.e2e.manifests import REQUESTS, s3_secret, shell_runner, videojob
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def real(prompts: str = "a red circle", **spec: Any) -> dict[str, Any]:
     return {"pipeline": {"vqganClip": form | spec}, "test": None}
 
 
-def bucket(lab: Lab, *, secret: str) -> dict[str, Any]:
+def bucket(lab: E2eEnvironment, *, secret: str) -> dict[str, Any]:
     """An output in the tests' bucket."""
     place = {"endpoint": lab.s3["endpoint"], "region": "us-east-1", "bucket": lab.s3["bucket"], "prefix": "refused/"}
     return {"s3": place | {"credentials": {"secretName": secret}}}
@@ -46,18 +46,21 @@ SMALL_MEMORY = {"limits": {"cpu": "1", "memory": "64Mi"}, "requests": REQUESTS}
 MANY_GPUS = {"limits": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 99}, "requests": {"cpu": "20m"}}
 HUNGRY = "head -c 400m /dev/zero | tail"
 
-CASES: dict[str, Callable[[Lab], Case]] = {
+CASES: dict[str, Callable[[E2eEnvironment], Case]] = {
     "told-to-fail": lambda lab: Case({"test": {"durationSeconds": 1, "fail": True}}, "RunnerFailed", "TEST_FAIL"),
-    "crash": lambda lab: Case(shell("exit 3", image=lab.images["busybox"]), "RunnerFailed", "exit code 3"),
+    "crash": lambda lab: Case(shell_runner("exit 3", image=lab.images["busybox"]), "RunnerFailed", "exit code 3"),
     "crash-thrice": lambda lab: Case(
-        shell("exit 3", image=lab.images["busybox"]) | {"retry": {"limit": 2}}, "RunnerFailed", "exit code 3", pods=3
+        shell_runner("exit 3", image=lab.images["busybox"]) | {"retry": {"limit": 2}},
+        "RunnerFailed",
+        "exit code 3",
+        pods=3,
     ),
     "too-hungry": lambda lab: Case(
-        shell(HUNGRY, image=lab.images["busybox"], resources=SMALL_MEMORY), "OutOfMemory", "memory"
+        shell_runner(HUNGRY, image=lab.images["busybox"], resources=SMALL_MEMORY), "OutOfMemory", "memory"
     ),
-    "no-such-image": lambda lab: Case(shell("true", image=NOWHERE), "ImagePullFailed", NOWHERE),
+    "no-such-image": lambda lab: Case(shell_runner("true", image=NOWHERE), "ImagePullFailed", NOWHERE),
     "wants-root": lambda lab: Case(
-        shell("true", image=lab.images["root"]), "CreateContainerConfigError", "runAsNonRoot"
+        shell_runner("true", image=lab.images["root"]), "CreateContainerConfigError", "runAsNonRoot"
     ),
     "bad-prompt": lambda lab: Case(real('a "red circle'), "BadConfig", "prompts"),
     "no-picture": lambda lab: Case(real(initImage="init.png") | {"inputs": NO_PICTURE}, "BadInput", "init.png"),
@@ -77,7 +80,7 @@ CASES: dict[str, Callable[[Lab], Case]] = {
 }
 
 
-def ahead(lab: Lab) -> list[Manifest]:
+def ahead(lab: E2eEnvironment) -> list[Manifest]:
     """Every case, those that are tried again first."""
     lab.kube.apply(s3_secret("wrong-keys", access="nobody", secret="nothing"))
     table = {name: case(lab) for name, case in CASES.items()}
@@ -85,8 +88,8 @@ def ahead(lab: Lab) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_failure_has_a_reason_and_a_message_that_help(name: str, lab: Lab) -> None:
-    case, end = CASES[name](lab), lab.run_of(name).end
+def test_a_failure_has_a_reason_and_a_message_that_help(name: str, lab: E2eEnvironment) -> None:
+    case, end = CASES[name](lab), lab.result(name).last
     verdict = condition(end, "Succeeded")
     assert (verdict["status"], verdict["reason"]) == ("False", case.reason), verdict
     assert case.says in verdict["message"]
@@ -99,13 +102,13 @@ def started_pods(videojob: Manifest) -> int:
     return int(videojob["status"].get("attempt", 0))
 
 
-def test_the_retry_limit_is_used_up_and_no_more(lab: Lab) -> None:
-    assert started_pods(lab.run_of("crash-thrice").end) == 3
+def test_the_retry_limit_is_used_up_and_no_more(lab: E2eEnvironment) -> None:
+    assert started_pods(lab.result("crash-thrice").last) == 3
 
 
-def test_nothing_runs_on_after_a_verdict(lab: Lab, kube: Kube) -> None:
+def test_nothing_runs_on_after_a_verdict(lab: E2eEnvironment, kube: Kube) -> None:
     for name in CASES:
-        lab.run_of(name)
+        lab.result(name)
     alive = [pod for pod in kube.items("pods", selector="videojobs.dev/managed=true") if is_alive(pod)]
     assert alive == []
 

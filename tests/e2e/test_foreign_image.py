@@ -7,9 +7,9 @@ import subprocess
 
 import imageio_ffmpeg
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Manifest, condition, has_succeeded
-from tests.e2e.manifests import CLAIM, shell, videojob
+from tests.e2e.manifests import CLAIM, shell_runner, videojob
 
 ASSETS = "assets"
 
@@ -27,13 +27,15 @@ printf 'COMPLETED walk walk.mp4' > STATUS.new; mv STATUS.new STATUS
 FORGETS_THE_VIDEO = "cd /video_io; mkdir -p output/frames; printf 'COMPLETED walk walk.mp4' > STATUS"
 
 
-def ahead(lab: Lab) -> list[Manifest]:
+def ahead(lab: E2eEnvironment) -> list[Manifest]:
     """One of each."""
-    keeps, forgets = (shell(script, image=lab.images["busybox"]) for script in (KEEPS_THE_CONTRACT, FORGETS_THE_VIDEO))
+    keeps, forgets = (
+        shell_runner(script, image=lab.images["busybox"]) for script in (KEEPS_THE_CONTRACT, FORGETS_THE_VIDEO)
+    )
     return [videojob("foreign", inputs=film(lab), **keeps), videojob("forgetful", **forgets)]
 
 
-def film(lab: Lab) -> list[Manifest]:
+def film(lab: E2eEnvironment) -> list[Manifest]:
     """Inputs of the shell runner, which can draw nothing itself: a frame and a film on the claim."""
     folder = lab.volume / ASSETS
     folder.mkdir(exist_ok=True)
@@ -48,18 +50,18 @@ def film(lab: Lab) -> list[Manifest]:
     ]
 
 
-def test_a_shell_script_is_a_runner_with_live_progress(lab: Lab) -> None:
-    run = lab.run_of("foreign")
-    percents = {item["status"]["progress"]["percent"] for item in run.seen if "progress" in item.get("status", {})}
-    assert has_succeeded(run.end), run.end["status"]
+def test_a_shell_script_is_a_runner_with_live_progress(lab: E2eEnvironment) -> None:
+    run = lab.result("foreign")
+    percents = {item["status"]["progress"]["percent"] for item in run.versions if "progress" in item.get("status", {})}
+    assert has_succeeded(run.last), run.last["status"]
     assert len(percents) >= 3
     assert (run.folder / "walk.mp4").stat().st_size > 0
     assert len(list((run.folder / "frames").glob("*.png"))) == 6
 
 
-def test_completed_without_a_video_is_a_failure(lab: Lab) -> None:
-    run = lab.run_of("forgetful")
-    verdict = condition(run.end, "Succeeded")
+def test_completed_without_a_video_is_a_failure(lab: E2eEnvironment) -> None:
+    run = lab.result("forgetful")
+    verdict = condition(run.last, "Succeeded")
     assert verdict["status"] == "False"
     assert "mp4" in verdict["message"]
     assert not (run.folder / "manifest.json").exists()

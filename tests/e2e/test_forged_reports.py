@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, condition
 from tests.e2e.manifests import videojob
-from tests.e2e.rogue_pod import Intruder, audience
+from tests.e2e.rogue_pod import RoguePod, audience
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Stage:
 
     victim: Manifest
     other: Manifest
-    intruder: Intruder
+    intruder: RoguePod
 
 
 @pytest.fixture(scope="module")
-def stage(lab: Lab, kube: Kube) -> Stage:
+def stage(lab: E2eEnvironment, kube: Kube) -> Stage:
     """Victim and other job run long enough for all cases on any machine: nobody waits for their end."""
     kube.apply(videojob("victim", test={"durationSeconds": 900}), videojob("other", test={"durationSeconds": 900}))
     running = [kube.until("vj", name, is_running, timeout=60) for name in ("victim", "other")]
-    return Stage(running[0], running[1], Intruder.start(kube, image=lab.images["operator"]))
+    return Stage(running[0], running[1], RoguePod.start(kube, image=lab.images["operator"]))
 
 
 def is_running(job: Manifest) -> bool:
@@ -61,11 +61,11 @@ def other_jobs_token(stage: Stage) -> str:
 
 
 def wrong_audience(stage: Stage) -> str:
-    return stage.intruder.home_made("https://kubernetes.default.svc")
+    return stage.intruder.forge_token("https://kubernetes.default.svc")
 
 
 def home_made(stage: Stage) -> str:
-    return stage.intruder.home_made(audience(stage.victim))
+    return stage.intruder.forge_token(audience(stage.victim))
 
 
 def deleted_pods_token(stage: Stage) -> str:
@@ -130,7 +130,7 @@ def test_forgeries_leave_the_resource_version_alone(stage: Stage, kube: Kube) ->
     assert kube.get("vj", "victim")["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
-def rejected(intruder: Intruder, code: int) -> float:
+def rejected(intruder: RoguePod, code: int) -> float:
     """The endpoint's count of answers with this code."""
     found = re.search(rf'^videojob_status_requests_total{{code="{code}"}} (\S+)$', intruder.metrics(), re.MULTILINE)
     return float(found.group(1)) if found else 0.0

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.manifests import videojob
 
@@ -17,7 +17,7 @@ MANY = pytest.param(30, 60, 60, id="thirty jobs of a minute", marks=pytest.mark.
 
 @pytest.mark.parametrize(("count", "seconds", "start_seconds"), [FEW, MANY])
 def test_jobs_that_wait_for_the_only_device_all_succeed(
-    lab: Lab, kube: Kube, node_with_one_gpu: str, count: int, seconds: int, start_seconds: int
+    lab: E2eEnvironment, kube: Kube, node_with_one_gpu: str, count: int, seconds: int, start_seconds: int
 ) -> None:
     assert node_with_one_gpu == "example.com/gpu"
     names = [f"shares-{count}-{number}" for number in range(count)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, has_succeeded, is_over
 from tests.e2e.manifests import videojob
 
@@ -49,7 +49,7 @@ LONG, SHORT, FAILING = "long-walk", "lonely-end", "lonely-fail"
 
 
 @pytest.fixture(scope="module")
-def story(lab: Lab, kube: Kube) -> Story:
+def story(lab: E2eEnvironment, kube: Kube) -> Story:
     """Two jobs end while the operator is away, and one gets beyond its 70th percent."""
     kube.apply(
         videojob(LONG, test={"durationSeconds": 60}),

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.disruptions import Life
-from tests.e2e.environment import Lab, LocalRun
+from tests.e2e.disruptions import DisruptedRun
+from tests.e2e.environment import E2eEnvironment, LocalRun
 from tests.e2e.kube import condition, has_succeeded
-from tests.e2e.manifests import QUICKSTART, TAKEN_AWAY, example
+from tests.e2e.manifests import DEFAULT_DISRUPTIONS, QUICKSTART, example
 
 
 @pytest.fixture(scope="module")
-def life(lab: Lab) -> Life:
+def life(lab: E2eEnvironment) -> DisruptedRun:
     """The job, whose first pod was deleted and whose second was killed."""
-    life = lab.lives["quickstart"].result()
+    life = lab.disrupted_runs["quickstart"].result()
     assert has_succeeded(life.end), life.end["status"]
     return life
 
@@ -31,25 +31,29 @@ def frames(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "frames").glob("*.png")}
 
 
-def test_its_frames_are_those_of_the_run_without_a_cluster(lab: Lab, life: Life, local_run: LocalRun) -> None:
+def test_its_frames_are_those_of_the_run_without_a_cluster(
+    lab: E2eEnvironment, life: DisruptedRun, local_run: LocalRun
+) -> None:
     undisturbed = frames(local_run.folder(timeout=400))
     assert len(undisturbed) == example(QUICKSTART)["spec"]["pipeline"]["vqganClip"]["video"]["frames"]
     assert frames(lab.folder(life.end)) == undisturbed
 
 
-def test_each_attempt_goes_on_where_the_one_before_has_saved_and_says_so(life: Life) -> None:
+def test_each_attempt_goes_on_where_the_one_before_has_saved_and_says_so(life: DisruptedRun) -> None:
     deleted, killed, last = life.end["status"]["attempts"]
     # A deleted pod takes its exit code with it; another test has the operator away for a while, who then never sees it.
     assert deleted.get("exitCode") in (75, None)
     assert (killed["exitCode"], last["exitCode"]) == (137, 0)
-    assert [moment.how for moment in TAKEN_AWAY] == ["deleted", "killed"]
-    for step, moment in zip(life.resumed, TAKEN_AWAY, strict=True):
+    assert [moment.kind for moment in DEFAULT_DISRUPTIONS] == ["deleted", "killed"]
+    for step, moment in zip(life.resumed_steps, DEFAULT_DISRUPTIONS, strict=True):
         assert step is not None
         assert step >= moment.step
-    assert f"going on after step {life.resumed[-1]}" in condition(life.running, "Running")["message"]
+    assert f"going on after step {life.resumed_steps[-1]}" in condition(life.running, "Running")["message"]
 
 
-def test_its_output_is_what_the_manifest_lists_and_no_checkpoint_is_left(lab: Lab, life: Life) -> None:
+def test_its_output_is_what_the_manifest_lists_and_no_checkpoint_is_left(
+    lab: E2eEnvironment, life: DisruptedRun
+) -> None:
     folder = lab.folder(life.end)
     files = {file["path"] for file in json.loads((folder / "manifest.json").read_text())["files"]}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*")} == files | {"frames", "manifest.json"}

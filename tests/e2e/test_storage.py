@@ -12,7 +12,7 @@ import pytest
 
 from devcluster.cluster.kubectl import KubectlError
 from devcluster.cluster.node import Node
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.manifests import s3_output, s3_secret, videojob
 
@@ -20,7 +20,7 @@ OPERATOR = "system:serviceaccount:videojob-system:videojob"
 
 
 @pytest.fixture(scope="module")
-def finished(lab: Lab, kube: Kube) -> Manifest:
+def finished(lab: E2eEnvironment, kube: Kube) -> Manifest:
     """A TEST job that published to the bucket; while it ran, the runner's view of secrets was taken."""
     kube.apply(s3_secret("bucket-keys", access=lab.s3["access"], secret=lab.s3["secret"]))
     kube.apply(videojob("to-bucket", output=s3_output(lab.s3, secret="bucket-keys"), test={"durationSeconds": 15}))
@@ -36,7 +36,9 @@ def look_for_secrets(kube: Kube, pod: Manifest, *, container: str) -> str:
     return kube.run("exec", pod["metadata"]["name"], "-c", container, "--", "sh", "-c", script)
 
 
-def test_everything_the_manifest_lists_lies_in_the_bucket_unchanged(finished: Manifest, lab: Lab, bucket: Any) -> None:
+def test_everything_the_manifest_lists_lies_in_the_bucket_unchanged(
+    finished: Manifest, lab: E2eEnvironment, bucket: Any
+) -> None:
     assert has_succeeded(finished), finished["status"]
     prefix = f"runs/to-bucket/{finished['metadata']['uid']}/"
     manifest = json.loads(bucket.get_object(Bucket=lab.s3["bucket"], Key=prefix + "manifest.json")["Body"].read())
@@ -72,7 +74,7 @@ def away(node: Node, bucket: str) -> Iterator[None]:
 
 
 def test_a_finished_film_waits_for_a_bucket_that_is_away_and_is_not_made_again(
-    lab: Lab, kube: Kube, node: Node
+    lab: E2eEnvironment, kube: Kube, node: Node
 ) -> None:
     user = node.s3.create_user("carol", secret="carol-secret-key", bucket="late")
     kube.apply(s3_secret("late-keys", access=user.access_key, secret=user.secret_key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.environment import Lab
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Kube, Manifest, condition, has_succeeded
 from tests.e2e.manifests import videojob
 
@@ -27,7 +27,7 @@ def is_running(job: dict[str, object]) -> bool:
     return condition(job, "Running").get("status") == "True"
 
 
-def test_suspend_frees_the_device_and_resume_runs_on(lab: Lab, kube: Kube, one_gpu: str) -> None:
+def test_suspend_frees_the_device_and_resume_runs_on(lab: E2eEnvironment, kube: Kube, one_gpu: str) -> None:
     kube.apply(with_gpu("holder", seconds=20))
     kube.until("vj", "holder", is_running, timeout=60)
     kube.apply(with_gpu("waiter", seconds=3))
@@ -48,14 +48,14 @@ def test_suspend_frees_the_device_and_resume_runs_on(lab: Lab, kube: Kube, one_g
     assert has_succeeded(lab.end_of("holder", timeout=90))
 
 
-def ahead(lab: Lab) -> list[Manifest]:
+def ahead(lab: E2eEnvironment) -> list[Manifest]:
     """The job that is deleted once it is over."""
     return [videojob("passing")]
 
 
-def test_deleting_removes_everything_but_the_output(lab: Lab, kube: Kube) -> None:
-    run = lab.run_of("passing")
-    assert has_succeeded(run.end)
+def test_deleting_removes_everything_but_the_output(lab: E2eEnvironment, kube: Kube) -> None:
+    run = lab.result("passing")
+    assert has_succeeded(run.last)
     kube.delete("vj", "passing")
     kube.until_gone("jobs", selector="videojobs.dev/name=passing", timeout=60)
     kube.until_gone("pods", selector="videojobs.dev/name=passing", timeout=60)

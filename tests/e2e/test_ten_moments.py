@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from devcluster.cluster.node import Node
-from tests.e2e.disruptions import Fate, Life, Moment
-from tests.e2e.environment import Lab
+from tests.e2e.disruptions import DisruptedRun, Disruption, Disruptor
+from tests.e2e.environment import E2eEnvironment
 from tests.e2e.kube import Manifest
 from tests.e2e.manifests import S3_KEYS, resumable, s3_output, s3_secret
-from tests.e2e.outputs import outcome
+from tests.e2e.outputs import comparable_output
 
 pytestmark = pytest.mark.resume
 
@@ -47,14 +47,14 @@ Key = tuple[str, int | None]
 """A form, and the number of a job; None for the one that is left alone."""
 
 
-def moments(form: str, number: int) -> list[Moment]:
+def moments(form: str, number: int) -> list[Disruption]:
     """When and how the pods of a job go: the same every time."""
     draws = random.Random(f"{form} {number}")
     steps = sorted(draws.sample(range(3, STEPS * 2 // 3), EACH))
-    return [Moment(draws.choice(WAYS), step, later=draws.random()) for step in steps]
+    return [Disruption(draws.choice(WAYS), step, delay=draws.random()) for step in steps]
 
 
-def job(lab: Lab, form: str, number: int | None) -> Manifest:
+def job(lab: E2eEnvironment, form: str, number: int | None) -> Manifest:
     """The manifest of a job."""
     name = f"{form}-{'alone' if number is None else number}"
     inputs = {"inputs": FILM} if "styleTransfer" in FORMS[form] else {}
@@ -63,15 +63,15 @@ def job(lab: Lab, form: str, number: int | None) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def lives(lab: Lab, node: Node) -> Iterator[Mapping[Key, Future[Life]]]:
+def lives(lab: E2eEnvironment, node: Node) -> Iterator[Mapping[Key, Future[DisruptedRun]]]:
     """All jobs, as many at once as make sense."""
     lab.kube.apply(s3_secret(S3_KEYS, access=lab.s3["access"], secret=lab.s3["secret"]))
-    fate = Fate(lab.kube, node)
+    fate = Disruptor(lab.kube, node)
     keys: list[Key] = [*((form, None) for form in FORMS), *CASES]
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="lives") as threads:
         yield {
             (form, number): threads.submit(
-                fate.life, job(lab, form, number), [] if number is None else moments(form, number)
+                fate.run, job(lab, form, number), [] if number is None else moments(form, number)
             )
             for form, number in keys
         }
@@ -79,18 +79,18 @@ def lives(lab: Lab, node: Node) -> Iterator[Mapping[Key, Future[Life]]]:
 
 @pytest.mark.parametrize(("form", "number"), CASES)
 def test_the_output_is_that_of_the_job_that_was_left_alone(
-    lab: Lab, bucket: Any, lives: Mapping[Key, Future[Life]], form: str, number: int
+    lab: E2eEnvironment, bucket: Any, lives: Mapping[Key, Future[DisruptedRun]], form: str, number: int
 ) -> None:
     disturbed, alone = lives[form, number].result(), lives[form, None].result()
     planned = moments(form, number)
-    print(f"{form} {number}: {planned} went on after {disturbed.resumed}")
-    assert outcome(lab, bucket, disturbed.end) == outcome(lab, bucket, alone.end)
+    print(f"{form} {number}: {planned} went on after {disturbed.resumed_steps}")
+    assert comparable_output(lab, bucket, disturbed.end) == comparable_output(lab, bucket, alone.end)
     assert all(
-        step is not None and step >= moment.step for step, moment in zip(disturbed.resumed, planned, strict=True)
+        step is not None and step >= moment.step for step, moment in zip(disturbed.resumed_steps, planned, strict=True)
     )
 
 
 def test_there_are_ten_moments_for_each_form_and_every_way_comes_up() -> None:
     for form in FORMS:
         assert len([moment for number in range(JOBS) for moment in moments(form, number)]) == 10
-    assert {moment.how for form, number in CASES for moment in moments(form, number)} == set(WAYS)
+    assert {moment.kind for form, number in CASES for moment in moments(form, number)} == set(WAYS)

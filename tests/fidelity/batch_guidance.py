@@ -33,7 +33,7 @@ Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch(Guidance):
+class BatchGuidance(Guidance):
     """Guidance of a batch: `[B, 3, H, W]` pictures against B targets."""
 
     goals: Sequence[PromptTargets]
@@ -51,7 +51,7 @@ class Batch(Guidance):
 
 
 @dataclass(frozen=True, slots=True)
-class Packs:
+class LoadedPacks:
     """Both packs, loaded by the runner's loader for `precision`, and their defaults."""
 
     generator: Vqgan
@@ -61,7 +61,7 @@ class Packs:
     precision: torch.dtype
 
     @classmethod
-    def load(cls, folder: Path = BUILTIN, *, precision: torch.dtype | None = None) -> Packs:
+    def load(cls, folder: Path = BUILTIN, *, precision: torch.dtype | None = None) -> LoadedPacks:
         """
         The packs `shapes-vqgan` and `shapes-clip` of a folder; absent, `precision` is bfloat16 on a CPU that computes
         it, for which it takes two thirds of float32's time.
@@ -75,7 +75,7 @@ class Packs:
         generator, perceptor = Vqgan.load(drawing, precision=precision), Clip.load(seeing, precision=precision)
         return cls(generator, perceptor, rates, views, precision)
 
-    def with_blank_perceptor(self) -> Packs:
+    def with_blank_perceptor(self) -> LoadedPacks:
         """The same with a CLIP that has learnt nothing: a control."""
         torch.manual_seed(0)
         blank = Clip.load(Pack.open(BUILTIN / "shapes-clip", kind="clip"), precision=self.precision)
@@ -90,19 +90,19 @@ class Packs:
             return quantize(latent, self.generator.codebook).repeat(count, 1, 1, 1)
 
     @torch.no_grad()
-    def again(self, pictures: Pictures) -> Pictures:
+    def reconstruct(self, pictures: Pictures) -> Pictures:
         """Pictures ``[n, H, W, 3]`` once through the generator and back: all that it can show of them."""
         batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
         codes = quantize(self.generator.encode(batch), self.generator.codebook)
         return as_bytes((self.generator.decode(codes) + 1) / 2)
 
-    def guided(self, prompts: Sequence[str], *, iterations: int, seed: int) -> Pictures:
+    def generate(self, prompts: Sequence[str], *, iterations: int, seed: int) -> Pictures:
         """One 64×64 picture uint8 ``[n, 64, 64, 3]`` per prompt, from a gray start; no iterations show the start."""
         options = CutoutOptions(count=self.views.cuts, augmentation=self.views.augmentation)
         cutouts = Cutouts(options, target=self.perceptor.input_size)
         plain = Guidance(generator=self.generator, perceptor=self.perceptor, cutouts=cutouts, precision=self.precision)
         goals = [plain.text_targets(parse(prompt)[0]) for prompt in prompts]
-        batch = Batch(**{each.name: getattr(plain, each.name) for each in fields(Guidance)}, goals=goals)
+        batch = BatchGuidance(**{each.name: getattr(plain, each.name) for each in fields(Guidance)}, goals=goals)
         latent, randomness = (
             LatentOptimizer(self.gray(len(prompts)), self.generator.codebook),
             RandomStreams.from_seed(seed),

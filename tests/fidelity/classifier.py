@@ -32,7 +32,7 @@ CLASSES: Final = (len(drawn.SHAPES), len(drawn.COLOURS), len(drawn.BACKGROUNDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """What the judge sees in one picture."""
 
     shape: str
@@ -40,7 +40,7 @@ class Verdict:
     background: str
 
 
-class Judge(nn.Module):
+class ShapeClassifier(nn.Module):
     """Five convolutions and three linear heads."""
 
     def __init__(self) -> None:
@@ -57,13 +57,14 @@ class Judge(nn.Module):
         return self.head(seen.flatten(1)).split(CLASSES, 1)  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def verdicts(self, images: NDArray[np.uint8]) -> list[Verdict]:
+    def verdicts(self, images: NDArray[np.uint8]) -> list[Classification]:
         """Verdicts on uint8 ``[n, H, W, 3]`` pictures, H and W at least 64."""
         batch = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
         batch = nnf.interpolate(batch, size=drawn.SIDE, mode="bilinear", antialias=True)
         picks = [logits.argmax(1).tolist() for logits in self(batch)]
         return [
-            Verdict(drawn.SHAPES[s], drawn.COLOURS[c], drawn.BACKGROUNDS[b]) for s, c, b in zip(*picks, strict=True)
+            Classification(drawn.SHAPES[s], drawn.COLOURS[c], drawn.BACKGROUNDS[b])
+            for s, c, b in zip(*picks, strict=True)
         ]
 
 
@@ -72,10 +73,10 @@ def loss_of(logits: Sequence[Tensor], classes: Tensor) -> Tensor:
     return torch.stack([nnf.cross_entropy(made, classes[:, i], ignore_index=-1) for i, made in enumerate(logits)]).sum()
 
 
-def trained() -> Judge:
+def train_classifier() -> ShapeClassifier:
     """A judge from nothing, two to three minutes."""
     torch.manual_seed(SEED)
-    rng, data, judge = np.random.default_rng(SEED), drawn.labelled(SEED, PICTURES), Judge()
+    rng, data, judge = np.random.default_rng(SEED), drawn.make_dataset(SEED, PICTURES), ShapeClassifier()
     images, classes = torch.from_numpy(data.images).permute(0, 3, 1, 2), torch.from_numpy(data.classes)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
     average = AveragedModel(judge, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
@@ -103,11 +104,11 @@ def cache_file() -> Path:
     return root / "videojob" / "judge" / f"{hashlib.sha256(f'{code}{SEED}'.encode()).hexdigest()[:32]}.safetensors"
 
 
-def judge_from_cache() -> Judge:
+def load_or_train() -> ShapeClassifier:
     """The judge, trained on first use."""
-    file, judge = cache_file(), Judge()
+    file, judge = cache_file(), ShapeClassifier()
     if not file.exists():
-        judge = trained()
+        judge = train_classifier()
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{os.getpid()}")
         save_file(judge.state_dict(), partial)

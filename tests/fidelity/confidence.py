@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from tests.fidelity import independent_renderer as drawn
 from tests.fidelity.batch_guidance import Pictures
-from tests.fidelity.classifier import Judge
-from tests.fidelity.prompts import Ask
+from tests.fidelity.classifier import ShapeClassifier
+from tests.fidelity.prompts import PromptCase
 
 
 @torch.no_grad()
-def scores(judge: Judge, pictures: Pictures, ask: Ask) -> NDArray[np.float64]:
+def classifier_confidence(judge: ShapeClassifier, pictures: Pictures, ask: PromptCase) -> NDArray[np.float64]:
     """For each 64×64 picture the mean of the probabilities of all that is asked: shape, colour, perhaps background."""
     batch = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
     shape, colour, background = (logits.softmax(1) for logits in judge(batch))

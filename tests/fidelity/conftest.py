@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fidelity.classifier import Judge, judge_from_cache
+from tests.fidelity.classifier import ShapeClassifier, load_or_train
 
 
 @pytest.fixture(scope="session")
-def judge() -> Judge:
+def judge() -> ShapeClassifier:
     """The neural judge, trained on first use."""
-    return judge_from_cache()
+    return load_or_train()

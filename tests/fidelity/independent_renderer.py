@@ -44,13 +44,13 @@ class Labelled:
     classes: NDArray[np.int64]
 
 
-def spokes(radii: list[float], turn: float) -> Outline:
+def radial_outline(radii: list[float], turn: float) -> Outline:
     """A closed outline from its radii at equal angles, the first one upwards."""
     angles = [turn - math.pi / 2 + 2 * math.pi * i / len(radii) for i in range(len(radii))]
     return [(r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True)]
 
 
-def turned(points: Outline, turn: float) -> Outline:
+def rotate(points: Outline, turn: float) -> Outline:
     cos, sin = math.cos(turn), math.sin(turn)
     return [(cos * x - sin * y, sin * x + cos * y) for x, y in points]
 
@@ -59,21 +59,21 @@ def outline(shape: str, turn: float, rng: np.random.Generator) -> Outline:
     """Corners of a shape of about unit radius."""
     match shape:
         case "square":
-            return spokes([1.2] * 4, turn + math.pi / 4)
+            return radial_outline([1.2] * 4, turn + math.pi / 4)
         case "triangle":
-            return spokes([1.25] * 3, turn)
+            return radial_outline([1.25] * 3, turn)
         case "star":
-            return spokes([1.25, rng.uniform(0.45, 0.6)] * 5, turn)
+            return radial_outline([1.25, rng.uniform(0.45, 0.6)] * 5, turn)
         case "cross":
             arm = rng.uniform(0.28, 0.4)
             quarter = [(arm, -1.05), (arm, -arm), (1.05, -arm)]
-            return [point for k in range(4) for point in turned(quarter, turn + k * math.pi / 2)]
+            return [point for k in range(4) for point in rotate(quarter, turn + k * math.pi / 2)]
         case _:
             squash = rng.uniform(0.92, 1.0)
-            return [(x, squash * y) for x, y in spokes([1.0] * 48, turn)]
+            return [(x, squash * y) for x, y in radial_outline([1.0] * 48, turn)]
 
 
-def ragged(points: Outline, amount: float, rng: np.random.Generator) -> Outline:
+def roughen(points: Outline, amount: float, rng: np.random.Generator) -> Outline:
     """The outline with points in between, each pushed a little."""
     dense = []
     for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
@@ -83,7 +83,7 @@ def ragged(points: Outline, amount: float, rng: np.random.Generator) -> Outline:
     return dense
 
 
-def stencil(shape: str, rng: np.random.Generator) -> Image.Image:
+def draw_mask(shape: str, rng: np.random.Generator) -> Image.Image:
     """Mask of one object, or of several small ones."""
     mask = Image.new("L", (SIDE * SCALE, SIDE * SCALE), 0)
     pen = ImageDraw.Draw(mask)
@@ -98,7 +98,7 @@ def stencil(shape: str, rng: np.random.Generator) -> Image.Image:
     hole = rng.uniform(0.45, 0.68)
     for cx, cy in centres:
         for scale, ink in ((1.0, 255), (hole, 0)) if shape == "ring" else ((1.0, 255),):
-            body = ragged(points, rough, rng) if rough else points
+            body = roughen(points, rough, rng) if rough else points
             pen.polygon(
                 [((cx + scale * radius * x) * SIDE * SCALE, (cy + scale * radius * y) * SIDE * SCALE) for x, y in body],
                 fill=ink,
@@ -106,14 +106,14 @@ def stencil(shape: str, rng: np.random.Generator) -> Image.Image:
     return mask
 
 
-def blotches(rng: np.random.Generator, cells: int) -> NDArray[np.float64]:
+def smooth_noise(rng: np.random.Generator, cells: int) -> NDArray[np.float64]:
     """A smooth random field ``[64, 64, 3]`` of unit deviation."""
     small = Image.fromarray((rng.uniform(0, 255, (cells, cells, 3))).astype(np.uint8))
     field = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC), float)
     return np.asarray((field - field.mean()) / (field.std() + 1e-6))
 
 
-def spot(rng: np.random.Generator) -> NDArray[np.float64]:
+def radial_light(rng: np.random.Generator) -> NDArray[np.float64]:
     """A soft light ``[64, 64, 1]`` around 1."""
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     cx, cy = rng.uniform(0, 1, 2)
@@ -121,7 +121,7 @@ def spot(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(1 + rng.uniform(-0.1, 0.1) * (light - light.mean()))[..., None]
 
 
-def mixed(mask: Image.Image, colour: str, background: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+def composite(mask: Image.Image, colour: str, background: str, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Both colours through the mask, then light, blotches and speckles."""
     soft = mask.filter(ImageFilter.GaussianBlur(float(rng.choice([0.5, 2.0, 5.0]))))
     cover = np.asarray(soft.resize((SIDE, SIDE), Image.Resampling.BOX), float)[..., None] / 255
@@ -134,8 +134,8 @@ def mixed(mask: Image.Image, colour: str, background: str, rng: np.random.Genera
             ]
         )
     below, above = (np.array(NAMED[name]) + rng.uniform(-18, 18, 3) for name in (background, colour))
-    image = (below + cover * (above - below)) * spot(rng)
-    image += blotches(rng, int(rng.integers(4, 14))) * rng.choice([0, 0, 4, 12])
+    image = (below + cover * (above - below)) * radial_light(rng)
+    image += smooth_noise(rng, int(rng.integers(4, 14))) * rng.choice([0, 0, 4, 12])
     return np.clip(image + rng.uniform(-1, 1, image.shape) * rng.uniform(0, 12), 0, 255).astype(np.uint8)
 
 
@@ -154,18 +154,18 @@ def clutter(rng: np.random.Generator) -> Image.Image:
     return mask
 
 
-def drawn(rng: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+def draw_labelled(rng: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
     """One picture with its three classes."""
     colour = int(rng.integers(len(COLOURS)))
     background = int(rng.choice([i for i in range(len(BACKGROUNDS)) if i != colour]))
     shape = int(rng.choice(7, p=[0.15] * 6 + [0.10]))
-    mask = clutter(rng) if SHAPES[shape] == "none" else stencil(SHAPES[shape], rng)
-    image = mixed(mask, COLOURS[colour], BACKGROUNDS[background], rng)
+    mask = clutter(rng) if SHAPES[shape] == "none" else draw_mask(SHAPES[shape], rng)
+    image = composite(mask, COLOURS[colour], BACKGROUNDS[background], rng)
     return image, (shape, colour if shape < 6 else -1, background if shape < 6 else -1)
 
 
-def labelled(seed: int, count: int) -> Labelled:
+def make_dataset(seed: int, count: int) -> Labelled:
     """`count` pictures from one seed."""
     rng = np.random.default_rng(seed)
-    pairs = [drawn(rng) for _ in range(count)]
+    pairs = [draw_labelled(rng) for _ in range(count)]
     return Labelled(np.stack([image for image, _ in pairs]), np.array([classes for _, classes in pairs]))

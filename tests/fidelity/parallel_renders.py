@@ -19,21 +19,21 @@ from tests.fidelity.batch_guidance import Pictures
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RenderCall:
     """One call: the fields of `pipeline.vqganClip` as in a manifest, and the folder that its inputs lie in."""
 
     fields: dict[str, Any]
     inputs: Path = Path()
 
 
-def frames_of(job: Job) -> Pictures:
+def frames_of(job: RenderCall) -> Pictures:
     """All frames ``[n, H, W, 3]``."""
     torch.set_num_threads(1)
     config = VqganClipConfig.model_validate({"width": 64, "height": 64, **job.fields})
     return np.stack(list(render(config, inputs=job.inputs, device="cpu").frames()))
 
 
-def rendered(jobs: Sequence[Job]) -> list[Pictures]:
+def render_all(jobs: Sequence[RenderCall]) -> list[Pictures]:
     """The frames of each job, in their order."""
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:  # a fork would inherit torch's threads

@@ -12,7 +12,7 @@ import numpy as np
 from tests.fidelity import independent_renderer as drawn
 
 
-class Seen(Protocol):
+class ClassificationLike(Protocol):
     """The verdict of a judge."""
 
     @property
@@ -24,7 +24,7 @@ class Seen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PromptCase:
     """One prompt in parts; `background` is None where the prompt leaves it open."""
 
     shape: str
@@ -36,7 +36,7 @@ class Ask:
         text = f"{article(self.colour)} {self.shape}"
         return f"{text} on {article(self.background)} background" if self.background else text
 
-    def is_met(self, seen: Seen) -> bool:
+    def matches(self, seen: ClassificationLike) -> bool:
         """Whether the picture shows everything that was asked for."""
         return (seen.shape, seen.colour) == (self.shape, self.colour) and self.background in (None, seen.background)
 
@@ -45,14 +45,14 @@ def article(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
-def asks(count: int, seed: int) -> list[Ask]:
+def draw_prompts(count: int, seed: int) -> list[PromptCase]:
     """Fixed prompts: shapes in turn, colours uniform, a background in half of them, never the object's colour."""
     rng = np.random.default_rng(seed)
     made = []
     for i in range(count):
         colour = str(rng.choice(drawn.COLOURS))
         background = str(rng.choice([name for name in drawn.BACKGROUNDS if name != colour]))
-        made.append(Ask(drawn.SHAPES[i % 6], colour, background if rng.random() < 0.5 else None))
+        made.append(PromptCase(drawn.SHAPES[i % 6], colour, background if rng.random() < 0.5 else None))
     return made
 
 
@@ -65,7 +65,7 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """Hits among cases."""
 
     hits: int
@@ -81,16 +81,20 @@ class Share:
         low, high = wilson(self.hits, self.count)
         return {"share": round(self.value, 3), "interval95": [round(low, 3), round(high, 3)], "n": self.count}
 
-    def __add__(self, other: Share) -> Share:
-        return Share(self.hits + other.hits, self.count + other.count)
+    def __add__(self, other: Proportion) -> Proportion:
+        return Proportion(self.hits + other.hits, self.count + other.count)
 
 
-def counted(asked: Sequence[Ask], seen: Sequence[Seen], met: Callable[[Ask, Seen], bool]) -> Share:
+def count_matches(
+    asked: Sequence[PromptCase],
+    seen: Sequence[ClassificationLike],
+    met: Callable[[PromptCase, ClassificationLike], bool],
+) -> Proportion:
     """How many verdicts meet their asks."""
-    return Share(sum(met(a, s) for a, s in zip(asked, seen, strict=True)), len(asked))
+    return Proportion(sum(met(a, s) for a, s in zip(asked, seen, strict=True)), len(asked))
 
 
-GATES: Final = {"background": 0.88, "colour": 0.80, "shape": 0.54, "everything": 0.50}
+THRESHOLDS: Final = {"background": 0.88, "colour": 0.80, "shape": 0.54, "everything": 0.50}
 """The least share of each (specification model-pack §10)."""
 
 
@@ -98,20 +102,20 @@ GATES: Final = {"background": 0.88, "colour": 0.80, "shape": 0.54, "everything":
 class Scores:
     """How well pictures follow their prompts."""
 
-    shape: Share
-    colour: Share
-    background: Share
-    everything: Share
+    shape: Proportion
+    colour: Proportion
+    background: Proportion
+    everything: Proportion
 
     @classmethod
-    def of(cls, asked: Sequence[Ask], seen: Sequence[Seen]) -> Scores:
+    def of(cls, asked: Sequence[PromptCase], seen: Sequence[ClassificationLike]) -> Scores:
         """Scores of verdicts in the order of the asks; backgrounds count only where asked for."""
         pairs = [(a, s) for a, s in zip(asked, seen, strict=True) if a.background]
         return cls(
-            shape=counted(asked, seen, lambda a, s: a.shape == s.shape),
-            colour=counted(asked, seen, lambda a, s: a.colour == s.colour),
-            background=Share(sum(a.background == s.background for a, s in pairs), len(pairs)),
-            everything=counted(asked, seen, Ask.is_met),
+            shape=count_matches(asked, seen, lambda a, s: a.shape == s.shape),
+            colour=count_matches(asked, seen, lambda a, s: a.colour == s.colour),
+            background=Proportion(sum(a.background == s.background for a, s in pairs), len(pairs)),
+            everything=count_matches(asked, seen, PromptCase.matches),
         )
 
     def __add__(self, other: Scores) -> Scores:
@@ -122,10 +126,10 @@ class Scores:
             self.everything + other.everything,
         )
 
-    def missed(self) -> dict[str, float]:
+    def below_threshold(self) -> dict[str, float]:
         """The shares that are below their gates."""
-        found = {name: getattr(self, name).value for name in GATES}
-        return {name: share for name, share in found.items() if not share >= GATES[name]}
+        found = {name: getattr(self, name).value for name in THRESHOLDS}
+        return {name: share for name, share in found.items() if not share >= THRESHOLDS[name]}
 
     def document(self) -> dict[str, object]:
         """For the model card."""
@@ -133,17 +137,17 @@ class Scores:
         return {name: share.document() for name, share in parts.items()}
 
 
-def by_shape(asked: Sequence[Ask], seen: Sequence[Seen]) -> dict[str, object]:
+def by_shape(asked: Sequence[PromptCase], seen: Sequence[ClassificationLike]) -> dict[str, object]:
     """For the model card: how often each shape that was asked for is seen."""
     pairs = list(zip(asked, seen, strict=True))
     shares: dict[str, object] = {}
     for shape in sorted({ask.shape for ask in asked}):
         mine = [s.shape == a.shape for a, s in pairs if a.shape == shape]
-        shares[shape] = Share(sum(mine), len(mine)).document()
+        shares[shape] = Proportion(sum(mine), len(mine)).document()
     return shares
 
 
-def swapped(asked: Sequence[Ask]) -> list[Ask]:
+def shuffle_prompts(asked: Sequence[PromptCase]) -> list[PromptCase]:
     """Every picture is asked for what another one was asked for: a control, near chance for any model."""
     half = len(asked) // 2 + 1
     return [*asked[half:], *asked[:half]]

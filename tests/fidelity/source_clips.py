@@ -16,14 +16,14 @@ from PIL import Image
 
 from packs.shapes import renderer, vocabulary
 from tests.fidelity.batch_guidance import Pictures
-from tests.fidelity.prompts import Ask
+from tests.fidelity.prompts import PromptCase
 
 FRAMES: Final = 6
 PLAIN: Final = vocabulary.STYLES.index("plain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class SourceClip:
     """A source, and what it is to become."""
 
     seed: int
@@ -31,7 +31,7 @@ class Clip:
     background: str
     path: tuple[renderer.ObjectPlacement, ...]
     """Where the object is in each frame."""
-    ask: Ask
+    ask: PromptCase
 
     def frames(self) -> Pictures:
         """The source ``[n, 96, 96, 3]``; colours and light stay the same throughout."""
@@ -58,7 +58,7 @@ class Clip:
         return folder.name
 
 
-def clip(seed: int) -> Clip:
+def clip(seed: int) -> SourceClip:
     """The clip of a seed; shapes take turns."""
     rng = np.random.default_rng(seed)
 
@@ -68,8 +68,8 @@ def clip(seed: int) -> Clip:
     before = other(vocabulary.COLOURS)
     behind = other(vocabulary.BACKGROUNDS, before)
     colour = other(vocabulary.COLOURS, before)
-    ask = Ask(vocabulary.SHAPES[seed % 6], colour, other(vocabulary.BACKGROUNDS, colour, behind))
+    ask = PromptCase(vocabulary.SHAPES[seed % 6], colour, other(vocabulary.BACKGROUNDS, colour, behind))
     radius, y, turn = rng.uniform(0.2, 0.28), rng.uniform(0.42, 0.58), rng.normal(0, 0.12)
     across = np.linspace(0.36, 0.64, FRAMES)[:: int(rng.choice([1, -1]))]
     path = tuple(renderer.ObjectPlacement(float(x), float(y), float(radius), float(turn)) for x in across)
-    return Clip(seed=seed, colour=before, background=behind, path=path, ask=ask)
+    return SourceClip(seed=seed, colour=before, background=behind, path=path, ask=ask)

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from packs.shapes import clip_model, dataset, negatives, vocabulary
-from tests.fidelity.batch_guidance import BUILTIN, Packs
+from tests.fidelity.batch_guidance import BUILTIN, LoadedPacks
 
 pytestmark = pytest.mark.fidelity
 
 
 @pytest.fixture(scope="module")
-def packs() -> Packs:
-    return Packs.load()
+def packs() -> LoadedPacks:
+    return LoadedPacks.load()
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +24,13 @@ def scenes() -> dataset.ShapesDataset:
     return dataset.ShapesDataset(held_out.images[single], held_out.rows[single])
 
 
-def test_the_right_caption_is_the_nearest_of_384(packs: Packs, scenes: dataset.ShapesDataset) -> None:
+def test_the_right_caption_is_the_nearest_of_384(packs: LoadedPacks, scenes: dataset.ShapesDataset) -> None:
     assert len(scenes.rows) == 256
     found = clip_model.retrieval_accuracy(packs.perceptor.network, negatives.downsample(scenes.images), scenes.rows)
     assert found["shape"] >= 0.92 and found["colour"] >= 0.96 and found["background"] >= 0.98, found
 
 
-def test_reconstructions_of_held_out_pictures_reach_25_decibels(packs: Packs) -> None:
+def test_reconstructions_of_held_out_pictures_reach_25_decibels(packs: LoadedPacks) -> None:
     held_out = dataset.held_out_images(256)
     wanted = negatives.downsample(held_out.images) * 2 - 1
     with torch.no_grad():

@@ -16,7 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration, CustomObjectsApi
 from videojob_api.base import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
-from tests.validation_result import Verdict
+from tests.validation_result import ValidationResult
 
 AT_ONCE = 8
 UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')
@@ -34,11 +34,11 @@ class DryRunValidator:
     kubeconfig: Path
     namespace: str
 
-    def creations(self, manifests: Iterable[Manifest]) -> list[Verdict]:
+    def creations(self, manifests: Iterable[Manifest]) -> list[ValidationResult]:
         """One verdict for each manifest that would be created."""
         return self._verdicts([partial(self._create, body=each, dry_run="All") for each in manifests])
 
-    def changes(self, pairs: Sequence[tuple[Manifest, Manifest]]) -> list[Verdict]:
+    def changes(self, pairs: Sequence[tuple[Manifest, Manifest]]) -> list[ValidationResult]:
         """One verdict for each change of a VideoJob, which is really created first, to another manifest's spec."""
         names = {json.dumps(old["spec"]): f"job-{number}" for number, (old, _) in enumerate(pairs)}
         olds = [manifest(json.loads(spec), {"name": name}) for spec, name in names.items()]
@@ -51,7 +51,7 @@ class DryRunValidator:
         [made] = asyncio.run(self._all([partial(self._create, body=manifest, dry_run="All")]))
         return dict(made)
 
-    def _verdicts(self, calls: Sequence[Call]) -> list[Verdict]:
+    def _verdicts(self, calls: Sequence[Call]) -> list[ValidationResult]:
         return [dry_run(answer) for answer in asyncio.run(self._all(calls))]
 
     async def _all(self, calls: Sequence[Call]) -> list[Any]:
@@ -98,13 +98,13 @@ def manifest(spec: Manifest, metadata: Manifest) -> Manifest:
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
 
 
-def dry_run(answer: Any) -> Verdict:
+def dry_run(answer: Any) -> ValidationResult:
     """The verdict in an answer: the object that was taken, or the refusal. Other failures are raised."""
     if not isinstance(answer, ApiException):
-        return Verdict(frozenset())
+        return ValidationResult(frozenset())
     status = json.loads(answer.body or "{}")
     causes = status.get("details", {}).get("causes", [])
     fields = {cause["field"] for cause in causes} | set(UNKNOWN_FIELD.findall(status["message"]))
     if answer.status not in (400, 422) or not fields:
         raise answer
-    return Verdict(frozenset(fields - {UNCHECKED}), status["message"])
+    return ValidationResult(frozenset(fields - {UNCHECKED}), status["message"])

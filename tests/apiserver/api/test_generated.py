@@ -22,7 +22,7 @@ COUNT = 500
 
 def test_models_and_server_blame_the_same_fields_of_generated_specs(judge: DryRunValidator) -> None:
     manifests = generated_specs.good_and_bad(COUNT)
-    ours = [validation_result.of_models(each) for each in manifests]
+    ours = [validation_result.validate_with_models(each) for each in manifests]
     theirs = judge.creations(manifests)
     differing = [
         f"{json.dumps(each)[:2000]}\nmodels: {own.text}\nserver: {other.text}"

@@ -36,7 +36,7 @@ def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
 
 
 def toy(pipeline: corpus.Manifest) -> corpus.Manifest:
-    return corpus.edited(corpus.BASE, {"apiVersion": f"{GROUP}/v1alpha1", "spec.pipeline": pipeline})
+    return corpus.with_edits(corpus.BASE, {"apiVersion": f"{GROUP}/v1alpha1", "spec.pipeline": pipeline})
 
 
 def test_a_spec_with_three_pipelines_more_is_taken_and_validated(toys: devcluster.ApiServer) -> None:

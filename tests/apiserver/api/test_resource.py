@@ -87,7 +87,7 @@ def test_conditions_are_merged_by_type(videos: devcluster.ApiServer, judge: DryR
 
 
 def test_an_unknown_field_is_refused_by_kubectl(api_server: devcluster.ApiServer, judge: DryRunValidator) -> None:
-    manifest = corpus.edited(corpus.BASE, {"spec.colour": "red"})
+    manifest = corpus.with_edits(corpus.BASE, {"spec.colour": "red"})
     with pytest.raises(KubectlError, match=r'unknown field "spec\.colour"'):
         api_server.kubectl.apply(manifest, namespace=judge.namespace)
 

@@ -33,7 +33,7 @@ class Transition:
 
 def without(manifest: corpus.Manifest, path: str) -> corpus.Manifest:
     """A copy that lacks the field."""
-    copy = corpus.edited(manifest, {})
+    copy = corpus.with_edits(manifest, {})
     *parents, last = path.split(".")
     place: Any = copy["spec"]
     for name in parents:
@@ -58,10 +58,10 @@ def blamed(transition: Transition) -> set[str]:
 def table() -> Iterator[Transition]:
     """Every field added, removed and changed, as far as both sides are good manifests."""
     for path, schema in spec_fields.fields():
-        one, other = (spec_fields.holding(path, other=other) for other in (False, True))
+        one, other = (spec_fields.manifest_with(path, other=other) for other in (False, True))
         some = other if schema.get("default") == spec_fields.example(path, schema) else one
         missing = without(some, path)
-        if validation_result.of_models(missing).good:
+        if validation_result.validate_with_models(missing).good:
             yield Transition(f"{path} added", missing, some)
             yield Transition(f"{path} removed", some, missing)
         if one != other:
@@ -84,15 +84,15 @@ def free_form() -> Iterator[Transition]:
 
 
 def _with(path: str, value: dict[str, Any]) -> corpus.Manifest:
-    manifest = corpus.edited(corpus.BASE, corpus.CUSTOM)
-    return corpus.edited(manifest, {f"spec.{path}": [value] if path.endswith("s") else value})
+    manifest = corpus.with_edits(corpus.BASE, corpus.CUSTOM)
+    return corpus.with_edits(manifest, {f"spec.{path}": [value] if path.endswith("s") else value})
 
 
 TABLE = {each.name: each for each in [*table(), *free_form()]}
 
 
 @pytest.fixture(scope="module")
-def judged(judge: DryRunValidator) -> dict[str, validation_result.Verdict]:
+def judged(judge: DryRunValidator) -> dict[str, validation_result.ValidationResult]:
     """The verdict on every transition, asked for all at once."""
     return dict(zip(TABLE, judge.changes([(each.old, each.new) for each in TABLE.values()]), strict=True))
 
@@ -107,16 +107,16 @@ def test_most_of_the_table_is_real_change() -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_only_what_may_change_changes(judged: dict[str, validation_result.Verdict], name: str) -> None:
+def test_only_what_may_change_changes(judged: dict[str, validation_result.ValidationResult], name: str) -> None:
     assert judged[name].fields == blamed(TABLE[name]), judged[name].text
 
 
 @pytest.mark.parametrize("name", MUTABLE)
-def test_what_may_change_does(judged: dict[str, validation_result.Verdict], name: str) -> None:
+def test_what_may_change_does(judged: dict[str, validation_result.ValidationResult], name: str) -> None:
     for how in ("added", "removed"):
         assert judged[f"{name} {how}"].good
 
 
-def test_a_refusal_says_what_to_do(judged: dict[str, validation_result.Verdict]) -> None:
+def test_a_refusal_says_what_to_do(judged: dict[str, validation_result.ValidationResult]) -> None:
     text = judged["pipeline.vqganClip.seed changed"].text
     assert "pipeline cannot be changed; delete this VideoJob and create a new one" in text

@@ -19,7 +19,7 @@ CHART = ROOT / "helm" / "videojob"
 Manifest = dict[str, Any]
 
 
-class Refused(AssertionError):
+class RenderFailed(AssertionError):
     """helm would not render; the text says why."""
 
 
@@ -31,7 +31,7 @@ def helm(*arguments: str) -> str:
         pytest.skip(str(reason))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused(done.stderr)
+        raise RenderFailed(done.stderr)
     return done.stdout
 
 
@@ -41,28 +41,28 @@ def render(*options: str, release: str = "videojob") -> str:
     return helm("template", release, str(CHART), *where, *options)
 
 
-text = functools.cache(render)
+render_cached = functools.cache(render)
 """The chart as YAML; the same options are rendered once."""
 
 
 def objects(*options: str, release: str = "videojob") -> Mapping[tuple[str, str], Manifest]:
     """The chart's objects by kind and `namespace/name` (or name)."""
-    documents = [each for each in yaml.safe_load_all(text(*options, release=release)) if each]
-    return {(each["kind"], address(each["metadata"])): each for each in documents}
+    documents = [each for each in yaml.safe_load_all(render_cached(*options, release=release)) if each]
+    return {(each["kind"], object_key(each["metadata"])): each for each in documents}
 
 
-def address(metadata: Mapping[str, str]) -> str:
+def object_key(metadata: Mapping[str, str]) -> str:
     """`namespace/name`, or the name of what has no namespace."""
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
 
 
-def operator(*options: str) -> Manifest:
+def operator_pod(*options: str) -> Manifest:
     """The operator's pod template."""
     template: Manifest = objects(*options)["Deployment", "videojob-system/videojob"]["spec"]["template"]
     return template
 
 
-def environment(*options: str) -> dict[str, str]:
+def operator_environment(*options: str) -> dict[str, str]:
     """The operator's variables that have plain values."""
-    [container] = operator(*options)["spec"]["containers"]
+    [container] = operator_pod(*options)["spec"]["containers"]
     return {each["name"]: each["value"] for each in container["env"] if "value" in each}

@@ -11,7 +11,17 @@ import pytest
 import yaml
 from videojob_operator.settings import PREFIX, OperatorSettings, from_environment
 
-from tests.apiserver.chart.rendering import CHART, ROOT, Refused, environment, helm, objects, operator, render, text
+from tests.apiserver.chart.rendering import (
+    CHART,
+    ROOT,
+    RenderFailed,
+    helm,
+    objects,
+    operator_environment,
+    operator_pod,
+    render,
+    render_cached,
+)
 
 pytestmark = pytest.mark.apiserver
 DIGEST = "sha256:" + "a" * 64
@@ -109,15 +119,15 @@ def test_the_secret_has_no_data_that_an_upgrade_could_put_back() -> None:
 
 def test_a_digest_wins_over_the_tag() -> None:
     tagged = ("--set", "image.repository=r/op", "--set", "image.tag=v7")
-    assert operator(*tagged)["spec"]["containers"][0]["image"] == "r/op:v7"
-    pinned = operator(*tagged, "--set", f"image.digest={DIGEST}")
+    assert operator_pod(*tagged)["spec"]["containers"][0]["image"] == "r/op:v7"
+    pinned = operator_pod(*tagged, "--set", f"image.digest={DIGEST}")
     assert pinned["spec"]["containers"][0]["image"] == f"r/op@{DIGEST}"
-    assert environment(*tagged, "--set", f"image.digest={DIGEST}")["VIDEOJOB_AGENT_IMAGE"] == f"r/op@{DIGEST}"
+    assert operator_environment(*tagged, "--set", f"image.digest={DIGEST}")["VIDEOJOB_AGENT_IMAGE"] == f"r/op@{DIGEST}"
 
 
 def test_without_tag_and_digest_the_charts_own_version_is_taken() -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
-    assert operator()["spec"]["containers"][0]["image"] == f"videojob-operator:{version}"
+    assert operator_pod()["spec"]["containers"][0]["image"] == f"videojob-operator:{version}"
 
 
 @pytest.mark.parametrize(
@@ -140,8 +150,8 @@ def test_without_tag_and_digest_the_charts_own_version_is_taken() -> None:
     ],
 )
 def test_a_wrong_value_is_refused_and_its_path_named(option: str, path: str) -> None:
-    with pytest.raises(Refused) as caught:
-        text("--set", option)
+    with pytest.raises(RenderFailed) as caught:
+        render_cached("--set", option)
     assert path in str(caught.value)
 
 
@@ -150,7 +160,7 @@ def test_every_value_is_in_the_schema() -> None:
 
 
 def test_the_operators_pod_is_restricted() -> None:
-    spec = operator()["spec"]
+    spec = operator_pod()["spec"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 65532
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -172,7 +182,7 @@ def test_one_operator_at_a_time() -> None:
 
 
 def test_the_chart_sets_only_variables_that_the_operator_reads() -> None:
-    [container] = operator()["spec"]["containers"]
+    [container] = operator_pod()["spec"]["containers"]
     names = {each["name"] for each in container["env"]}
     known = {PREFIX + name.upper() for name in OperatorSettings.model_fields}
     assert names <= known
@@ -180,13 +190,13 @@ def test_the_chart_sets_only_variables_that_the_operator_reads() -> None:
 
 
 def test_the_charts_defaults_are_the_operators() -> None:
-    told = from_environment(environment() | {"VIDEOJOB_NAMESPACE": "videojob-system"})
+    told = from_environment(operator_environment() | {"VIDEOJOB_NAMESPACE": "videojob-system"})
     least = {"VIDEOJOB_NAMESPACE": "videojob-system", "VIDEOJOB_AGENT_IMAGE": told.agent_image}
     assert told == from_environment(least)
 
 
 def test_values_reach_the_operator() -> None:
-    variables = environment(
+    variables = operator_environment(
         "--set", "s3.allowedEndpoints={http://minio:9000,http://10.0.0.1}",
         "--set", f"runner.image=r/runner@{DIGEST}",
         "--set", "waits.imagePull=5",
@@ -225,9 +235,9 @@ def test_the_definition_can_be_left_to_others_or_go_with_the_release() -> None:
 def test_the_service_leads_to_both_ports_by_name() -> None:
     service = objects()["Service", "videojob-system/videojob"]["spec"]
     assert {port["name"]: port["port"] for port in service["ports"]} == {"status": 8443, "metrics": 8080}
-    [container] = operator()["spec"]["containers"]
+    [container] = operator_pod()["spec"]["containers"]
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"status": 8443, "metrics": 8080}
-    labels = operator()["metadata"]["labels"]
+    labels = operator_pod()["metadata"]["labels"]
     assert service["selector"].items() <= labels.items()
 
 

@@ -31,15 +31,15 @@ NAMED: Final = {
     "black": (22, 22, 22),
     "gray": (128, 128, 128),
 }
-FAR: Final = 22.0
+MIN_OBJECT_DISTANCE: Final = 22.0
 """Lab distance from the background at which a pixel counts as object; neighbouring names are at least 30 apart."""
-LEAST: Final = 0.006
+MIN_OBJECT_SHARE: Final = 0.006
 """Smallest object, as a share of the picture."""
 ANGLES: Final = 72
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ShapeVerdict:
     """What the picture shows; `shape` is "none" and `colour` the background's when nothing stands out."""
 
     shape: str
@@ -47,7 +47,7 @@ class Verdict:
     background: str
 
 
-def lab(rgb: NDArray[np.generic]) -> Floats:
+def to_lab(rgb: NDArray[np.generic]) -> Floats:
     """CIE Lab (D65) of sRGB bytes ``[..., 3]``."""
     linear = np.asarray(rgb, float) / 255
     linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
@@ -60,11 +60,11 @@ def lab(rgb: NDArray[np.generic]) -> Floats:
 def nearest_name(rgb: NDArray[np.generic]) -> str:
     """The named colour closest in Lab."""
     names = list(NAMED)
-    gaps = np.linalg.norm(lab(np.array([NAMED[name] for name in names])) - lab(rgb), axis=-1)
+    gaps = np.linalg.norm(to_lab(np.array([NAMED[name] for name in names])) - to_lab(rgb), axis=-1)
     return names[int(gaps.argmin())]
 
 
-def border_colour(image: Image) -> Floats:
+def border_color(image: Image) -> Floats:
     """Median colour of the outer ring, a sixteenth of the side wide."""
     ring = np.ones(image.shape[:2], bool)
     width = max(1, min(image.shape[:2]) // 16)
@@ -96,7 +96,7 @@ def components(mask: Mask) -> list[Mask]:
     return sorted(parts, key=lambda part: -int(part.sum()))
 
 
-def filled(thing: Mask) -> Mask:
+def fill_holes(thing: Mask) -> Mask:
     """The thing with its holes closed."""
     framed = np.pad(~thing, 1, constant_values=True)
     outside = next(part for part in components(framed) if part[0, 0])
@@ -137,7 +137,7 @@ def harmonics(thing: Mask) -> Floats:
 
 def shape_of(thing: Mask) -> str:
     """Name of the shape of one connected thing."""
-    solid = filled(thing)
+    solid = fill_holes(thing)
     if thing.sum() < 0.88 * solid.sum():
         return "ring"
     _, _, _, third, fourth, fifth = harmonics(solid)
@@ -148,7 +148,7 @@ def shape_of(thing: Mask) -> str:
     return "triangle" if third > fourth else "square"
 
 
-def despeckled(image: Image) -> Image:
+def median_filter(image: Image) -> Image:
     """Every pixel the median of its 3×3 neighbourhood, channel by channel."""
     framed = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     height, width = image.shape[:2]
@@ -156,29 +156,29 @@ def despeckled(image: Image) -> Image:
     return np.asarray(np.median(around, axis=0)).astype(np.uint8)
 
 
-def largest_thing(image: Image, below: Floats) -> Mask | None:
+def largest_component(image: Image, below: Floats) -> Mask | None:
     """
     The largest connected thing in front of the background colour; None when nothing stands out.
 
     What stands out gives the object's colour; the object is then what is nearer to that than to the background, so
     that neither a tinted rim nor an uneven background counts.
     """
-    seen, behind = lab(image), lab(below)
+    seen, behind = to_lab(image), to_lab(below)
     apart = np.linalg.norm(seen - behind, axis=-1)
-    parts = components(apart > FAR)
-    if not parts or parts[0].sum() < LEAST * apart.size:
+    parts = components(apart > MIN_OBJECT_DISTANCE)
+    if not parts or parts[0].sum() < MIN_OBJECT_SHARE * apart.size:
         return None
     front = np.median(seen[parts[0]], axis=0)
     parts = components(np.linalg.norm(seen - front, axis=-1) < apart)
-    return parts[0] if parts and parts[0].sum() >= LEAST * apart.size else None
+    return parts[0] if parts and parts[0].sum() >= MIN_OBJECT_SHARE * apart.size else None
 
 
-def judge(image: Image) -> Verdict:
+def classify(image: Image) -> ShapeVerdict:
     """What ``[H, W, 3]`` shows; sides from about 32 pixels up."""
-    clean = despeckled(image)
-    below = border_colour(clean)
+    clean = median_filter(image)
+    below = border_color(clean)
     background = nearest_name(below)
-    thing = largest_thing(clean, below)
+    thing = largest_component(clean, below)
     if thing is None:
-        return Verdict("none", background, background)
-    return Verdict(shape_of(thing), nearest_name(np.median(image[thing], axis=0)), background)
+        return ShapeVerdict("none", background, background)
+    return ShapeVerdict(shape_of(thing), nearest_name(np.median(image[thing], axis=0)), background)

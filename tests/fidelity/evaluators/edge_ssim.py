@@ -14,18 +14,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fidelity.evaluators.color_shape import Image, lab
+from tests.fidelity.evaluators.color_shape import Image, to_lab
 
 Floats = NDArray[np.float64]
 
 BLUR: Final = 1.0
 """Deviation in pixels of the Gaussian before the gradients: what is thinner than an outline is no layout."""
-STRONG: Final = 99.0
+STRONG_PERCENTILE: Final = 99.0
 """Percentile of the gradients that counts as 1; the outline of one object covers more than a hundredth of it."""
-FAINT: Final = 3.0
+MIN_STRONG_EDGE: Final = 3.0
 """Lab units per pixel below which nothing is taken for a strong edge, so that an even picture has none."""
-WINDOW, DEVIATION = 11, 1.5
-STEADY: Final = (0.01**2, 0.03**2)
+WINDOW, SIGMA = 11, 1.5
+SSIM_CONSTANTS: Final = (0.01**2, 0.03**2)
 """The constants of SSIM for values in 0…1."""
 
 
@@ -35,7 +35,7 @@ def gaussian(deviation: float, reach: int) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def filtered(plane: Floats, weights: Floats, axis: int) -> Floats:
+def correlate(plane: Floats, weights: Floats, axis: int) -> Floats:
     """A plane ``[H, W]`` correlated with an odd number of weights along an axis, reflected at the border."""
     reach = len(weights) // 2
     framed = np.pad(plane, [(reach, reach) if own == axis else (0, 0) for own in (0, 1)], mode="reflect")
@@ -44,41 +44,43 @@ def filtered(plane: Floats, weights: Floats, axis: int) -> Floats:
     return np.asarray(sum(weight * part for weight, part in zip(weights, shifted, strict=True)))
 
 
-def blurred(plane: Floats, deviation: float, reach: int) -> Floats:
+def gaussian_blur(plane: Floats, deviation: float, reach: int) -> Floats:
     """A plane under a Gaussian."""
     weights = gaussian(deviation, reach)
-    return filtered(filtered(plane, weights, 0), weights, 1)
+    return correlate(correlate(plane, weights, 0), weights, 1)
 
 
-def slopes(plane: Floats) -> tuple[Floats, Floats]:
+def sobel(plane: Floats) -> tuple[Floats, Floats]:
     """Sobel's gradients down and across, per pixel."""
     across, along = np.array([-0.5, 0.0, 0.5]), np.array([0.25, 0.5, 0.25])
-    return filtered(filtered(plane, across, 0), along, 1), filtered(filtered(plane, across, 1), along, 0)
+    return correlate(correlate(plane, across, 0), along, 1), correlate(correlate(plane, across, 1), along, 0)
 
 
 def edge_map(picture: Image) -> Floats:
     """Strength of the edges of ``[H, W, 3]``, 0…1, relative to the strongest ones."""
-    planes = np.moveaxis(lab(picture), -1, 0)
-    gradients = [slope for plane in planes for slope in slopes(blurred(plane, BLUR, 3))]
+    planes = np.moveaxis(to_lab(picture), -1, 0)
+    gradients = [slope for plane in planes for slope in sobel(gaussian_blur(plane, BLUR, 3))]
     strength = np.sqrt(np.sum(np.square(gradients), axis=0))
-    return np.asarray(np.minimum(strength / max(float(np.percentile(strength, STRONG)), FAINT), 1.0))
+    return np.asarray(
+        np.minimum(strength / max(float(np.percentile(strength, STRONG_PERCENTILE)), MIN_STRONG_EDGE), 1.0)
+    )
 
 
 def ssim_map(first: Floats, second: Floats) -> Floats:
     """Structural similarity at each place of two planes with values in 0…1; 1 where their surroundings are equal."""
 
     def mean(plane: Floats) -> Floats:
-        return blurred(plane, DEVIATION, WINDOW // 2)
+        return gaussian_blur(plane, SIGMA, WINDOW // 2)
 
     of_first, of_second = mean(first), mean(second)
     spread = mean(first**2) - of_first**2 + mean(second**2) - of_second**2
     shared = mean(first * second) - of_first * of_second
-    light = (2 * of_first * of_second + STEADY[0]) / (of_first**2 + of_second**2 + STEADY[0])
-    return np.asarray(light * (2 * shared + STEADY[1]) / (spread + STEADY[1]))
+    light = (2 * of_first * of_second + SSIM_CONSTANTS[0]) / (of_first**2 + of_second**2 + SSIM_CONSTANTS[0])
+    return np.asarray(light * (2 * shared + SSIM_CONSTANTS[1]) / (spread + SSIM_CONSTANTS[1]))
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class EdgeSimilarity:
     """How alike two layouts are, at most 1."""
 
     everywhere: float
@@ -93,7 +95,7 @@ class Likeness:
     """
 
     @classmethod
-    def of(cls, first: Image, second: Image) -> Likeness:
+    def of(cls, first: Image, second: Image) -> EdgeSimilarity:
         """That of two pictures of one size."""
         edges = edge_map(first), edge_map(second)
         found, weight = ssim_map(*edges), np.maximum(*edges)

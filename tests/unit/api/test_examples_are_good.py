@@ -19,4 +19,4 @@ MANIFESTS = [
 
 @pytest.mark.parametrize("manifest", MANIFESTS)
 def test_an_example_is_a_good_manifest(manifest: dict[str, Any]) -> None:
-    assert validation_result.of_models(manifest) == validation_result.Verdict(frozenset())
+    assert validation_result.validate_with_models(manifest) == validation_result.ValidationResult(frozenset())

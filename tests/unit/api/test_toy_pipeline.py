@@ -20,7 +20,7 @@ FILM = {"path": "film", "inline": "x"}
 
 
 def spec(edits: dict[str, Any]) -> ToySpec:
-    return ToySpec.model_validate(corpus.edited(corpus.BASE, GENERATE | edits)["spec"])
+    return ToySpec.model_validate(corpus.with_edits(corpus.BASE, GENERATE | edits)["spec"])
 
 
 def training(dataset: str, *inputs: str) -> dict[str, Any]:

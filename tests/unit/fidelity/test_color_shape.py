@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from tests.fidelity.evaluators.color_shape import NAMED, Verdict, judge, nearest_name
+from tests.fidelity.evaluators.color_shape import NAMED, ShapeVerdict, classify, nearest_name
 
 SIDE = 64
 Point = tuple[float, float]
@@ -57,13 +57,13 @@ def picture(shape: str, colour: str, background: str, *, radius: float = 70, tur
 @pytest.mark.parametrize("turn", [0.0, 0.2, -0.35])
 @pytest.mark.parametrize("radius", [45.0, 70.0, 100.0])
 def test_every_shape_is_named_at_every_size_and_tilt(shape: str, turn: float, radius: float) -> None:
-    seen = judge(np.asarray(picture(shape, "yellow", "blue", radius=radius, turn=turn)))
-    assert seen == Verdict(shape, "yellow", "blue")
+    seen = classify(np.asarray(picture(shape, "yellow", "blue", radius=radius, turn=turn)))
+    assert seen == ShapeVerdict(shape, "yellow", "blue")
 
 
 @pytest.mark.parametrize(("colour", "background"), list(itertools.permutations(NAMED, 2)))
 def test_every_pair_of_colours_is_told_apart(colour: str, background: str) -> None:
-    seen = judge(np.asarray(picture("circle", colour, background)))
+    seen = classify(np.asarray(picture("circle", colour, background)))
     assert (seen.colour, seen.background, seen.shape) == (colour, background, "circle")
 
 
@@ -71,7 +71,7 @@ def test_every_pair_of_colours_is_told_apart(colour: str, background: str) -> No
 def test_blur_and_noise_do_not_change_the_verdict(shape: str) -> None:
     soft = np.asarray(picture(shape, "green", "white", turn=0.1).filter(ImageFilter.GaussianBlur(0.7)), float)
     noisy = np.clip(soft + np.random.default_rng(3).normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
-    assert judge(noisy) == Verdict(shape, "green", "white")
+    assert classify(noisy) == ShapeVerdict(shape, "green", "white")
 
 
 @pytest.mark.parametrize("shape", ["circle", "square", "triangle", "star", "cross", "ring"])
@@ -81,22 +81,22 @@ def test_specks_and_an_uneven_background_do_not_change_the_verdict(shape: str) -
     image += np.linspace(-18, 18, SIDE)[None, :, None]
     ys, xs = rng.integers(0, SIDE, (2, 40))
     image[ys, xs] = rng.uniform(0, 255, (40, 3))
-    assert judge(np.clip(image, 0, 255).astype(np.uint8)) == Verdict(shape, "white", "purple")
+    assert classify(np.clip(image, 0, 255).astype(np.uint8)) == ShapeVerdict(shape, "white", "purple")
 
 
 @pytest.mark.parametrize("background", list(NAMED))
 def test_an_empty_picture_shows_none(background: str) -> None:
-    assert judge(np.asarray(Image.new("RGB", (SIDE, SIDE), NAMED[background]))).shape == "none"
+    assert classify(np.asarray(Image.new("RGB", (SIDE, SIDE), NAMED[background]))).shape == "none"
 
 
 def test_a_smooth_gradient_is_not_taken_for_a_shape() -> None:
     ramp = np.linspace(110, 145, SIDE).astype(np.uint8)
-    assert judge(np.broadcast_to(ramp[None, :, None], (SIDE, SIDE, 3)).copy()).shape == "none"
+    assert classify(np.broadcast_to(ramp[None, :, None], (SIDE, SIDE, 3)).copy()).shape == "none"
 
 
 def test_a_larger_picture_gets_the_same_verdict() -> None:
     large = picture("star", "red", "black").resize((160, 160), Image.Resampling.BICUBIC)
-    assert judge(np.asarray(large)) == Verdict("star", "red", "black")
+    assert classify(np.asarray(large)) == ShapeVerdict("star", "red", "black")
 
 
 @pytest.mark.parametrize(("rgb", "name"), [((180, 30, 60), "red"), ((90, 90, 95), "gray"), ((255, 255, 200), "white")])

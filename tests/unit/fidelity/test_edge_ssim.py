@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.fidelity.evaluators.edge_ssim import Likeness, edge_map, ssim_map
+from tests.fidelity.evaluators.edge_ssim import EdgeSimilarity, edge_map, ssim_map
 
 SIDE = 64
 Box = tuple[int, int, int, int]
 MIDDLE: Box = (20, 18, 43, 41)
 RED = {"colour": "red", "background": "white"}
-likeness = Likeness.of
+likeness = EdgeSimilarity.of
 
 
 def square(box: Box, *, colour: str, background: str) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import pytest
 
 from packs.shapes import renderer
 from packs.shapes import vocabulary as words
-from tests.fidelity.evaluators.color_shape import judge
+from tests.fidelity.evaluators.color_shape import classify
 
 
 def row(shape: str, colour: str, background: str, *, size: int = 2, position: int = 0, count: int = 1) -> renderer.Rows:
@@ -22,7 +22,7 @@ def value(shape: str, x: float, y: float) -> float:
 @pytest.mark.parametrize("shape", words.SHAPES)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_drawn_scene_is_seen_as_what_it_is(shape: str, seed: int) -> None:
-    seen = judge(renderer.draw(row(shape, "yellow", "purple"), np.random.default_rng(seed)))
+    seen = classify(renderer.draw(row(shape, "yellow", "purple"), np.random.default_rng(seed)))
     assert (seen.shape, seen.colour, seen.background) == (shape, "yellow", "purple")
 
 

@@ -10,7 +10,7 @@ from tests import corpus
 
 
 def spec(edits: dict[str, Any]) -> VideoJobSpec:
-    return VideoJobSpec.model_validate(corpus.edited(corpus.BASE, edits)["spec"])
+    return VideoJobSpec.model_validate(corpus.with_edits(corpus.BASE, edits)["spec"])
 
 
 @pytest.mark.parametrize(
