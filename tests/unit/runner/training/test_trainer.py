@@ -42,6 +42,7 @@ class TestWatching:
         summary = train_toy(module, config=TrainerConfig(steps=5, validate_every=5, ema_decay=0.9))
         assert summary.ema is not None
         average = float(summary.ema.state_dict()["generator.4.bias"][0])
+        assert summary.ema.updates == 5
         assert seen == [(False, False, average)]
         assert average != module.networks["generator"].get_parameter("4.bias")[0].item()
         assert all(network.training for network in module.networks.values())
