@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -135,8 +137,11 @@ class TestRunningMean:
         assert means.compute() == {"loss": 1.5}
 
     def test_it_keeps_no_graph(self) -> None:
-        means = RunningMean()
-        means.update({"loss": torch.ones((), requires_grad=True) * 2})
+        means, weight = RunningMean(), torch.ones((), requires_grad=True)
+        means.update({"loss": weight * 2})
+        known = weakref.ref(weight)
+        del weight
+        assert known() is None
         assert means.compute() == {"loss": 2.0}
 
     def test_its_state_is_exact(self) -> None:
