@@ -235,7 +235,7 @@ def test_an_input_that_is_away_is_waited_for_like_the_destination(io: Path, monk
             raise error
         yield "a", iter([b"hello"])
 
-    monkeypatch.setattr("videojob_agent.inputs.fetch.streams", away)
+    monkeypatch.setattr("videojob_agent.inputs.fetch.open_streams", away)
     said: list[str] = []
     run_for(plan(io, inputs=[inline_input("a")]), MemoryStore(), said=said)
     assert (io / "input/a").read_text() == "hello"

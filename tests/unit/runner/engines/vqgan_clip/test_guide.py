@@ -77,7 +77,7 @@ def test_every_name_that_scripts_need_can_be_imported() -> None:
     ours = " ".join(line.split("|")[2] for line in scripts.splitlines() if line.count("|") == 3)
     classes = set(re.findall(r"\b([A-Z][A-Za-z]+)[.(]", ours)) - {"Picture"}
     functions = set(re.findall(r"(?<![.\w])([a-z_]+)\(", ours))
-    assert {"Latent", "Descent", "encoded", "phrase_targets"} <= classes | functions
+    assert {"LatentOptimizer", "OptimizerOptions", "encode_image", "phrase_targets"} <= classes | functions
     assert classes | functions <= set(vqgan_clip.__all__)
     assert all(hasattr(vqgan_clip, name) for name in vqgan_clip.__all__)
 
