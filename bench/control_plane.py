@@ -171,6 +171,7 @@ async def work(plane: ControlPlane, options: argparse.Namespace) -> Summary:
     shares["at_rest"] = await plane.core_share(options.rest)
     settings = {"objects": options.objects, "clients": options.clients, "rate": options.rate}
     settings |= {"controller_flags": options.controller_flag, "pause_controller": options.pause_controller}
+    settings |= {"settings": options.setting}
     return settings | {"creation_seconds": round(creation, 1)} | summary(plane, before, after, shares)
 
 
@@ -221,6 +222,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--controller-flag", action="append", default=[], help="one more for kube-controller-manager: --kube-api-qps=10"
     )
+    add("--setting", action="append", default=[], metavar="NAME=VALUE", help="of the operator: report_wait_seconds=3")
     add("--rest", type=float, default=60, metavar="SECONDS", help="of measuring when all wait (60)")
     add("--restart", action="store_true", help="of the operator at the end, measured as well")
     add("--limit", type=float, default=1800, metavar="SECONDS", help="for all of it (1800)")
@@ -242,8 +244,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         devcluster.api_server(controllers=True, controller_flags=options.controller_flag) as cluster,
     ):
         install_chart(cluster, root=options.checkout)
+        settings = dict(each.split("=", 1) for each in options.setting)
         with (
-            run_operator(cluster, Path(folder) / "log", {}, root=options.checkout) as plant,
+            run_operator(cluster, Path(folder) / "log", settings, root=options.checkout) as plant,
             cluster.kubectl.namespace("bench") as namespace,
         ):
             cluster.kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
