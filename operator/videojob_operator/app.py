@@ -76,7 +76,7 @@ class ClusterCache:
             if kept.videojob:
                 queue.add(ObjectKey(kept.namespace, kept.videojob))
 
-        common: dict[str, Any] = {"changed": changed, "metrics": metrics, "namespaces": settings.watch_scopes}
+        common: dict[str, Any] = {"on_change": changed, "metrics": metrics, "namespaces": settings.watch_scopes}
         watching = InformerOptions(idle_timeout=settings.watch_silence_seconds)
         jobs: Informer[ObservedJob] = Informer(
             client,
