@@ -17,16 +17,16 @@ from tests.toy_pipeline import LargerSpec
 
 pytestmark = pytest.mark.apiserver
 
-GROUP = "toys.videojobs.dev"
-NAME = f"videojobs.{GROUP}"
+GROUP = "example.com"
+NAME = f"toys.{GROUP}"
 
 
 @pytest.fixture(scope="module")
 def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
-    """The API server with a resource of its own group, whose spec has three pipelines more."""
+    """The API server with a resource whose spec has three pipelines more, and no name in common with the real one."""
     crd = copy.deepcopy(build_crd())
     crd["metadata"]["name"], crd["spec"]["group"] = NAME, GROUP
-    crd["spec"]["names"] |= {"shortNames": ["toy"], "categories": ["toys"]}
+    crd["spec"]["names"] = {"kind": "Toy", "listKind": "ToyList", "plural": "toys", "singular": "toy"}
     [version] = crd["spec"]["versions"]
     version["schema"]["openAPIV3Schema"]["properties"]["spec"] = structural_schema(LargerSpec)
     api_server.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(crd))
@@ -36,7 +36,7 @@ def toys(api_server: devcluster.ApiServer) -> Iterator[devcluster.ApiServer]:
 
 
 def toy(pipeline: corpus.Manifest) -> corpus.Manifest:
-    return corpus.with_edits(corpus.BASE, {"apiVersion": f"{GROUP}/v1alpha1", "spec.pipeline": pipeline})
+    return corpus.with_edits(corpus.BASE, {"apiVersion": f"{GROUP}/v1alpha1", "kind": "Toy", "spec.pipeline": pipeline})
 
 
 def test_a_spec_with_three_pipelines_more_is_taken_and_validated(toys: devcluster.ApiServer) -> None:

@@ -79,7 +79,7 @@ def test_an_upgrade_changes_the_operator_and_leaves_its_certificates(kube: Kube,
     before = kube.get("secret", "videojob-tls")["data"]
     helm.upgrade("--set", "image.tag=v2", "--set", "waits.podRefused=5")
     assert operator(kube)["image"] == "videojob-operator:v2"
-    assert {"name": "VIDEOJOB_NO_POD_WAIT_SECONDS", "value": "5"} in operator(kube)["env"]
+    assert {"name": "VIDEOJOB_POD_REFUSED_WAIT_SECONDS", "value": "5"} in operator(kube)["env"]
     assert kube.get("secret", "videojob-tls")["data"] == before
 
 
