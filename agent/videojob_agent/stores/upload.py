@@ -10,7 +10,7 @@ from videojob_api.contract.manifest import ManifestFile
 
 from videojob_agent.errors import UnsafePath
 from videojob_agent.files.safe_directory import DirectoryEntry, SafeDirectory
-from videojob_agent.stores import Store
+from videojob_agent.stores.base import Store
 
 
 def upload_file(

@@ -16,9 +16,8 @@ from videojob_operator.cache.informer import Informer
 from videojob_operator.cache.reports import ReportBuffer
 from videojob_operator.cache.videojobs import VideoJobCache
 from videojob_operator.domain.conditions import is_finished
-from videojob_operator.domain.names import UID_LABEL, job_name
+from videojob_operator.domain.names import AGENT, UID_LABEL, job_name
 from videojob_operator.domain.observation.observed import (
-    AGENT,
     Observed,
     ObservedJob,
     ObservedPod,

@@ -6,7 +6,6 @@ the status. All types are there from the first sight, Unknown at worst, and the 
 its status.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +13,11 @@ from typing import Literal
 
 from videojob_api.resource.status import CONDITION_TYPES, Condition, VideoJobStatus
 
+from videojob_operator.domain.text import sanitize
+
 MAX_MESSAGE_CHARS = 1024
 EPOCH = datetime.fromtimestamp(0, UTC)
-"""The time of conditions that only stand for "not seen yet" in the CRD's defaults."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-_NO_REASON = re.compile(r"[^A-Za-z0-9]+")
+"""Placeholder for an unknown time: of the CRD's default conditions, and of objects without a timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +56,6 @@ def _merged(
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and same else now.replace(microsecond=0),
     )
-
-
-def sanitize(text: str, limit: int) -> str:
-    """One line without control characters, cut to `limit`; text may come from anybody's container."""
-    line = _UNPRINTABLE.sub(" ", text).strip()
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def to_reason(text: str, *, otherwise: str) -> str:
-    """`text` as a condition's reason: letters and digits, beginning with a letter."""
-    bare = _NO_REASON.sub("", text)[:64]
-    return bare if bare[:1].isalpha() else otherwise
 
 
 def find_condition(status: VideoJobStatus, kind: str) -> Condition | None:

@@ -1,4 +1,7 @@
-"""Names that more than one part must agree on: the child Job's, its labels, the token's audience."""
+"""Names that more than one part must agree on: the child Job's, its labels and containers, the token's audience."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from videojob_api.base import GROUP
 
@@ -6,6 +9,14 @@ MANAGED_LABEL = f"{GROUP}/managed"
 """On every Job and pod of ours with the value `true`; what the informers select by."""
 NAME_LABEL = f"{GROUP}/name"
 UID_LABEL = f"{GROUP}/uid"
+
+AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
+"""Names of the containers in a job's pod; the pod failure policy and projections select by them."""
+
+Raw = Mapping[str, Any]
+"""An object of the Kubernetes API as JSON, to be read."""
+JsonObject = dict[str, Any]
+"""A part of a manifest, to be written."""
 
 
 def job_name(videojob: str, *, attempt: int = 1) -> str:

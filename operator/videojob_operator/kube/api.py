@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from videojob_operator.domain.names import Raw
 from videojob_operator.kube.kinds import Kind
 
 WATCH_OPENED = "OPENED"
 """Type of the event that our own side puts before those of a watch."""
 
-Raw = Mapping[str, Any]
 Query = Mapping[str, str]
 
 

@@ -20,13 +20,13 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
-from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, KubeApi, Query, Raw
+from videojob_operator.domain.names import Raw
+from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, KubeApi, Query
 from videojob_operator.kube.errors import Unreachable, error_from_response
 from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
 
 APPLY_PATCH = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 PAGE_SIZE = 500

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from videojob_api.resource.status import VideoJobStatus
-
 from videojob_operator.cache.observer import Observer
+from videojob_operator.domain.conditions import is_finished
 from videojob_operator.domain.decide import decide
 from videojob_operator.domain.decision import Decision
 from videojob_operator.domain.observation.observed import ObservedVideoJob
@@ -93,14 +92,9 @@ class Reconciler:
         return self._requeue_after(videojob, decision)
 
     def _requeue_after(self, videojob: ObservedVideoJob, decision: Decision) -> float | None:
-        if is_over(decision.status):
+        if is_finished(decision.status):
             self.observer.evict(videojob.uid)
         wishes = [self.observer.reports.next_flush(videojob.uid)]
         if decision.requeue_after is not None:
             wishes.append(decision.requeue_after.total_seconds())
         return min((wish for wish in wishes if wish is not None), default=None)
-
-
-def is_over(status: VideoJobStatus) -> bool:
-    """Whether there is a verdict."""
-    return any(condition.type == "Succeeded" and condition.status != "Unknown" for condition in status.conditions)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from videojob_api.resource.status import Condition, VideoJobStatus
+from videojob_api.resource.status import VideoJobStatus
 
+from videojob_operator.domain.conditions import find_condition
 from videojob_operator.domain.observation.observed import Observed, ObservedVideoJob
 from videojob_operator.metrics import Metrics
 from videojob_operator.workqueue import ObjectKey
@@ -61,7 +62,7 @@ class TransitionMetrics:
             self._record_completion(after, after.completion_time)
 
     def _record_transition(self, videojob: ObservedVideoJob, after: VideoJobStatus) -> None:
-        verdict = condition(after, "Succeeded")
+        verdict = find_condition(after, "Succeeded")
         reason = verdict.reason if verdict else ""
         self.metrics.transitions.labels(after.state or "", self._bounded(reason)).inc()
         fields = {
@@ -76,7 +77,7 @@ class TransitionMetrics:
         log.info("%s/%s is %s", videojob.namespace, videojob.name, after.state, extra={"fields": fields})
 
     def _record_completion(self, after: VideoJobStatus, at: datetime) -> None:
-        verdict = condition(after, "Succeeded")
+        verdict = find_condition(after, "Succeeded")
         succeeded = verdict is not None and verdict.status == "True"
         if after.start_time is not None:
             outcome = "succeeded" if succeeded else "failed"
@@ -90,8 +91,3 @@ class TransitionMetrics:
             return "Other"
         self._reasons.add(reason)
         return reason
-
-
-def condition(status: VideoJobStatus, kind: str) -> Condition | None:
-    """The condition of a type."""
-    return next((item for item in status.conditions if item.type == kind), None)

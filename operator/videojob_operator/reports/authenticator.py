@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from videojob_api.base import GROUP
-
+from videojob_operator.domain.names import audience
+from videojob_operator.kube.errors import ApiError
 from videojob_operator.metrics import Metrics
 from videojob_operator.ratelimit import TOKEN_REVIEW_RATE, RateLimiter
 from videojob_operator.reports.rejections import ReportRejected
@@ -43,7 +43,7 @@ class ReportTarget:
     @property
     def audience(self) -> str:
         """Bound to one incarnation: a re-created job of the same name has another."""
-        return f"{GROUP}/status/{self.namespace}/{self.name}/{self.uid}"
+        return audience(namespace=self.namespace, name=self.name, uid=self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TokenReviewer(Protocol):
     """Asks the API server; the seam at which tests record."""
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
-        """The `status` of a TokenReview."""
+        """The `status` of a TokenReview. Raises ApiError."""
 
 
 class TokenAuthenticator:
@@ -118,7 +118,11 @@ class TokenAuthenticator:
     async def _review(self, token: str, target: ReportTarget) -> Principal | ReportRejected:
         if wait := self._reviews.take():
             raise ReportRejected(503, "TooManyReviews", "too many unknown tokens at once", retry_after=wait)
-        status = await self._reviewer.review(token, audience=target.audience)
+        try:
+            status = await self._reviewer.review(token, audience=target.audience)
+        except ApiError as error:
+            message = f"the token could not be reviewed: {error}"
+            raise ReportRejected(503, "ReviewFailed", message, retry_after=2) from None
         known = principal_from_review(status, target)
         self._count(known, cache="miss")
         return known

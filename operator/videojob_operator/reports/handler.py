@@ -19,8 +19,9 @@ from videojob_api.messages.report import Report
 from videojob_operator.cache.informer import Informer
 from videojob_operator.cache.reports import ReportBuffer
 from videojob_operator.cache.videojobs import VideoJobCache
-from videojob_operator.domain.names import job_name
-from videojob_operator.domain.observation.observed import RUNNER, ObservedJob, ObservedPod, ObservedVideoJob
+from videojob_operator.domain.conditions import is_finished
+from videojob_operator.domain.names import RUNNER, job_name
+from videojob_operator.domain.observation.observed import ObservedJob, ObservedPod, ObservedVideoJob
 from videojob_operator.reports.authenticator import Principal, ReportTarget
 from videojob_operator.reports.rejections import ReportRejected
 from videojob_operator.workqueue import ObjectKey, WorkQueue
@@ -69,7 +70,7 @@ class JobReportHandler:
         videojob = self.videojobs.get(ObjectKey(target.namespace, target.name))
         if videojob is None or videojob.uid != target.uid:
             raise ReportRejected(404, "NoSuchJob", f"there is no VideoJob {target.name} with uid {target.uid}")
-        if any(item.type == "Succeeded" and item.status != "Unknown" for item in videojob.status.conditions):
+        if is_finished(videojob.status):
             raise ReportRejected(409, "JobIsOver", "the VideoJob has its verdict")
         return videojob
 

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, Query, Raw
+from videojob_operator.domain.names import Raw
+from videojob_operator.kube.api import WATCH_OPENED, ApiResponse, Query
 from videojob_operator.kube.errors import ApiError, Conflict, Invalid, NotFound
 from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
@@ -34,9 +35,12 @@ class RecordingReviewer:
 
     status: Mapping[str, Any]
     asked: list[tuple[str, str]] = field(default_factory=list)
+    error: ApiError | None = None
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
         self.asked.append((token, audience))
+        if self.error:
+            raise self.error
         return self.status
 
 

@@ -6,19 +6,14 @@ help" end the Job; everything else counts against `spec.retry.limit`. Each rule 
 a name would look at the sidecar's exit code as well.
 """
 
-from typing import Any
-
 from videojob_api.base import API_VERSION, KIND
 from videojob_api.contract.exit_codes import NON_RETRIABLE
 from videojob_api.messages.plan import JobRef
 from videojob_api.resource.spec import VideoJobSpec
 
 from videojob_operator.domain.manifests.pod import pod_spec
-from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL, UID_LABEL, job_name
-from videojob_operator.domain.observation.observed import FETCH, RUNNER
+from videojob_operator.domain.names import FETCH, MANAGED_LABEL, NAME_LABEL, RUNNER, UID_LABEL, JsonObject, job_name
 from videojob_operator.domain.settings import ReconcileSettings
-
-JsonObject = dict[str, Any]
 
 
 def job_manifest(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:

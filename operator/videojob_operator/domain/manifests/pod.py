@@ -5,8 +5,6 @@ The runner is the only container whose image a user may choose, so it gets the l
 claim it could write to. Agent and fetch are ours, with a read-only root file system.
 """
 
-from typing import Any
-
 from videojob_api.contract import layout
 from videojob_api.contract.launch import run_mode, runner_command, runner_environment
 from videojob_api.messages.plan import JobRef
@@ -15,11 +13,8 @@ from videojob_api.resource.spec import PodOptions, VideoJobSpec
 from videojob_operator.domain.manifests.plan import PlanPaths, build_plan, grace_period, serialize_plan
 from videojob_operator.domain.manifests.scratch import scratch_size
 from videojob_operator.domain.manifests.volumes import PodVolumes, build_volumes
-from videojob_operator.domain.names import progress_path
-from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER
+from videojob_operator.domain.names import AGENT, FETCH, RUNNER, JsonObject, progress_path
 from videojob_operator.domain.settings import ReconcileSettings
-
-JsonObject = dict[str, Any]
 
 SIDECAR_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
 """Of agent and fetch: idle most of the time, a few parts of an upload in memory at worst."""

@@ -14,7 +14,6 @@ The volumes of a job's pod and who mounts them: the table behind "the runner see
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from videojob_api.contract import layout
 from videojob_api.messages.plan import JobRef
@@ -23,10 +22,7 @@ from videojob_api.resource.storage import S3Location, VolumeClaim
 
 from videojob_operator.domain.manifests.plan import CLAIMS_ROOT, OUTPUT_MOUNT
 from videojob_operator.domain.manifests.scratch import scratch_size
-from videojob_operator.domain.names import audience
-from videojob_operator.domain.observation.observed import AGENT, FETCH, RUNNER
-
-JsonObject = dict[str, Any]
+from videojob_operator.domain.names import AGENT, FETCH, RUNNER, JsonObject, audience
 
 TOKEN_SECONDS = 3600
 """Lifetime of the token; the kubelet renews it at 80 % (VJ-3)."""

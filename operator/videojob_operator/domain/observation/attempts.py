@@ -12,9 +12,9 @@ from datetime import datetime
 
 from videojob_api.resource.status import AttemptStatus, VideoJobStatus
 
-from videojob_operator.domain.conditions import sanitize
 from videojob_operator.domain.observation.observed import ObservedPod
 from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome
+from videojob_operator.domain.text import sanitize
 
 ATTEMPTS_KEPT = 3
 """Attempts that stand in the status."""

@@ -15,9 +15,6 @@ from videojob_api.messages.report import Report
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import VideoJobStatus
 
-AGENT, FETCH, RUNNER = "agent", "fetch", "runner"
-"""Names of the containers in a job's pod; failure policy, projections and people rely on them."""
-
 CONTROLLER_NAME = "videojobs.dev/controller"
 """`spec.managedBy` of the VideoJobs that are ours to run."""
 

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from videojob_api.contract.exit_codes import ExitCode
 from videojob_api.messages.report import Failure, FetchResult, Report
 
-from videojob_operator.domain.conditions import sanitize, to_reason
-from videojob_operator.domain.observation.observed import FETCH, RUNNER, ContainerExit, ObservedPod
+from videojob_operator.domain.names import FETCH, RUNNER
+from videojob_operator.domain.observation.observed import ContainerExit, ObservedPod
 from videojob_operator.domain.observation.progress import termination_report
+from videojob_operator.domain.text import sanitize, to_reason
 
 LOG_TAIL_CHARS = 600
 """Characters of a foreign container's last output that are worth a place in a condition."""

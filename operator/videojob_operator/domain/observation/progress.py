@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import ValidationError
-from videojob_api.messages.report import ProgressState, Report
+from videojob_api.messages.report import Report
 from videojob_api.resource.status import OutputStatus, ProgressStatus
 
-from videojob_operator.domain.observation.observed import AGENT, ObservedPod, ObservedReport
+from videojob_operator.domain.names import AGENT
+from videojob_operator.domain.observation.observed import ObservedPod, ObservedReport
 
 MIN_FLUSH_INTERVAL = timedelta(seconds=2)
 """No job's progress is written more often."""
 WRITES_PER_SECOND = 50
 """What all running jobs together may write (VJ-6)."""
-LAST_WORDS = frozenset({ProgressState.DONE, ProgressState.FAILED})
 
 
 def flush_interval(*, running: int) -> timedelta:

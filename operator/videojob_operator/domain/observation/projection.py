@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import Condition, VideoJobStatus
 
+from videojob_operator.domain.conditions import EPOCH
+from videojob_operator.domain.names import Raw
 from videojob_operator.domain.observation.observed import (
     CONTROLLER_NAME,
     ContainerExit,
@@ -20,10 +21,6 @@ from videojob_operator.domain.observation.observed import (
     SpecProblem,
 )
 
-Raw = Mapping[str, Any]
-
-EPOCH = datetime.fromtimestamp(0, UTC)
-"""Stands for a time that the API server did not tell."""
 MESSAGE_LIMIT = 4096
 
 

@@ -12,8 +12,9 @@ from datetime import timedelta
 from videojob_api.messages.report import Failure, ProgressState
 from videojob_api.resource.status import OutputStatus
 
+from videojob_operator.domain.names import AGENT, RUNNER
 from videojob_operator.domain.observation.context import ReconcileContext
-from videojob_operator.domain.observation.observed import AGENT, RUNNER, ObservedCondition
+from videojob_operator.domain.observation.observed import ObservedCondition
 from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome, failure_message
 
 PUBLISH_FAILURE_REASONS = frozenset(

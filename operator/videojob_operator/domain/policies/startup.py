@@ -12,16 +12,10 @@ from datetime import datetime, timedelta
 
 from videojob_operator.domain.conditions import ConditionValue, status_since
 from videojob_operator.domain.manifests.volumes import claim_names, secret_names
+from videojob_operator.domain.names import AGENT, FETCH, RUNNER
 from videojob_operator.domain.observation.container_errors import CONFIG_ERRORS, error_class, is_refusal
 from videojob_operator.domain.observation.context import ReconcileContext
-from videojob_operator.domain.observation.observed import (
-    AGENT,
-    FETCH,
-    RUNNER,
-    ObservedContainer,
-    ObservedJob,
-    ObservedPod,
-)
+from videojob_operator.domain.observation.observed import ObservedContainer, ObservedJob, ObservedPod
 from videojob_operator.domain.policies import pod_creation
 from videojob_operator.domain.policies.completion import Verdict
 

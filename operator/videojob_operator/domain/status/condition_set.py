@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from videojob_operator.domain.conditions import ConditionValue
+from videojob_operator.domain.names import RUNNER
 from videojob_operator.domain.observation.context import ReconcileContext
-from videojob_operator.domain.observation.observed import RUNNER, ObservedPod, SpecProblem
+from videojob_operator.domain.observation.observed import ObservedPod, SpecProblem
 from videojob_operator.domain.observation.outcomes import fetch_result
 from videojob_operator.domain.policies.completion import PUBLISH_FAILURE_REASONS, Verdict
 from videojob_operator.domain.policies.startup import Waiting, node_lost_condition

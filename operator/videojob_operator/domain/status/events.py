@@ -10,10 +10,11 @@ from typing import Literal
 
 from videojob_api.resource.status import Condition, VideoJobStatus
 
-from videojob_operator.domain.conditions import PENDING, find_condition, sanitize
+from videojob_operator.domain.conditions import PENDING, find_condition
 from videojob_operator.domain.decision import RecordEvent
 from videojob_operator.domain.observation.context import ReconcileContext
 from videojob_operator.domain.observation.outcomes import FaultClass
+from videojob_operator.domain.text import sanitize
 
 WARNING_REASONS = frozenset(
     {

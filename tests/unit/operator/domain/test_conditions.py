@@ -12,10 +12,9 @@ from videojob_operator.domain.conditions import (
     ConditionValue,
     is_finished,
     merge_conditions,
-    sanitize,
     status_since,
-    to_reason,
 )
+from videojob_operator.domain.text import sanitize, to_reason
 
 from tests.unit.operator.builders import NOW, condition, seconds_ago
 

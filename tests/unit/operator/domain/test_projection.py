@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from videojob_api.resource.status import VideoJobStatus
+from videojob_operator.domain.conditions import EPOCH
 from videojob_operator.domain.observation.observed import ContainerExit, ObservedCondition, ObservedContainer
 from videojob_operator.domain.observation.projection import (
-    EPOCH,
     parse_time,
     project_job,
     project_pod,

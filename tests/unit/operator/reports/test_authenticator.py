@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from videojob_operator.kube.errors import Unreachable
 from videojob_operator.reports.authenticator import Principal, ReportTarget, TokenAuthenticator
 from videojob_operator.reports.rejections import ReportRejected
 
@@ -148,3 +149,13 @@ async def test_judgements_are_counted_by_result_and_cache() -> None:
     await case.tokens.authenticate(HONEST, SUNSET)
     assert metric_value(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="miss") == 1
     assert metric_value(case.metrics, "videojob_tokenreviews_total", result="accepted", cache="hit") == 1
+
+
+async def test_a_token_that_the_api_server_cannot_review_is_asked_for_again() -> None:
+    case = Case()
+    case.reviewer.error = Unreachable("POST /apis/authentication.k8s.io/v1/tokenreviews: TimeoutError")
+    refusal = await case.refusal()
+    assert (refusal.code, refusal.reason, refusal.retry_after) == (503, "ReviewFailed", 2)
+    assert refusal.message.startswith("the token could not be reviewed: POST ")
+    case.reviewer.error = None
+    assert (await case.tokens.authenticate(HONEST, SUNSET)).pod == "sunset-1-x"
