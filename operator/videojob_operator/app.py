@@ -11,28 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from videojob_operator.cache import kopf_watch
+from videojob_operator.cache.cluster_cache import ClusterCache, run_resync
 from videojob_operator.cache.creations import JobCreations
-from videojob_operator.cache.informer import CachedObject, Informer, InformerOptions
 from videojob_operator.cache.observer import Observer
 from videojob_operator.cache.reports import ReportBuffer
-from videojob_operator.cache.videojobs import VideoJobCache
 from videojob_operator.certs.manager import CertificateManager
-from videojob_operator.domain.observation.observed import ObservedJob, ObservedPod, PodRefusal
-from videojob_operator.domain.observation.projection import project_job, project_pod, project_refusal
 from videojob_operator.domain.settings import ReconcileSettings as DomainSettings
 from videojob_operator.health import EventLoopLag, HealthServer, LivenessChecks
 from videojob_operator.kube import crd
 from videojob_operator.kube.auth import connect
 from videojob_operator.kube.client import KubeClient
-from videojob_operator.kube.errors import ApiError
-from videojob_operator.kube.kinds import EVENTS, JOBS, PODS
 from videojob_operator.kube.token_review import ApiTokenReviewer
 from videojob_operator.metrics import Metrics
 from videojob_operator.ratelimit import JOB_RATE, SOURCE_RATE, RateLimiter
@@ -44,90 +38,12 @@ from videojob_operator.reports.authenticator import TokenAuthenticator
 from videojob_operator.reports.handler import JobReportHandler
 from videojob_operator.reports.server import ReportServer, RequestFilters, server_context
 from videojob_operator.settings import OperatorSettings
-from videojob_operator.workqueue import ObjectKey, WorkQueue
 
 log = logging.getLogger(__name__)
 
 CRD_WAIT_SECONDS = 60.0
-FAILED_CREATE = {"fieldSelector": "reason=FailedCreate,regarding.kind=Job"}
-EVENT_WATCH_SECONDS = 60
-"""How long one watch of events stays open: the API server keeps no watch cache for them and so sends no bookmarks."""
 EVENT_FLUSH_SECONDS = 2.0
 """Seconds that recorded events may take to be written when the operator stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterCache:
-    """The picture's sources and the queue they feed."""
-
-    queue: WorkQueue
-    videojobs: VideoJobCache
-    jobs: Informer[ObservedJob]
-    pods: Informer[ObservedPod]
-    refusals: Informer[PodRefusal]
-    """FailedCreate events. Only a hint: nothing waits for it, and a missing right costs the reasons, not the jobs."""
-
-    @classmethod
-    def create(cls, client: KubeClient, settings: OperatorSettings, metrics: Metrics) -> ClusterCache:
-        """Empty caches over a client."""
-        queue = WorkQueue(metrics)
-
-        def changed(kept: CachedObject[Any]) -> None:
-            if kept.videojob:
-                queue.add(ObjectKey(kept.namespace, kept.videojob))
-
-        common: dict[str, Any] = {"on_change": changed, "metrics": metrics, "namespaces": settings.watch_scopes}
-        watching = InformerOptions(idle_timeout=settings.watch_silence_seconds)
-        jobs: Informer[ObservedJob] = Informer(
-            client,
-            JOBS,
-            project=project_job,
-            index=lambda kept: (kept.namespace, kept.projection.name),
-            watching=watching,
-            **common,
-        )
-        pods: Informer[ObservedPod] = Informer(
-            client, PODS, project=project_pod, index=lambda kept: kept.projection.job_uid, watching=watching, **common
-        )
-        refusals: Informer[PodRefusal] = Informer(
-            client,
-            EVENTS,
-            project=project_refusal,
-            index=lambda kept: kept.projection.job_uid,
-            watching=replace(watching, selector=FAILED_CREATE, server_seconds=EVENT_WATCH_SECONDS),
-            videojob_of=partial(videojob_of_event, jobs),
-            **common,
-        )
-        return cls(queue, VideoJobCache(client, queue.add, namespaces=settings.watch_scopes), jobs, pods, refusals)
-
-    async def wait_for_sync(self) -> None:
-        """Until everything there is has been seen once."""
-        await asyncio.gather(self.jobs.wait_for_sync(), self.pods.wait_for_sync())
-        while not self.videojobs.swept:
-            try:
-                await self.videojobs.initial_sync()
-            except ApiError as error:
-                log.warning("the first sweep of VideoJobs failed, again in 2 s: %s", error)
-                await asyncio.sleep(2)
-
-    def runs(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """What keeps the informers true, each without end."""
-        return (informer.run() for informer in (self.jobs, self.pods, self.refusals))
-
-    def has_synced(self) -> bool:
-        """Whether decisions and reports can be judged."""
-        return self.videojobs.swept and self.jobs.has_synced and self.pods.has_synced
-
-    def watch_staleness(self) -> dict[str, float]:
-        """Seconds since each watch last proved that it works; kopf can deliver only what the API server answers."""
-        undelivered = min(self.videojobs.delivery_lag(), self.jobs.connected_for())
-        return {"Job": self.jobs.staleness(), "Pod": self.pods.staleness(), "VideoJob": undelivered}
-
-
-def videojob_of_event(jobs: Informer[ObservedJob], raw: Mapping[str, Any]) -> str:
-    """The VideoJob whose Job an event is about; empty for a Job that is not ours."""
-    kept = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
-    return kept.videojob if kept else ""
 
 
 class ComponentStopped(RuntimeError):
@@ -155,7 +71,7 @@ class Operator:
             await self._run_components(client, stack)
 
     async def _run_components(self, client: KubeClient, stack: AsyncExitStack) -> None:
-        settings, caches = self.settings, ClusterCache.create(client, self.settings, self.metrics)
+        settings, caches = self.settings, self._create_caches(client)
         slots, notes, context = ReportBuffer(), JobCreations(), server_context()
         certificates = CertificateManager(
             client, context, namespace=settings.namespace, secret=settings.tls_secret, names=settings.dns_names
@@ -184,6 +100,12 @@ class Operator:
         )
         if self._failure is not None:
             raise ComponentStopped(f"{type(self._failure).__name__}: {self._failure}") from self._failure
+
+    def _create_caches(self, client: KubeClient) -> ClusterCache:
+        settings = self.settings
+        return ClusterCache.create(
+            client, self.metrics, namespaces=settings.watch_scopes, idle_timeout=settings.watch_silence_seconds
+        )
 
     async def _decide(self, caches: ClusterCache, loop: Reconciler) -> None:
         """The queue's work, once the picture is complete."""
@@ -255,14 +177,3 @@ class Operator:
 def build_reconcile_settings(settings: OperatorSettings, certificates: CertificateManager) -> DomainSettings:
     """What `decide` is told; asked anew each time, since the authority may have been renewed."""
     return settings.reconcile_settings(authority=certificates.ca_pem)
-
-
-async def run_resync(caches: ClusterCache, *, every: float) -> None:
-    """Has every VideoJob looked at once in `every` seconds, spread over that time, without end."""
-    while True:
-        keys = list(caches.videojobs)
-        for key in keys:
-            caches.queue.resync(key)
-            await asyncio.sleep(every / len(keys))
-        if not keys:
-            await asyncio.sleep(every)

@@ -6,9 +6,6 @@ The API server is asked once for everything, in pages, and then for changes. Of 
 server has forgotten that version (410) the list is read again and what has vanished meanwhile is removed. Silence is
 death: the server sends a bookmark every minute, so a stream without any line for `idle_timeout` seconds is dropped and
 opened anew, and `staleness()` says how long ago the server last answered or sent a line, for the liveness probe.
-
-A deleted object leaves its last projection behind for a while: after a suspension or an eviction the last status of a
-pod, with the agent's final words in it, is in one watch event only and never in a list.
 """
 
 from __future__ import annotations
@@ -19,11 +16,11 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
+from videojob_operator.cache.indexer import CachedObject, Indexer, T
 from videojob_operator.domain.names import MANAGED_LABEL, NAME_LABEL
-from videojob_operator.kube.api import WATCH_OPENED, KubeApi, is_newer
+from videojob_operator.kube.api import WATCH_OPENED, KubeApi
 from videojob_operator.kube.errors import ApiError, Expired
 from videojob_operator.kube.kinds import Kind
 from videojob_operator.metrics import Metrics
@@ -36,38 +33,9 @@ SHUT_OUT = 5
 """Failures in a row, with pauses of 1, 2, 4, 8 and 16 s between them."""
 
 
-class Projection(Protocol):
-    """What an informer must know of the frozen dataclass it keeps."""
-
-    @property
-    def uid(self) -> str:
-        """metadata.uid."""
-
-    @property
-    def name(self) -> str:
-        """metadata.name."""
-
-    @property
-    def created(self) -> datetime:
-        """metadata.creationTimestamp, or what stands for it."""
-
-
-T = TypeVar("T", bound=Projection)
-
-
 def name_label(raw: Mapping[str, Any]) -> str:
     """The VideoJob's name as the label of an object of ours says it; empty where there is none."""
     return str((raw["metadata"].get("labels") or {}).get(NAME_LABEL, ""))
-
-
-@dataclass(frozen=True, slots=True)
-class CachedObject(Generic[T]):
-    """A projection with the namespace, the VideoJob's name (a label) and the resourceVersion of its object."""
-
-    namespace: str
-    videojob: str
-    projection: T
-    resource_version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,68 +51,6 @@ class InformerOptions:
     """Between two tries after a failure; doubled up to `MAX_BACKOFF`."""
     tombstone_ttl: float = 300.0
     """How long a deleted object's last projection is kept: as long as a failing key may wait."""
-
-
-class Indexer(Generic[T]):
-    """Projections by uid, with an index, and the last words of the deleted."""
-
-    def __init__(
-        self, *, index: Callable[[CachedObject[T]], Hashable], clock: Callable[[], float], remember: float
-    ) -> None:
-        self._index, self._clock, self._remember = index, clock, remember
-        self._living: dict[str, CachedObject[T]] = {}
-        self._gone: dict[str, tuple[float, CachedObject[T]]] = {}
-        self._indexed: dict[Hashable, set[str]] = {}
-        self.newest: datetime | None = None
-        """When the youngest object ever kept was created."""
-
-    def __len__(self) -> int:
-        return len(self._living)
-
-    def get(self, uid: str) -> CachedObject[T] | None:
-        """The living object of this uid."""
-        return self._living.get(uid)
-
-    def put(self, kept: CachedObject[T]) -> bool:
-        """Keeps a projection unless a newer one is known; False when nothing changed."""
-        uid = kept.projection.uid
-        known = self._living.get(uid)
-        if known and is_newer(known.resource_version, kept.resource_version):
-            return False  # the answer to a write of ours may come after the watch has gone on
-        self._living[uid] = kept
-        self._indexed.setdefault(self._index(kept), set()).add(uid)
-        self.newest = max(self.newest or kept.projection.created, kept.projection.created)
-        return known != kept
-
-    def remove(self, uid: str, *, last: CachedObject[T] | None = None) -> CachedObject[T] | None:
-        """Moves an object among the deleted; `last_contact` is its final state when the event carried one."""
-        known = self._living.pop(uid, None)
-        final = last or known
-        if final is not None:
-            self._gone[uid] = (self._clock(), final)
-            self._indexed.setdefault(self._index(final), set()).add(uid)
-        return final
-
-    def by_index(self, key: Hashable) -> tuple[T, ...]:
-        """The living objects under an index key."""
-        uids = self._indexed.get(key, ())
-        return tuple(self._living[uid].projection for uid in uids if uid in self._living)
-
-    def tombstones(self, key: Hashable) -> tuple[T, ...]:
-        """The last projections of the deleted objects under an index key."""
-        uids = self._indexed.get(key, ())
-        return tuple(self._gone[uid][1].projection for uid in uids if uid in self._gone and uid not in self._living)
-
-    def expire_tombstones(self) -> None:
-        """Drops the deleted whose time is over."""
-        before = self._clock() - self._remember
-        for uid in [uid for uid, (at, _) in self._gone.items() if at < before]:
-            _, kept = self._gone.pop(uid)
-            uids = self._indexed.get(self._index(kept), set())
-            if uid not in self._living:
-                uids.discard(uid)
-            if not uids:
-                self._indexed.pop(self._index(kept), None)
 
 
 class Informer(Generic[T]):

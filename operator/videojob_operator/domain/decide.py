@@ -21,9 +21,10 @@ from videojob_operator.domain.manifests.job import job_manifest
 from videojob_operator.domain.observation.context import ReconcileContext, build_context
 from videojob_operator.domain.observation.observed import CONTROLLER_NAME, Observed, ObservedVideoJob, SpecProblem
 from videojob_operator.domain.policies.acceptance import find_problem
-from videojob_operator.domain.policies.completion import Verdict, evaluate_completion
+from videojob_operator.domain.policies.completion import evaluate_completion
 from videojob_operator.domain.policies.startup import Waiting, check_startup_timeout, find_waiting, time_until_node_lost
 from videojob_operator.domain.policies.suspension import sync_actions
+from videojob_operator.domain.policies.verdict import Verdict
 from videojob_operator.domain.settings import ReconcileSettings
 from videojob_operator.domain.status.condition_set import (
     final_conditions,

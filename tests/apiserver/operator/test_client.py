@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
-from videojob_operator.app import FAILED_CREATE
+from videojob_operator.cache.cluster_cache import FAILED_CREATE
 from videojob_operator.domain.observation.projection import project_refusal
 from videojob_operator.kube.api import WATCH_OPENED
 from videojob_operator.kube.client import KubeClient

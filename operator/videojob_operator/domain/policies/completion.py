@@ -6,7 +6,6 @@ Exit code 0 is no evidence: a sidecar's failure does not show in it. A VideoJob 
 (`waiting`); a verdict is never taken back.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from videojob_api.messages.report import Failure, ProgressState
@@ -15,7 +14,15 @@ from videojob_api.resource.status import OutputStatus
 from videojob_operator.domain.names import AGENT, RUNNER
 from videojob_operator.domain.observation.context import ReconcileContext
 from videojob_operator.domain.observation.observed import ObservedCondition
-from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome, failure_message
+from videojob_operator.domain.observation.outcomes import failure_message
+from videojob_operator.domain.policies.failure_policy import evaluate_disruptions, evaluate_failure
+from videojob_operator.domain.policies.verdict import (
+    ASK_AGAIN,
+    Evaluation,
+    NoVerdict,
+    Verdict,
+    awaits_termination_message,
+)
 
 PUBLISH_FAILURE_REASONS = frozenset(
     {
@@ -38,46 +45,22 @@ PUBLISH_FAILURE_REASONS = frozenset(
 PUBLISHING_STATES = frozenset({ProgressState.FINISHING, ProgressState.DONE})
 """The frames are made; our runner's container lives on until the agent has published them."""
 
-ASK_AGAIN = timedelta(seconds=2)
-"""Between two readings of an ended Job's pods from the API server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The end of a VideoJob."""
-
-    succeeded: bool
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoVerdict:
-    """No verdict; look again after this long at the latest, None for whenever something changes."""
-
-    requeue_after: timedelta | None = None
-
-
-Evaluation = Verdict | NoVerdict
-
 
 def evaluate_completion(case: ReconcileContext) -> Evaluation:
     """What the Job, the evidence and the counts say."""
     if case.job and (complete := case.job.complete_condition):
         return _complete(case, complete)
     if case.job and (failure := case.job.failed_condition):
-        return _failed(case, failure)
+        return evaluate_failure(case, failure)
     if case.job is None and case.output and case.manifest_digest:
         return _published(case.output)
-    if case.disruptions > case.spec.retry.max_disruptions:
-        return Verdict(False, "TooManyDisruptions", _disruptions(case))
-    return _progress_deadline(case)
+    return evaluate_disruptions(case) or _progress_deadline(case)
 
 
 def _complete(case: ReconcileContext, complete: ObservedCondition) -> Evaluation:
     if case.output and case.manifest_digest:
         return _published(case.output)
-    if _awaits_last_words(case):
+    if awaits_termination_message(case):
         return NoVerdict(ASK_AGAIN)
     failure = _reported_failure(case)
     if failure is None:
@@ -105,50 +88,6 @@ def _no_evidence(case: ReconcileContext) -> str:
     ended = case.pod.container(AGENT).exit if case.pod else None
     agent = f"the agent ended with exit code {ended.code}" if ended else "its agent left no word"
     return f"the Job is complete, but nobody has seen a manifest: {agent}; look at {place} before running it again"
-
-
-def _failed(case: ReconcileContext, failure: ObservedCondition) -> Evaluation:
-    if failure.reason == "DeadlineExceeded":
-        limit = case.spec.deadlines.active_seconds
-        text = f"the Job ran longer than spec.deadlines.activeSeconds allows ({limit} s)"
-        return Verdict(False, "DeadlineExceeded", text)
-    if _awaits_last_words(case):
-        return NoVerdict(ASK_AGAIN)
-    last = _last_retriable(case)
-    if last is None:
-        return Verdict(False, failure.reason or "JobFailed", failure.message)
-    return Verdict(False, last.reason, _attempts(case) + last.message)
-
-
-def _last_retriable(case: ReconcileContext) -> PodOutcome | None:
-    """The newest end that counts: why the Job controller has given up."""
-    ends = [end for end in case.outcomes if end and end.fault is FaultClass.OWN]
-    return ends[-1] if ends else None
-
-
-def _attempts(case: ReconcileContext) -> str:
-    count = case.job.failed if case.job else 0
-    return f"{count} attempts failed (spec.retry.limit {case.spec.retry.limit}), the last one: " if count > 1 else ""
-
-
-def _awaits_last_words(case: ReconcileContext) -> bool:
-    """
-    Whether the newest pod may have said more than has arrived here.
-
-    A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
-    silent or lagging watch is no evidence.
-    """
-    pod = case.pod
-    if pod and pod.is_terminal and (pod.container(AGENT).exit or pod.container(AGENT).started_at is None):
-        return False
-    return not case.pods_read
-
-
-def _disruptions(case: ReconcileContext) -> str:
-    ends = [end for end in case.outcomes if end and end.fault is FaultClass.CLUSTER]
-    last = f"; the last one: {ends[-1].reason} {ends[-1].message}" if ends else ""
-    most = case.spec.retry.max_disruptions
-    return f"disrupted {case.disruptions} times, more than spec.retry.maxDisruptions allows ({most}){last}"
 
 
 def _progress_deadline(case: ReconcileContext) -> Evaluation:

@@ -17,7 +17,7 @@ from videojob_operator.domain.observation.container_errors import CONFIG_ERRORS,
 from videojob_operator.domain.observation.context import ReconcileContext
 from videojob_operator.domain.observation.observed import ObservedContainer, ObservedJob, ObservedPod
 from videojob_operator.domain.policies import pod_creation
-from videojob_operator.domain.policies.completion import Verdict
+from videojob_operator.domain.policies.verdict import Verdict
 
 SANDBOX_TIMEOUT = timedelta(seconds=10)
 """A node may take this long to set a pod up before volumes are named as the likely reason."""

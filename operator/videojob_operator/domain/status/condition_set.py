@@ -8,9 +8,10 @@ from videojob_operator.domain.names import RUNNER
 from videojob_operator.domain.observation.context import ReconcileContext
 from videojob_operator.domain.observation.observed import ObservedPod, SpecProblem
 from videojob_operator.domain.observation.outcomes import fetch_result
-from videojob_operator.domain.policies.completion import PUBLISH_FAILURE_REASONS, Verdict
+from videojob_operator.domain.policies.completion import PUBLISH_FAILURE_REASONS
 from videojob_operator.domain.policies.startup import Waiting, node_lost_condition
 from videojob_operator.domain.policies.suspension import suspended_condition
+from videojob_operator.domain.policies.verdict import Verdict
 
 ACCEPTED = ConditionValue("True", "Valid", "the spec can be run")
 IN_PROGRESS = ConditionValue("Unknown", "InProgress")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from videojob_operator.cache.informer import SHUT_OUT, CachedObject, Informer, InformerOptions
+from videojob_operator.cache.indexer import CachedObject
+from videojob_operator.cache.informer import SHUT_OUT, Informer, InformerOptions
 from videojob_operator.domain.observation.observed import ObservedPod
 from videojob_operator.domain.observation.projection import project_pod
 from videojob_operator.kube.errors import ApiError, Expired, Forbidden, Unreachable

@@ -1,0 +1,118 @@
+"""
+All caches of one operator process and the queue that they feed: VideoJobs, Jobs, pods and FailedCreate events.
+
+No decision is made before `wait_for_sync` returns: a Job that an incomplete cache lacks would look deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from videojob_operator.cache.indexer import CachedObject
+from videojob_operator.cache.informer import Informer, InformerOptions
+from videojob_operator.cache.videojobs import VideoJobCache
+from videojob_operator.domain.observation.observed import ObservedJob, ObservedPod, PodRefusal
+from videojob_operator.domain.observation.projection import project_job, project_pod, project_refusal
+from videojob_operator.kube.api import KubeApi
+from videojob_operator.kube.errors import ApiError
+from videojob_operator.kube.kinds import EVENTS, JOBS, PODS
+from videojob_operator.metrics import Metrics
+from videojob_operator.workqueue import ObjectKey, WorkQueue
+
+log = logging.getLogger(__name__)
+
+FAILED_CREATE = {"fieldSelector": "reason=FailedCreate,regarding.kind=Job"}
+EVENT_WATCH_SECONDS = 60
+"""How long one watch of events stays open: the API server keeps no watch cache for them and so sends no bookmarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCache:
+    """The picture's sources and the queue they feed."""
+
+    queue: WorkQueue
+    videojobs: VideoJobCache
+    jobs: Informer[ObservedJob]
+    pods: Informer[ObservedPod]
+    refusals: Informer[PodRefusal]
+    """FailedCreate events. Only a hint: nothing waits for it, and a missing right costs the reasons, not the jobs."""
+
+    @classmethod
+    def create(
+        cls, client: KubeApi, metrics: Metrics, *, namespaces: tuple[str | None, ...], idle_timeout: float
+    ) -> ClusterCache:
+        """Empty caches over a client."""
+        queue = WorkQueue(metrics)
+
+        def changed(kept: CachedObject[Any]) -> None:
+            if kept.videojob:
+                queue.add(ObjectKey(kept.namespace, kept.videojob))
+
+        common: dict[str, Any] = {"on_change": changed, "metrics": metrics, "namespaces": namespaces}
+        watching = InformerOptions(idle_timeout=idle_timeout)
+        jobs: Informer[ObservedJob] = Informer(
+            client,
+            JOBS,
+            project=project_job,
+            index=lambda kept: (kept.namespace, kept.projection.name),
+            watching=watching,
+            **common,
+        )
+        pods: Informer[ObservedPod] = Informer(
+            client, PODS, project=project_pod, index=lambda kept: kept.projection.job_uid, watching=watching, **common
+        )
+        refusals: Informer[PodRefusal] = Informer(
+            client,
+            EVENTS,
+            project=project_refusal,
+            index=lambda kept: kept.projection.job_uid,
+            watching=replace(watching, selector=FAILED_CREATE, server_seconds=EVENT_WATCH_SECONDS),
+            videojob_of=partial(videojob_of_event, jobs),
+            **common,
+        )
+        return cls(queue, VideoJobCache(client, queue.add, namespaces=namespaces), jobs, pods, refusals)
+
+    async def wait_for_sync(self) -> None:
+        """Until everything there is has been seen once."""
+        await asyncio.gather(self.jobs.wait_for_sync(), self.pods.wait_for_sync())
+        while not self.videojobs.swept:
+            try:
+                await self.videojobs.initial_sync()
+            except ApiError as error:
+                log.warning("the first sweep of VideoJobs failed, again in 2 s: %s", error)
+                await asyncio.sleep(2)
+
+    def runs(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What keeps the informers true, each without end."""
+        return (informer.run() for informer in (self.jobs, self.pods, self.refusals))
+
+    def has_synced(self) -> bool:
+        """Whether decisions and reports can be judged."""
+        return self.videojobs.swept and self.jobs.has_synced and self.pods.has_synced
+
+    def watch_staleness(self) -> dict[str, float]:
+        """Seconds since each watch last proved that it works; kopf can deliver only what the API server answers."""
+        undelivered = min(self.videojobs.delivery_lag(), self.jobs.connected_for())
+        return {"Job": self.jobs.staleness(), "Pod": self.pods.staleness(), "VideoJob": undelivered}
+
+
+def videojob_of_event(jobs: Informer[ObservedJob], raw: Mapping[str, Any]) -> str:
+    """The VideoJob whose Job an event is about; empty for a Job that is not ours."""
+    kept = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
+    return kept.videojob if kept else ""
+
+
+async def run_resync(caches: ClusterCache, *, every: float) -> None:
+    """Has every VideoJob looked at once in `every` seconds, spread over that time, without end."""
+    while True:
+        keys = list(caches.videojobs)
+        for key in keys:
+            caches.queue.resync(key)
+            await asyncio.sleep(every / len(keys))
+        if not keys:
+            await asyncio.sleep(every)
