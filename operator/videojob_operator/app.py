@@ -78,7 +78,9 @@ class Operator:
         )
         events = EventRecorder(client, self.metrics, instance=settings.instance)
         observer = Observer(client, caches.videojobs, caches.jobs, caches.pods, caches.refusals, notes, slots)
-        executor = DecisionExecutor(client, caches.videojobs, caches.jobs, events, notes, self.metrics)
+        executor = DecisionExecutor.create(
+            client, caches.videojobs, caches.jobs, events, creations=notes, metrics=self.metrics
+        )
         transitions = TransitionMetrics(self.metrics, observer.evict)
         lag = EventLoopLag()
         await self._start_health_server(caches, lag, stack)

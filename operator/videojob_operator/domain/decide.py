@@ -36,7 +36,7 @@ from videojob_operator.domain.status.display_state import display_state
 from videojob_operator.domain.status.events import completion_events, diff_events
 
 MIN_REQUEUE = timedelta(seconds=1)
-"""No deadline is worth being looked at more often."""
+"""Shortest time between two decisions about one VideoJob that nothing has changed."""
 
 
 def decide(observed: Observed, *, now: datetime, settings: ReconcileSettings) -> Decision:
@@ -61,7 +61,9 @@ def _decide(case: ReconcileContext) -> Decision:
     timeout = check_startup_timeout(case, wait) if wait else None
     if isinstance(timeout, Verdict):
         return _end(case, timeout)
-    return _continue(case, wait, (judgement.requeue_after, timeout, time_until_node_lost(case), time_until_stale(case)))
+    creation_retry = case.settings.creation_retry if case.job is None else None
+    due = (judgement.requeue_after, timeout, time_until_node_lost(case), time_until_stale(case), creation_retry)
+    return _continue(case, wait, requeue_after=min_requeue(*due))
 
 
 def _find_problem(case: ReconcileContext) -> SpecProblem | None:
@@ -73,17 +75,18 @@ def _find_problem(case: ReconcileContext) -> SpecProblem | None:
     return find_problem(case.ref, case.spec, case.settings)
 
 
-def _continue(
-    case: ReconcileContext, wait: Waiting | None, requeue_candidates: tuple[timedelta | None, ...]
-) -> Decision:
+def min_requeue(*due: timedelta | None) -> timedelta | None:
+    """The earliest of the times that are not None, at least `MIN_REQUEUE`; None when all are."""
+    earliest = min((each for each in due if each is not None), default=None)
+    return None if earliest is None else max(earliest, MIN_REQUEUE)
+
+
+def _continue(case: ReconcileContext, wait: Waiting | None, *, requeue_after: timedelta | None) -> Decision:
     status = _status(case, in_progress_conditions(case, wait))
-    if case.job is None:
-        requeue_candidates = (*requeue_candidates, case.settings.creation_retry)
-    again = min((wish for wish in requeue_candidates if wish is not None), default=None)
     return Decision(
         status=status,
         actions=(*_create_actions(case), *sync_actions(case), *diff_events(case, status)),
-        requeue_after=max(again, MIN_REQUEUE) if again is not None else None,
+        requeue_after=requeue_after,
     )
 
 

@@ -110,6 +110,11 @@ def output_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> OutputPla
     return _folder(spec.output.pvc or VolumeClaim(claim_name="none"), places.output_mount, run=run, exclusive=exclusive)
 
 
+def output_url(job: JobRef, spec: VideoJobSpec) -> str:
+    """URL of the folder or S3 prefix that one job publishes into, as it stands in the status."""
+    return output_plan(job, spec, PlanPaths()).url
+
+
 def _bucket(s3: S3Prefix, run: str, *, exclusive: bool) -> OutputPlan:
     prefix = _folder_name(s3.prefix) + run
     return OutputPlan(

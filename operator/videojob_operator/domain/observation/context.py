@@ -14,7 +14,7 @@ from videojob_api.messages.report import Report
 from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import OutputStatus, ProgressStatus, VideoJobStatus
 
-from videojob_operator.domain.manifests.plan import PlanPaths, output_plan
+from videojob_operator.domain.manifests.plan import output_url
 from videojob_operator.domain.observation import progress
 from videojob_operator.domain.observation.attempts import AttemptHistory, update_attempts
 from videojob_operator.domain.observation.observed import (
@@ -138,7 +138,7 @@ def _report_from_pod(report: ObservedReport | None, pod: ObservedPod) -> Report 
 
 def _output(observed: Observed, ref: JobRef, spec: VideoJobSpec) -> OutputStatus | None:
     """What every pod of this VideoJob has told about its output; an older pod's commit counts as well."""
-    url = output_plan(ref, spec, PlanPaths()).url
+    url = output_url(ref, spec)
     termination_reports = tuple(progress.termination_report(pod, uid=ref.uid) for pod in observed.pods)
     pushed = observed.report.report if observed.report and observed.report.report.uid == ref.uid else None
     return progress.merge_output(observed.videojob.status.output, url=url, reports=(pushed, *termination_reports))

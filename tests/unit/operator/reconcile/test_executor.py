@@ -24,7 +24,8 @@ from videojob_operator.domain.observation.projection import project_job, project
 from videojob_operator.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unreachable
 from videojob_operator.kube.kinds import JOBS, VIDEOJOBS
 from videojob_operator.reconcile.event_recorder import EventRecorder
-from videojob_operator.reconcile.executor import CONTROLLER_MANAGER, PROGRESS_MANAGER, DecisionExecutor
+from videojob_operator.reconcile.executor import DecisionExecutor
+from videojob_operator.reconcile.status_patcher import CONTROLLER_MANAGER, PROGRESS_MANAGER
 from videojob_operator.workqueue import ObjectKey
 
 from tests.unit.operator.fakes import RecordingApi, metric_value, metrics
@@ -55,7 +56,9 @@ class Bench:
             metrics=self.metrics,
         )
         self.events = EventRecorder(self.api, self.metrics, instance="test")
-        self.hand = DecisionExecutor(self.api, self.videojobs, self.jobs, self.events, self.notes, self.metrics)
+        self.hand = DecisionExecutor.create(
+            self.api, self.videojobs, self.jobs, self.events, creations=self.notes, metrics=self.metrics
+        )
         self.touched.clear()
 
     @property
@@ -257,6 +260,6 @@ async def test_actions_follow_in_their_order() -> None:
 
 
 def test_an_empty_status_is_stored_without_absent_fields() -> None:
-    from videojob_operator.reconcile.executor import to_wire
+    from videojob_operator.reconcile.status_patcher import to_wire
 
     assert "jobName" not in to_wire(VideoJobStatus())

@@ -63,7 +63,9 @@ class Works:
             now=lambda: self.now,
         )
         events = EventRecorder(self.api, self.metrics, instance="test")
-        hand = DecisionExecutor(self.api, self.videojobs, self.jobs, events, self.notes, self.metrics)
+        hand = DecisionExecutor.create(
+            self.api, self.videojobs, self.jobs, events, creations=self.notes, metrics=self.metrics
+        )
         self.loop = Reconciler(
             self.queue,
             self.picture,
