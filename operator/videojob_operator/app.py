@@ -72,27 +72,27 @@ class Operator:
 
     async def _run_components(self, client: KubeClient, stack: AsyncExitStack) -> None:
         settings, caches = self.settings, self._create_caches(client)
-        slots, notes, context = ReportBuffer(), JobCreations(), server_context()
+        reports, creations, context = ReportBuffer(), JobCreations(), server_context()
         certificates = CertificateManager(
             client, context, namespace=settings.namespace, secret=settings.tls_secret, names=settings.dns_names
         )
         events = EventRecorder(client, self.metrics, instance=settings.instance)
-        observer = Observer(client, caches.videojobs, caches.jobs, caches.pods, caches.refusals, notes, slots)
+        observer = Observer(client, caches.videojobs, caches.jobs, caches.pods, caches.refusals, creations, reports)
         executor = DecisionExecutor.create(
-            client, caches.videojobs, caches.jobs, events, creations=notes, metrics=self.metrics
+            client, caches.videojobs, caches.jobs, events, creations=creations, metrics=self.metrics
         )
         transitions = TransitionMetrics(self.metrics, observer.evict)
         lag = EventLoopLag()
         await self._start_health_server(caches, lag, stack)
         await certificates.ensure()
         await self._start_report_server(
-            JobReportHandler(caches.videojobs, caches.jobs, caches.pods, slots, caches.queue), client, context, stack
+            JobReportHandler(caches.videojobs, caches.jobs, caches.pods, reports, caches.queue), client, context, stack
         )
         reconcile_settings = partial(build_reconcile_settings, settings, certificates)
-        loop = Reconciler(caches.queue, observer, executor, reconcile_settings, transitions, self.metrics)
-        for part in (lag.run(), certificates.run(), events.run(), *caches.runs()):
-            self._start_component(part)
-        self._start_component(self._decide(caches, loop))
+        reconciler = Reconciler(caches.queue, observer, executor, reconcile_settings, transitions, self.metrics)
+        for component in (lag.run(), certificates.run(), events.run(), *caches.runs()):
+            self._start_component(component)
+        self._start_component(self._reconcile(caches, reconciler))
         await kopf_watch.run_kopf(
             caches.videojobs,
             namespaces=settings.watch_namespaces,
@@ -109,17 +109,17 @@ class Operator:
             client, self.metrics, namespaces=settings.watch_scopes, idle_timeout=settings.watch_silence_seconds
         )
 
-    async def _decide(self, caches: ClusterCache, loop: Reconciler) -> None:
+    async def _reconcile(self, caches: ClusterCache, reconciler: Reconciler) -> None:
         """The queue's work, once the picture is complete."""
         await caches.wait_for_sync()
         log.info("the picture is complete: %d VideoJobs", len(caches.videojobs))
         async with asyncio.TaskGroup() as group:
-            group.create_task(loop.run())
+            group.create_task(reconciler.run())
             group.create_task(caches.videojobs.run_relist(every=self.settings.sweep_seconds))
             group.create_task(run_resync(caches, every=self.settings.sweep_seconds))
 
     async def _start_health_server(self, caches: ClusterCache, lag: EventLoopLag, stack: AsyncExitStack) -> None:
-        signs = LivenessChecks(
+        checks = LivenessChecks(
             watch_staleness=caches.watch_staleness,
             oldest_key_age=caches.queue.oldest_age,
             longest_reconcile=caches.queue.longest_running,
@@ -127,21 +127,21 @@ class Operator:
             ready=caches.has_synced,
             max_staleness=self.settings.health_watch_seconds,
         )
-        server = HealthServer(signs, self.metrics, refresh=lambda: self._update_gauges(caches))
+        server = HealthServer(checks, self.metrics, refresh=lambda: self._update_gauges(caches))
         stack.push_async_callback(server.stop)
         port = await server.start(host=self.settings.bind or None, port=self.settings.metrics_port)
         log.info("probes and metrics on port %d", port)
 
     async def _start_report_server(
-        self, desk: JobReportHandler, client: KubeClient, context: Any, stack: AsyncExitStack
+        self, handler: JobReportHandler, client: KubeClient, context: Any, stack: AsyncExitStack
     ) -> None:
-        gates = RequestFilters(
+        filters = RequestFilters(
             source_limiter=RateLimiter(SOURCE_RATE),
             authenticator=TokenAuthenticator(ApiTokenReviewer(client), self.metrics),
             job_limiter=RateLimiter(JOB_RATE),
-            has_synced=lambda: desk.videojobs.swept and desk.jobs.has_synced and desk.pods.has_synced,
+            has_synced=lambda: handler.videojobs.has_synced and handler.jobs.has_synced and handler.pods.has_synced,
         )
-        server = ReportServer(desk, gates, self.metrics)
+        server = ReportServer(handler, filters, self.metrics)
         stack.push_async_callback(server.stop)
         port = await server.start(host=self.settings.bind or None, port=self.settings.status_port, context=context)
         log.info("reports on port %d", port)
@@ -152,9 +152,9 @@ class Operator:
             self.metrics.jobs.labels(state).set(count)
         self.metrics.queue_depth.set(len(caches.queue))
 
-    def _start_component(self, part: Coroutine[Any, Any, None]) -> None:
+    def _start_component(self, component: Coroutine[Any, Any, None]) -> None:
         """Runs a part beside the others; one that ends, ends the operator."""
-        task = asyncio.create_task(part)
+        task = asyncio.create_task(component)
         task.add_done_callback(self._on_component_stopped)
         self._tasks.append(task)
 

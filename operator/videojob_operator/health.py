@@ -72,8 +72,8 @@ class EventLoopLag:
 class HealthServer:
     """Serves probes and metrics; `refresh` fills the gauges just before they are read."""
 
-    def __init__(self, signs: LivenessChecks, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
-        self._signs, self._metrics, self._refresh = signs, metrics, refresh
+    def __init__(self, checks: LivenessChecks, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
+        self._checks, self._metrics, self._refresh = checks, metrics, refresh
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -91,18 +91,18 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        complaints = "\n".join(self._signs.failures())
-        return web.Response(status=503 if complaints else 200, text=complaints or "ok")
+        failures = "\n".join(self._checks.failures())
+        return web.Response(status=503 if failures else 200, text=failures or "ok")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self._signs.ready()
+        ready = self._checks.ready()
         return web.Response(status=200 if ready else 503, text="ok" if ready else "still reading the cluster")
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
         self._refresh()
-        self._metrics.loop_lag.set(self._signs.loop_lag())
-        self._metrics.queue_oldest.set(self._signs.oldest_key_age())
-        for kind, age in self._signs.watch_staleness().items():
+        self._metrics.loop_lag.set(self._checks.loop_lag())
+        self._metrics.queue_oldest.set(self._checks.oldest_key_age())
+        for kind, age in self._checks.watch_staleness().items():
             self._metrics.informer_age.labels(kind).set(age)
         body = generate_latest(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -49,29 +49,29 @@ class ClusterCache:
         """Empty caches over a client."""
         queue = WorkQueue(metrics)
 
-        def changed(kept: CachedObject[Any]) -> None:
-            if kept.videojob:
-                queue.add(ObjectKey(kept.namespace, kept.videojob))
+        def enqueue(cached: CachedObject[Any]) -> None:
+            if cached.videojob:
+                queue.add(ObjectKey(cached.namespace, cached.videojob))
 
-        common: dict[str, Any] = {"on_change": changed, "metrics": metrics, "namespaces": namespaces}
-        watching = InformerOptions(idle_timeout=idle_timeout)
+        common: dict[str, Any] = {"on_change": enqueue, "metrics": metrics, "namespaces": namespaces}
+        options = InformerOptions(idle_timeout=idle_timeout)
         jobs: Informer[ObservedJob] = Informer(
             client,
             JOBS,
             project=project_job,
-            index=lambda kept: (kept.namespace, kept.projection.name),
-            watching=watching,
+            index=lambda cached: (cached.namespace, cached.projection.name),
+            options=options,
             **common,
         )
         pods: Informer[ObservedPod] = Informer(
-            client, PODS, project=project_pod, index=lambda kept: kept.projection.job_uid, watching=watching, **common
+            client, PODS, project=project_pod, index=lambda cached: cached.projection.job_uid, options=options, **common
         )
         refusals: Informer[PodRefusal] = Informer(
             client,
             EVENTS,
             project=project_refusal,
-            index=lambda kept: kept.projection.job_uid,
-            watching=replace(watching, selector=FAILED_CREATE, server_seconds=EVENT_WATCH_SECONDS),
+            index=lambda cached: cached.projection.job_uid,
+            options=replace(options, selector=FAILED_CREATE, server_seconds=EVENT_WATCH_SECONDS),
             videojob_of=partial(videojob_of_event, jobs),
             **common,
         )
@@ -80,7 +80,7 @@ class ClusterCache:
     async def wait_for_sync(self) -> None:
         """Until everything there is has been seen once."""
         await asyncio.gather(self.jobs.wait_for_sync(), self.pods.wait_for_sync())
-        while not self.videojobs.swept:
+        while not self.videojobs.has_synced:
             try:
                 await self.videojobs.initial_sync()
             except ApiError as error:
@@ -93,7 +93,7 @@ class ClusterCache:
 
     def has_synced(self) -> bool:
         """Whether decisions and reports can be judged."""
-        return self.videojobs.swept and self.jobs.has_synced and self.pods.has_synced
+        return self.videojobs.has_synced and self.jobs.has_synced and self.pods.has_synced
 
     def watch_staleness(self) -> dict[str, float]:
         """Seconds since each watch last proved that it works; kopf can deliver only what the API server answers."""
@@ -103,8 +103,8 @@ class ClusterCache:
 
 def videojob_of_event(jobs: Informer[ObservedJob], raw: Mapping[str, Any]) -> str:
     """The VideoJob whose Job an event is about; empty for a Job that is not ours."""
-    kept = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
-    return kept.videojob if kept else ""
+    cached = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
+    return cached.videojob if cached else ""
 
 
 async def run_resync(caches: ClusterCache, *, every: float) -> None:

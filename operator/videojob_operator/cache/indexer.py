@@ -48,59 +48,61 @@ class Indexer(Generic[T]):
     """Projections by uid, with an index, and the last words of the deleted."""
 
     def __init__(
-        self, *, index: Callable[[CachedObject[T]], Hashable], clock: Callable[[], float], remember: float
+        self, *, index: Callable[[CachedObject[T]], Hashable], clock: Callable[[], float], tombstone_ttl: float
     ) -> None:
-        self._index, self._clock, self._remember = index, clock, remember
-        self._living: dict[str, CachedObject[T]] = {}
-        self._gone: dict[str, tuple[float, CachedObject[T]]] = {}
-        self._indexed: dict[Hashable, set[str]] = {}
+        self._index, self._clock, self._tombstone_ttl = index, clock, tombstone_ttl
+        self._objects: dict[str, CachedObject[T]] = {}
+        self._tombstones: dict[str, tuple[float, CachedObject[T]]] = {}
+        self._uids_by_key: dict[Hashable, set[str]] = {}
         self.newest: datetime | None = None
         """When the youngest object ever kept was created."""
 
     def __len__(self) -> int:
-        return len(self._living)
+        return len(self._objects)
 
     def get(self, uid: str) -> CachedObject[T] | None:
         """The living object of this uid."""
-        return self._living.get(uid)
+        return self._objects.get(uid)
 
-    def put(self, kept: CachedObject[T]) -> bool:
+    def put(self, cached: CachedObject[T]) -> bool:
         """Keeps a projection unless a newer one is known; False when nothing changed."""
-        uid = kept.projection.uid
-        known = self._living.get(uid)
-        if known and is_newer(known.resource_version, kept.resource_version):
+        uid = cached.projection.uid
+        known = self._objects.get(uid)
+        if known and is_newer(known.resource_version, cached.resource_version):
             return False  # the answer to a write of ours may come after the watch has gone on
-        self._living[uid] = kept
-        self._indexed.setdefault(self._index(kept), set()).add(uid)
-        self.newest = max(self.newest or kept.projection.created, kept.projection.created)
-        return known != kept
+        self._objects[uid] = cached
+        self._uids_by_key.setdefault(self._index(cached), set()).add(uid)
+        self.newest = max(self.newest or cached.projection.created, cached.projection.created)
+        return known != cached
 
     def remove(self, uid: str, *, last: CachedObject[T] | None = None) -> CachedObject[T] | None:
         """Moves an object among the deleted; `last_contact` is its final state when the event carried one."""
-        known = self._living.pop(uid, None)
+        known = self._objects.pop(uid, None)
         final = last or known
         if final is not None:
-            self._gone[uid] = (self._clock(), final)
-            self._indexed.setdefault(self._index(final), set()).add(uid)
+            self._tombstones[uid] = (self._clock(), final)
+            self._uids_by_key.setdefault(self._index(final), set()).add(uid)
         return final
 
     def by_index(self, key: Hashable) -> tuple[T, ...]:
         """The living objects under an index key."""
-        uids = self._indexed.get(key, ())
-        return tuple(self._living[uid].projection for uid in uids if uid in self._living)
+        uids = self._uids_by_key.get(key, ())
+        return tuple(self._objects[uid].projection for uid in uids if uid in self._objects)
 
     def tombstones(self, key: Hashable) -> tuple[T, ...]:
         """The last projections of the deleted objects under an index key."""
-        uids = self._indexed.get(key, ())
-        return tuple(self._gone[uid][1].projection for uid in uids if uid in self._gone and uid not in self._living)
+        uids = self._uids_by_key.get(key, ())
+        return tuple(
+            self._tombstones[uid][1].projection for uid in uids if uid in self._tombstones and uid not in self._objects
+        )
 
     def expire_tombstones(self) -> None:
         """Drops the deleted whose time is over."""
-        before = self._clock() - self._remember
-        for uid in [uid for uid, (at, _) in self._gone.items() if at < before]:
-            _, kept = self._gone.pop(uid)
-            uids = self._indexed.get(self._index(kept), set())
-            if uid not in self._living:
+        before = self._clock() - self._tombstone_ttl
+        for uid in [uid for uid, (at, _) in self._tombstones.items() if at < before]:
+            _, cached = self._tombstones.pop(uid)
+            uids = self._uids_by_key.get(self._index(cached), set())
+            if uid not in self._objects:
                 uids.discard(uid)
             if not uids:
-                self._indexed.pop(self._index(kept), None)
+                self._uids_by_key.pop(self._index(cached), None)

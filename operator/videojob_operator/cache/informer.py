@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MIN_BACKOFF, MAX_BACKOFF = 0.05, 30.0
 """Between two watches, seconds: a server that ends every stream at once must not spin us."""
-SHUT_OUT = 5
+SHUT_OUT_FAILURES = 5
 """Failures in a row, with pauses of 1, 2, 4, 8 and 16 s between them."""
 
 
@@ -67,11 +67,11 @@ class Informer(Generic[T]):
         metrics: Metrics,
         videojob_of: Callable[[Mapping[str, Any]], str] = name_label,
         namespaces: tuple[str | None, ...] = (None,),
-        watching: InformerOptions = InformerOptions(),
+        options: InformerOptions = InformerOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.kind, self.watching = kind, watching
-        self.store: Indexer[T] = Indexer(index=index, clock=clock, remember=watching.tombstone_ttl)
+        self.kind, self.options = kind, options
+        self.store: Indexer[T] = Indexer(index=index, clock=clock, tombstone_ttl=options.tombstone_ttl)
         self._client, self._project, self._changed, self._videojob_of = client, project, on_change, videojob_of
         self._metrics, self._clock = metrics, clock
         self._streams = {namespace: Reflector(last_contact=clock(), connected=clock()) for namespace in namespaces}
@@ -84,7 +84,7 @@ class Informer(Generic[T]):
     @property
     def is_shut_out(self) -> bool:
         """Whether it has failed for half a minute: a missing right, or an API server that is away."""
-        return any(stream.consecutive_failures >= SHUT_OUT for stream in self._streams.values())
+        return any(stream.consecutive_failures >= SHUT_OUT_FAILURES for stream in self._streams.values())
 
     def staleness(self) -> float:
         """Seconds since the last line, answer or failed try of the stream that has been silent longest."""
@@ -115,38 +115,36 @@ class Informer(Generic[T]):
             except Expired:
                 stream.resource_version, stream.relist_cause = "", "expired"
             except ApiError as error:
-                pause = min(MAX_BACKOFF, self.watching.initial_backoff * 2**stream.consecutive_failures)
+                delay = min(MAX_BACKOFF, self.options.initial_backoff * 2**stream.consecutive_failures)
                 stream.consecutive_failures += 1
                 stream.last_contact = stream.connected = (
                     self._clock()
                 )  # a try that failed shows that this reflector works
-                log.warning("watch of %s interrupted, again in %.3g s: %s", self.kind.plural, pause, error)
-                await asyncio.sleep(pause)
+                log.warning("watch of %s interrupted, again in %.3g s: %s", self.kind.plural, delay, error)
+                await asyncio.sleep(delay)
             self.store.expire_tombstones()
 
     async def _list(self, namespace: str | None, stream: Reflector) -> None:
         self._metrics.relists.labels(self.kind.name, stream.relist_cause).inc()
-        before = set(stream.uids)
-        seen: set[str] = set()
+        known = set(stream.uids)
+        listed: set[str] = set()
         version = ""
-        query = dict(self.watching.selector)
+        query = dict(self.options.selector)
         async for page in self._client.list_pages(self.kind, namespace=namespace, query=query):
             version = page["metadata"]["resourceVersion"]
-            seen.update(self._put(raw, stream) for raw in page.get("items", ()))
+            listed.update(self._put(raw, stream) for raw in page.get("items", ()))
             stream.last_contact = self._clock()
-        for uid in before - seen:
+        for uid in known - listed:
             self._remove(uid, stream)
         stream.resource_version = version
         stream.initial_list_done.set()
         self._count()
 
     async def _watch(self, namespace: str | None, stream: Reflector) -> None:
-        query = {**self.watching.selector, "resourceVersion": stream.resource_version}
-        if self.watching.server_seconds is not None:
-            query["timeoutSeconds"] = str(self.watching.server_seconds)
-        events = self._client.watch(
-            self.kind, namespace=namespace, query=query, idle_timeout=self.watching.idle_timeout
-        )
+        query = {**self.options.selector, "resourceVersion": stream.resource_version}
+        if self.options.server_seconds is not None:
+            query["timeoutSeconds"] = str(self.options.server_seconds)
+        events = self._client.watch(self.kind, namespace=namespace, query=query, idle_timeout=self.options.idle_timeout)
         async with aclosing(events):
             async for event in events:
                 stream.last_contact, stream.consecutive_failures = self._clock(), 0
@@ -156,7 +154,7 @@ class Informer(Generic[T]):
 
     def _handle_event(self, kind: str, raw: Mapping[str, Any], stream: Reflector) -> None:
         if kind == "DELETED":
-            self._remove(raw["metadata"]["uid"], stream, last=self._kept(raw))
+            self._remove(raw["metadata"]["uid"], stream, last=self._to_cached(raw))
         elif kind != "BOOKMARK":
             self._put(raw, stream)
         stream.resource_version = raw["metadata"]["resourceVersion"]
@@ -168,23 +166,23 @@ class Informer(Generic[T]):
         if stream is not None:
             self._put(raw, stream)
 
-    def _kept(self, raw: Mapping[str, Any]) -> CachedObject[T]:
+    def _to_cached(self, raw: Mapping[str, Any]) -> CachedObject[T]:
         meta = raw["metadata"]
         return CachedObject(
             meta["namespace"], self._videojob_of(raw), self._project(raw), meta.get("resourceVersion", "")
         )
 
     def _put(self, raw: Mapping[str, Any], stream: Reflector) -> str:
-        kept = self._kept(raw)
-        stream.uids.add(kept.projection.uid)
-        if self.store.put(kept):
-            self._changed(kept)
-        return kept.projection.uid
+        cached = self._to_cached(raw)
+        stream.uids.add(cached.projection.uid)
+        if self.store.put(cached):
+            self._changed(cached)
+        return cached.projection.uid
 
     def _remove(self, uid: str, stream: Reflector, *, last: CachedObject[T] | None = None) -> None:
         stream.uids.discard(uid)
-        if (kept := self.store.remove(uid, last=last)) is not None:
-            self._changed(kept)
+        if (cached := self.store.remove(uid, last=last)) is not None:
+            self._changed(cached)
 
     def _count(self) -> None:
         self._metrics.informer_objects.labels(self.kind.name).set(len(self.store))

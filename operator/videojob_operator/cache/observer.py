@@ -43,21 +43,21 @@ class Observer:
 
     async def observe(self, videojob: ObservedVideoJob) -> Observed:
         """Everything known about one VideoJob now. Raises ApiError when an ended Job's pods cannot be read."""
-        job, note = self._job(videojob), self.creations.get(videojob.uid)
+        job, creation = self._job(videojob), self.creations.get(videojob.uid)
         is_open = job is not None and job.is_finished and not is_finished(videojob.status)
-        if job is not None and is_open and note.read != job.uid and not self._has_last_words(job):
+        if job is not None and is_open and creation.pods_read_of != job.uid and not self._has_termination_message(job):
             await self._read_pods(videojob)
-            note.read = job.uid
+            creation.pods_read_of = job.uid
         return Observed(
             videojob=videojob,
             job=job,
-            pods=tuple(note.dated(pod, now=self.now()) for pod in self._pods(job)),
-            warnings=note.warnings,
-            refusals=tuple(map(note.dated_refusal, self.refusals.store.by_index(job.uid) if job else ())),
+            pods=tuple(creation.with_failing_since(pod, now=self.now()) for pod in self._pods(job)),
+            warnings=creation.warnings,
+            refusals=tuple(map(creation.with_first_refusal, self.refusals.store.by_index(job.uid) if job else ())),
             refusals_hidden=self.refusals.is_shut_out,
             newest_pod=self.pods.store.newest,
-            pods_read=job is not None and note.read == job.uid,
-            creation_problem=note.problem,
+            pods_read=job is not None and creation.pods_read_of == job.uid,
+            creation_problem=creation.problem,
             report=self.reports.get(videojob.uid),
         )
 
@@ -76,7 +76,7 @@ class Observer:
         gone = (replace(pod, deleted=True) for pod in self.pods.store.tombstones(job.uid))
         return (*self.pods.store.by_index(job.uid), *gone)
 
-    def _has_last_words(self, job: ObservedJob) -> bool:
+    def _has_termination_message(self, job: ObservedJob) -> bool:
         """Whether the newest pod is known to have ended, agent included."""
         newest = max(self._pods(job), key=lambda pod: (pod.created, pod.name), default=None)
         return newest is not None and newest.is_terminal and newest.container(AGENT).exit is not None

@@ -51,63 +51,63 @@ class VideoJobCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._changed, self._namespaces, self._clock = client, on_change, namespaces, clock
-        self._seen: dict[ObjectKey, ObservedVideoJob] = {}
-        self._at: dict[ObjectKey, float] = {}
+        self._videojobs: dict[ObjectKey, ObservedVideoJob] = {}
+        self._updated_at: dict[ObjectKey, float] = {}
         self._expected: dict[ObjectKey, tuple[str, float]] = {}
-        self._arrived = asyncio.Event()
-        self.swept = False
+        self._updated = asyncio.Event()
+        self.has_synced = False
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._videojobs)
 
     def __iter__(self) -> Iterator[ObjectKey]:
-        return iter(tuple(self._seen))
+        return iter(tuple(self._videojobs))
 
     def get(self, key: ObjectKey) -> ObservedVideoJob | None:
         """The newest state known."""
-        return self._seen.get(key)
+        return self._videojobs.get(key)
 
     def count_by_state(self) -> Mapping[str, int]:
         """How many VideoJobs are in each state; those without one count as `New`."""
-        return Counter(seen.status.state or "New" for seen in self._seen.values())
+        return Counter(videojob.status.state or "New" for videojob in self._videojobs.values())
 
     def on_watch_event(self, raw: Mapping[str, Any], *, deleted: bool) -> None:
         """Takes an event of kopf's watch."""
-        seen = project_videojob(raw)
-        key = ObjectKey(seen.namespace, seen.name)
+        videojob = project_videojob(raw)
+        key = ObjectKey(videojob.namespace, videojob.name)
         expected = self._expected.get(key)
-        if expected and not is_newer(expected[0], seen.resource_version):
+        if expected and not is_newer(expected[0], videojob.resource_version):
             del self._expected[key]
         if not deleted:
-            self.put(seen)
-        elif (known := self._seen.get(key)) is None or known.uid == seen.uid:
+            self.put(videojob)
+        elif (cached := self._videojobs.get(key)) is None or cached.uid == videojob.uid:
             self.remove(key)
 
-    def put(self, seen: ObservedVideoJob, *, expect_delivery: bool = False) -> None:
+    def put(self, videojob: ObservedVideoJob, *, expect_delivery: bool = False) -> None:
         """
         Keeps a state unless a newer one is known; `expect_delivery` says that kopf must deliver this version, too.
         """
-        key = ObjectKey(seen.namespace, seen.name)
-        known = self._seen.get(key)
-        if known and known.uid == seen.uid and not is_newer(seen.resource_version, known.resource_version):
+        key = ObjectKey(videojob.namespace, videojob.name)
+        cached = self._videojobs.get(key)
+        if cached and cached.uid == videojob.uid and not is_newer(videojob.resource_version, cached.resource_version):
             return
-        self._seen[key], self._at[key] = seen, self._clock()
-        self._arrived.set()
+        self._videojobs[key], self._updated_at[key] = videojob, self._clock()
+        self._updated.set()
         if expect_delivery:
             since = self._expected.get(key, ("", self._clock()))[1]
-            self._expected[key] = (seen.resource_version, since)
+            self._expected[key] = (videojob.resource_version, since)
         self._changed(key)
 
     def remove(self, key: ObjectKey) -> None:
         """Forgets one that is gone."""
         self._expected.pop(key, None)
-        self._at.pop(key, None)
-        if self._seen.pop(key, None) is not None:
+        self._updated_at.pop(key, None)
+        if self._videojobs.pop(key, None) is not None:
             self._changed(key)
 
-    def enqueue(self, seen: ObservedVideoJob) -> None:
+    def enqueue(self, videojob: ObservedVideoJob) -> None:
         """Something beside the VideoJob changed: look at it again."""
-        self._changed(ObjectKey(seen.namespace, seen.name))
+        self._changed(ObjectKey(videojob.namespace, videojob.name))
 
     def delivery_lag(self) -> float:
         """Seconds since the oldest version that kopf should have delivered and has not."""
@@ -135,15 +135,15 @@ class VideoJobCache:
         """Removes ghosts, and reads anew what differs from the cluster."""
         began = self._clock()
         listed = await self._list_versions()
-        old = [key for key in self if self._at[key] < began]
+        old = [key for key in self if self._updated_at[key] < began]
         for key in old:
             if key not in listed:
                 log.warning("removing a ghost: %s was deleted and nobody said so", key)
                 self.remove(key)
         for key, version in listed.items():
-            if self._at.get(key, 0.0) < began and self._version(key) != version:
+            if self._updated_at.get(key, 0.0) < began and self._version(key) != version:
                 await self.reload(key)
-        self.swept = True
+        self.has_synced = True
 
     async def run_relist(self, *, every: float) -> None:
         """A sweep every `every` seconds, without end; one that fails is tried again at the next turn."""
@@ -156,13 +156,13 @@ class VideoJobCache:
 
     async def _wait_until_delivered(self, missing: set[ObjectKey]) -> None:
         """Until kopf has brought every one of these."""
-        while missing := {key for key in missing if key not in self._seen}:
-            self._arrived.clear()
-            await self._arrived.wait()
+        while missing := {key for key in missing if key not in self._videojobs}:
+            self._updated.clear()
+            await self._updated.wait()
 
     def _version(self, key: ObjectKey) -> ObjectVersion | None:
-        seen = self._seen.get(key)
-        return ObjectVersion(seen.uid, seen.resource_version) if seen else None
+        videojob = self._videojobs.get(key)
+        return ObjectVersion(videojob.uid, videojob.resource_version) if videojob else None
 
     async def _list_versions(self) -> dict[ObjectKey, ObjectVersion]:
         found: dict[ObjectKey, ObjectVersion] = {}

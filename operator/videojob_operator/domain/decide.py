@@ -48,31 +48,31 @@ def decide(observed: Observed, *, now: datetime, settings: ReconcileSettings) ->
         return _finished(observed, now=now)
     if videojob.spec is None:
         return _unparsable_spec(observed, now=now)
-    case = build_context(observed, videojob.spec, now=now, settings=settings)
-    if problem := _find_problem(case):
+    ctx = build_context(observed, videojob.spec, now=now, settings=settings)
+    if problem := _find_problem(ctx):
         return _refuse(videojob, problem, now=now)
-    return _decide(case)
+    return _decide(ctx)
 
 
-def _decide(case: ReconcileContext) -> Decision:
-    judgement, wait = evaluate_completion(case), find_waiting(case)
-    if isinstance(judgement, Verdict):
-        return _end(case, judgement)
-    timeout = check_startup_timeout(case, wait) if wait else None
-    if isinstance(timeout, Verdict):
-        return _end(case, timeout)
-    creation_retry = case.settings.creation_retry if case.job is None else None
-    due = (judgement.requeue_after, timeout, time_until_node_lost(case), time_until_stale(case), creation_retry)
-    return _continue(case, wait, requeue_after=min_requeue(*due))
+def _decide(ctx: ReconcileContext) -> Decision:
+    evaluation, wait = evaluate_completion(ctx), find_waiting(ctx)
+    if isinstance(evaluation, Verdict):
+        return _end(ctx, evaluation)
+    startup = check_startup_timeout(ctx, wait) if wait else None
+    if isinstance(startup, Verdict):
+        return _end(ctx, startup)
+    creation_retry = ctx.settings.creation_retry if ctx.job is None else None
+    due = (evaluation.requeue_after, startup, time_until_node_lost(ctx), time_until_stale(ctx), creation_retry)
+    return _continue(ctx, wait, requeue_after=min_requeue(*due))
 
 
-def _find_problem(case: ReconcileContext) -> SpecProblem | None:
+def _find_problem(ctx: ReconcileContext) -> SpecProblem | None:
     """Why no Job can be made; one that exists was fine when it was made."""
-    if case.job or case.manifest_digest:
+    if ctx.job or ctx.manifest_digest:
         return None
-    if case.creation_problem and case.creation_problem.permanent:
-        return case.creation_problem
-    return find_problem(case.ref, case.spec, case.settings)
+    if ctx.creation_problem and ctx.creation_problem.permanent:
+        return ctx.creation_problem
+    return find_problem(ctx.ref, ctx.spec, ctx.settings)
 
 
 def min_requeue(*due: timedelta | None) -> timedelta | None:
@@ -81,55 +81,55 @@ def min_requeue(*due: timedelta | None) -> timedelta | None:
     return None if earliest is None else max(earliest, MIN_REQUEUE)
 
 
-def _continue(case: ReconcileContext, wait: Waiting | None, *, requeue_after: timedelta | None) -> Decision:
-    status = _status(case, in_progress_conditions(case, wait))
+def _continue(ctx: ReconcileContext, wait: Waiting | None, *, requeue_after: timedelta | None) -> Decision:
+    status = _status(ctx, in_progress_conditions(ctx, wait))
     return Decision(
         status=status,
-        actions=(*_create_actions(case), *sync_actions(case), *diff_events(case, status)),
+        actions=(*_create_actions(ctx), *sync_actions(ctx), *diff_events(ctx, status)),
         requeue_after=requeue_after,
     )
 
 
-def _create_actions(case: ReconcileContext) -> tuple[Action, ...]:
-    if case.job or case.conflicting_job:
+def _create_actions(ctx: ReconcileContext) -> tuple[Action, ...]:
+    if ctx.job or ctx.conflicting_job:
         return ()
-    return (CreateJob(job_manifest(case.ref, case.spec, case.settings)),)
+    return (CreateJob(job_manifest(ctx.ref, ctx.spec, ctx.settings)),)
 
 
-def _end(case: ReconcileContext, verdict: Verdict) -> Decision:
-    closed = replace(case, attempts=replace(case.attempts, attempts=_close_attempts(case, verdict)))
+def _end(ctx: ReconcileContext, verdict: Verdict) -> Decision:
+    closed = replace(ctx, attempts=replace(ctx.attempts, attempts=_close_attempts(ctx, verdict)))
     status = _status(closed, final_conditions(closed, verdict))
-    status = status.model_copy(update={"completion_time": case.now.replace(microsecond=0)})
-    return Decision(status=status, actions=(*_cleanup_actions(case, verdict.reason), *diff_events(case, status)))
+    status = status.model_copy(update={"completion_time": ctx.now.replace(microsecond=0)})
+    return Decision(status=status, actions=(*_cleanup_actions(ctx, verdict.reason), *diff_events(ctx, status)))
 
 
-def _close_attempts(case: ReconcileContext, verdict: Verdict) -> tuple[AttemptStatus, ...]:
+def _close_attempts(ctx: ReconcileContext, verdict: Verdict) -> tuple[AttemptStatus, ...]:
     """No attempt stays open behind a verdict."""
-    end = {"finished": case.now.replace(microsecond=0), "reason": verdict.reason}
-    return tuple(item if item.finished else item.model_copy(update=end) for item in case.attempts.attempts)
+    end = {"finished": ctx.now.replace(microsecond=0), "reason": verdict.reason}
+    return tuple(item if item.finished else item.model_copy(update=end) for item in ctx.attempts.attempts)
 
 
-def _cleanup_actions(case: ReconcileContext, reason: str) -> tuple[Action, ...]:
+def _cleanup_actions(ctx: ReconcileContext, reason: str) -> tuple[Action, ...]:
     """A Job that Kubernetes would keep going is deleted; a finished one stays for its logs."""
-    job = case.job
+    job = ctx.job
     if job is None or job.is_finished or job.deleting:
         return ()
     return (DeleteJob(name=job.name, uid=job.uid, reason=reason),)
 
 
-def _status(case: ReconcileContext, facts: Mapping[str, ConditionValue]) -> VideoJobStatus:
-    before = case.status
+def _status(ctx: ReconcileContext, values: Mapping[str, ConditionValue]) -> VideoJobStatus:
+    before = ctx.status
     return VideoJobStatus(
-        observed_generation=case.generation,
-        state=display_state(case, facts),
-        conditions=merge_conditions(before.conditions, facts, generation=case.generation, now=case.now),
-        attempt=case.attempts.count,
-        attempts=list(case.attempts.attempts),
-        disruptions=case.disruptions,
-        job_name=case.job.name if case.job else None,
-        start_time=before.start_time or (case.job.started if case.job else None),
-        progress=case.progress,
-        output=case.output,
+        observed_generation=ctx.generation,
+        state=display_state(ctx, values),
+        conditions=merge_conditions(before.conditions, values, generation=ctx.generation, now=ctx.now),
+        attempt=ctx.attempts.count,
+        attempts=list(ctx.attempts.attempts),
+        disruptions=ctx.disruptions,
+        job_name=ctx.job.name if ctx.job else None,
+        start_time=before.start_time or (ctx.job.started if ctx.job else None),
+        progress=ctx.progress,
+        output=ctx.output,
     )
 
 
@@ -139,18 +139,18 @@ def _unparsable_spec(observed: Observed, *, now: datetime) -> Decision:
     problem = videojob.spec_error or SpecProblem("InvalidSpec", "spec cannot be read")
     if videojob.status.job_name is None and (job is None or job.owner_uid != videojob.uid):
         return _refuse(videojob, problem, now=now)
-    facts = {"Stalled": ConditionValue("True", problem.reason, f"left as it is: {problem.message}")}
-    conditions = merge_conditions(videojob.status.conditions, facts, generation=videojob.generation, now=now)
+    values = {"Stalled": ConditionValue("True", problem.reason, f"left as it is: {problem.message}")}
+    conditions = merge_conditions(videojob.status.conditions, values, generation=videojob.generation, now=now)
     return Decision(status=videojob.status.model_copy(update={"conditions": conditions}))
 
 
 def _refuse(videojob: ObservedVideoJob, problem: SpecProblem, *, now: datetime) -> Decision:
-    facts = rejected_conditions(problem)
+    values = rejected_conditions(problem)
     status = videojob.status.model_copy(
         update={
             "observed_generation": videojob.generation,
             "state": "Failed",
-            "conditions": merge_conditions(videojob.status.conditions, facts, generation=videojob.generation, now=now),
+            "conditions": merge_conditions(videojob.status.conditions, values, generation=videojob.generation, now=now),
             "completion_time": now.replace(microsecond=0),
         }
     )

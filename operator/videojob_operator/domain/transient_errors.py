@@ -34,4 +34,4 @@ TRANSIENT_ERRORS = (
 def is_transient(text: str) -> bool:
     """Whether an error tells of somebody who did not answer."""
     lower = text.lower()
-    return any(words in lower for words in TRANSIENT_ERRORS)
+    return any(phrase in lower for phrase in TRANSIENT_ERRORS)

@@ -31,16 +31,16 @@ async def require_crd(client: KubeApi, *, timeout_seconds: float, clock: Callabl
     end = clock() + timeout_seconds
     while True:
         try:
-            complaint = incompatibility(await client.get(CRDS, CRD_NAME))
+            problem = incompatibility(await client.get(CRDS, CRD_NAME))
         except NotFound:
-            complaint = f"there is no CustomResourceDefinition {CRD_NAME}: install it (crds.enabled of the chart)"
+            problem = f"there is no CustomResourceDefinition {CRD_NAME}: install it (crds.enabled of the chart)"
         except Unreachable as error:
-            complaint = str(error)
-        if not complaint:
+            problem = str(error)
+        if not problem:
             return
         if clock() >= end:
-            raise IncompatibleCluster(complaint)
-        log.warning("waiting: %s", complaint)
+            raise IncompatibleCluster(problem)
+        log.warning("waiting: %s", problem)
         await asyncio.sleep(1)
 
 

@@ -26,7 +26,7 @@ from videojob_operator.ratelimit import Rate, TokenBucket
 
 log = logging.getLogger(__name__)
 
-CONTROLLER = "videojobs.dev/controller"
+REPORTING_CONTROLLER = "videojobs.dev/controller"
 MAX_EVENTS_PER_JOB = 12
 EVENT_RATE = Rate(per_second=5, burst=25)
 MAX_REMEMBERED_JOBS = 20_000
@@ -47,22 +47,26 @@ class EventRecorder:
         self, client: KubeApi, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client, self._metrics, self._instance, self._clock = client, metrics, instance, clock
-        self._told: OrderedDict[str, RecordedEvents] = OrderedDict()
+        self._recorded: OrderedDict[str, RecordedEvents] = OrderedDict()
         self._bucket = TokenBucket(EVENT_RATE, now=clock())
         self._pending: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
 
-    def record(self, about: ObservedVideoJob, event: RecordEvent) -> None:
+    def record(self, videojob: ObservedVideoJob, event: RecordEvent) -> None:
         """Tells something about a VideoJob, unless it has been told or is too much."""
-        told = self._told.setdefault(about.uid, RecordedEvents())
-        self._told.move_to_end(about.uid)
-        while len(self._told) > MAX_REMEMBERED_JOBS:
-            self._told.popitem(last=False)
-        if (event.reason, event.note) in told.messages:
+        recorded = self._recorded.setdefault(videojob.uid, RecordedEvents())
+        self._recorded.move_to_end(videojob.uid)
+        while len(self._recorded) > MAX_REMEMBERED_JOBS:
+            self._recorded.popitem(last=False)
+        if (event.reason, event.note) in recorded.messages:
             return self._count("repeated")
-        if len(told.messages) >= MAX_EVENTS_PER_JOB or self._pending.full() or self._bucket.take(now=self._clock()) > 0:
+        if (
+            len(recorded.messages) >= MAX_EVENTS_PER_JOB
+            or self._pending.full()
+            or self._bucket.take(now=self._clock()) > 0
+        ):
             return self._count("dropped")
-        told.messages.add((event.reason, event.note))
-        return self._pending.put_nowait(event_manifest(about, event, instance=self._instance))
+        recorded.messages.add((event.reason, event.note))
+        return self._pending.put_nowait(event_manifest(videojob, event, instance=self._instance))
 
     async def flush(self) -> None:
         """Until everything recorded so far is written or given up."""
@@ -85,14 +89,14 @@ class EventRecorder:
         self._metrics.events.labels(result).inc()
 
 
-def event_manifest(about: ObservedVideoJob, event: RecordEvent, *, instance: str) -> dict[str, Any]:
+def event_manifest(videojob: ObservedVideoJob, event: RecordEvent, *, instance: str) -> dict[str, Any]:
     """An events.k8s.io/v1 Event about a VideoJob."""
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.name,
-        "metadata": {"generateName": f"{about.name}-", "namespace": about.namespace},
+        "metadata": {"generateName": f"{videojob.name}-", "namespace": videojob.namespace},
         "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "reportingController": CONTROLLER,
+        "reportingController": REPORTING_CONTROLLER,
         "reportingInstance": instance[:128],
         "action": "Reconcile",
         "type": event.type,
@@ -101,9 +105,9 @@ def event_manifest(about: ObservedVideoJob, event: RecordEvent, *, instance: str
         "regarding": {
             "apiVersion": VIDEOJOBS.api_version,
             "kind": VIDEOJOBS.name,
-            "namespace": about.namespace,
-            "name": about.name,
-            "uid": about.uid,
-            "resourceVersion": about.resource_version,
+            "namespace": videojob.namespace,
+            "name": videojob.name,
+            "uid": videojob.uid,
+            "resourceVersion": videojob.resource_version,
         },
     }

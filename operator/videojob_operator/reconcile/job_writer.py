@@ -35,62 +35,64 @@ class JobWriter:
     jobs: Informer[ObservedJob]
     creations: JobCreations
 
-    async def create(self, seen: ObservedVideoJob, action: CreateJob) -> None:
+    async def create(self, videojob: ObservedVideoJob, action: CreateJob) -> None:
         """Create the Job. A refusal by the API server is recorded and not raised; no answer raises ApiError."""
         try:
-            reply = await self.client.create(JOBS, action.manifest, namespace=seen.namespace)
+            reply = await self.client.create(JOBS, action.manifest, namespace=videojob.namespace)
         except Conflict as error:
-            await self._adopt(seen, action.manifest["metadata"]["name"], error)
+            await self._adopt(videojob, action.manifest["metadata"]["name"], error)
         except ApiError as error:
             if not error.status:
                 raise
             permanent = isinstance(error, Invalid) and not any(words in str(error) for words in DENIED)
             self._record_creation_failure(
-                seen, "InvalidJob" if permanent else "CreateFailed", error, permanent=permanent
+                videojob, "InvalidJob" if permanent else "CreateFailed", error, permanent=permanent
             )
         else:
-            log.info("created Job %s in %s", action.manifest["metadata"]["name"], seen.namespace)
-            self.creations.record_success(seen.uid, warnings=reply.warnings)
+            log.info("created Job %s in %s", action.manifest["metadata"]["name"], videojob.namespace)
+            self.creations.record_success(videojob.uid, warnings=reply.warnings)
             self.jobs.put(reply.body)
 
-    async def _adopt(self, seen: ObservedVideoJob, name: str, error: ApiError) -> None:
+    async def _adopt(self, videojob: ObservedVideoJob, name: str, error: ApiError) -> None:
         """A Job of that name exists: fine when it is this VideoJob's."""
-        raw = await self.client.get(JOBS, name, namespace=seen.namespace)
-        if project_job(raw).owner_uid == seen.uid:
-            self.creations.record_success(seen.uid)
+        raw = await self.client.get(JOBS, name, namespace=videojob.namespace)
+        if project_job(raw).owner_uid == videojob.uid:
+            self.creations.record_success(videojob.uid)
             self.jobs.put(raw)
         else:
-            self._record_creation_failure(seen, "JobNameTaken", error)
+            self._record_creation_failure(videojob, "JobNameTaken", error)
 
     def _record_creation_failure(
-        self, seen: ObservedVideoJob, reason: str, error: ApiError, *, permanent: bool = False
+        self, videojob: ObservedVideoJob, reason: str, error: ApiError, *, permanent: bool = False
     ) -> None:
         """Keeps the refusal, and has the VideoJob looked at again when it is news."""
         problem = CreationProblem(reason, str(error)[:1000], permanent=permanent)
-        if self.creations.record_failure(seen.uid, problem):
-            self.videojobs.enqueue(seen)
+        if self.creations.record_failure(videojob.uid, problem):
+            self.videojobs.enqueue(videojob)
 
-    async def delete(self, seen: ObservedVideoJob, action: DeleteJob) -> None:
+    async def delete(self, videojob: ObservedVideoJob, action: DeleteJob) -> None:
         """Delete the Job unless it is gone or another one has its name."""
-        log.info("deleting Job %s in %s: %s", action.name, seen.namespace, action.reason)
+        log.info("deleting Job %s in %s: %s", action.name, videojob.namespace, action.reason)
         try:
-            await self.client.delete(JOBS, action.name, namespace=seen.namespace, uid=action.uid)
+            await self.client.delete(JOBS, action.name, namespace=videojob.namespace, uid=action.uid)
         except (NotFound, Conflict):
-            log.info("Job %s in %s was gone already", action.name, seen.namespace)
+            log.info("Job %s in %s was gone already", action.name, videojob.namespace)
 
-    async def patch(self, seen: ObservedVideoJob, action: SetSuspend | SetActiveDeadline, spec: dict[str, Any]) -> None:
+    async def patch(
+        self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline, spec: dict[str, Any]
+    ) -> None:
         """Merge `spec` into the spec of the Job that `action` names, unless it is gone or was recreated."""
         body = {"metadata": {"uid": action.uid}, "spec": spec}
         try:
-            self.jobs.put(await self.client.merge_patch(JOBS, action.name, namespace=seen.namespace, body=body))
+            self.jobs.put(await self.client.merge_patch(JOBS, action.name, namespace=videojob.namespace, body=body))
         except (NotFound, Conflict):
-            log.info("Job %s in %s was gone before %s reached it", action.name, seen.namespace, spec)
+            log.info("Job %s in %s was gone before %s reached it", action.name, videojob.namespace, spec)
         except Invalid:
-            if await self._is_same_job(seen, action):
+            if await self._is_same_job(videojob, action):
                 raise
-            log.info("Job %s in %s was made anew before %s reached it", action.name, seen.namespace, spec)
+            log.info("Job %s in %s was made anew before %s reached it", action.name, videojob.namespace, spec)
 
-    async def _is_same_job(self, seen: ObservedVideoJob, action: SetSuspend | SetActiveDeadline) -> bool:
+    async def _is_same_job(self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline) -> bool:
         """Whether the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""
-        raw = await self.client.get(JOBS, action.name, namespace=seen.namespace)
+        raw = await self.client.get(JOBS, action.name, namespace=videojob.namespace)
         return project_job(raw).uid == action.uid

@@ -94,7 +94,7 @@ class Reconciler:
     def _requeue_after(self, videojob: ObservedVideoJob, decision: Decision) -> float | None:
         if is_finished(decision.status):
             self.observer.evict(videojob.uid)
-        wishes = [self.observer.reports.next_flush(videojob.uid)]
+        due = [self.observer.reports.next_flush(videojob.uid)]
         if decision.requeue_after is not None:
-            wishes.append(decision.requeue_after.total_seconds())
-        return min((wish for wish in wishes if wish is not None), default=None)
+            due.append(decision.requeue_after.total_seconds())
+        return min((each for each in due if each is not None), default=None)

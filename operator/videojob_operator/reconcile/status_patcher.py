@@ -35,25 +35,25 @@ class StatusPatcher:
     videojobs: VideoJobCache
     metrics: Metrics
 
-    async def patch(self, seen: ObservedVideoJob, wanted: VideoJobStatus) -> None:
-        """Write the fields of `wanted` that differ. Raises ApiError, Conflict for a stale `seen` among them."""
-        old, new = to_wire(seen.status), to_wire(wanted)
-        version = seen.resource_version
-        for manager, mine in ((PROGRESS_MANAGER, True), (CONTROLLER_MANAGER, False)):
-            part = {name: value for name, value in new.items() if (name in REPORTED_FIELDS) is mine}
-            if part == {name: value for name, value in old.items() if (name in REPORTED_FIELDS) is mine}:
+    async def patch(self, videojob: ObservedVideoJob, status: VideoJobStatus) -> None:
+        """Write the fields of `status` that differ. Raises ApiError, Conflict for a stale `videojob` among them."""
+        old, new = to_wire(videojob.status), to_wire(status)
+        version = videojob.resource_version
+        for manager, reported in ((PROGRESS_MANAGER, True), (CONTROLLER_MANAGER, False)):
+            part = {name: value for name, value in new.items() if (name in REPORTED_FIELDS) is reported}
+            if part == {name: value for name, value in old.items() if (name in REPORTED_FIELDS) is reported}:
                 continue
-            written = project_videojob(await self._apply(seen, part, version=version, manager=manager))
+            written = project_videojob(await self._apply(videojob, part, version=version, manager=manager))
             version = written.resource_version
             self.videojobs.put(written, expect_delivery=True)
 
     async def _apply(
-        self, seen: ObservedVideoJob, part: dict[str, Any], *, version: str, manager: str
+        self, videojob: ObservedVideoJob, part: dict[str, Any], *, version: str, manager: str
     ) -> dict[str, Any]:
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {"name": seen.name, "namespace": seen.namespace, "resourceVersion": version},
+            "metadata": {"name": videojob.name, "namespace": videojob.namespace, "resourceVersion": version},
             "status": part,
         }
         result = "failed"

@@ -82,13 +82,13 @@ class TokenAuthenticator:
         """The pod behind `token`, which must have been made for `target`."""
         expiry = self._precheck(token, target)
         key = (hashlib.sha256(token.encode()).hexdigest(), target.audience)
-        known = self._cached(key)
-        if known is None:
-            known = await self._review(token, target)
-            self._remember(key, known, expiry=expiry)
-        if isinstance(known, ReportRejected):
-            raise known.copy()
-        return known
+        result = self._cached(key)
+        if result is None:
+            result = await self._review(token, target)
+            self._remember(key, result, expiry=expiry)
+        if isinstance(result, ReportRejected):
+            raise result.copy()
+        return result
 
     def _precheck(self, token: str, target: ReportTarget) -> float:
         """The unverified expiry; raises when a look without any call already says no."""
@@ -101,17 +101,17 @@ class TokenAuthenticator:
         return float(expiry)
 
     def _cached(self, key: tuple[str, str]) -> Principal | ReportRejected | None:
-        until, known = self._cache.get(key, (0.0, None))
-        if known is None or until <= self._clock():
+        until, result = self._cache.get(key, (0.0, None))
+        if result is None or until <= self._clock():
             self._cache.pop(key, None)
             return None
         self._cache.move_to_end(key)
-        self._count(known, cache="hit")
-        return known
+        self._count(result, cache="hit")
+        return result
 
-    def _remember(self, key: tuple[str, str], known: Principal | ReportRejected, *, expiry: float) -> None:
-        lifetime = REJECTED_TTL_SECONDS if isinstance(known, ReportRejected) else ACCEPTED_TTL_SECONDS
-        self._cache[key] = (self._clock() + min(lifetime, expiry - self._wall()), known)
+    def _remember(self, key: tuple[str, str], result: Principal | ReportRejected, *, expiry: float) -> None:
+        lifetime = REJECTED_TTL_SECONDS if isinstance(result, ReportRejected) else ACCEPTED_TTL_SECONDS
+        self._cache[key] = (self._clock() + min(lifetime, expiry - self._wall()), result)
         while len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
 
@@ -123,13 +123,13 @@ class TokenAuthenticator:
         except ApiError as error:
             message = f"the token could not be reviewed: {error}"
             raise ReportRejected(503, "ReviewFailed", message, retry_after=2) from None
-        known = principal_from_review(status, target)
-        self._count(known, cache="miss")
-        return known
+        result = principal_from_review(status, target)
+        self._count(result, cache="miss")
+        return result
 
-    def _count(self, known: Principal | ReportRejected, *, cache: str) -> None:
-        result = "refused" if isinstance(known, ReportRejected) else "accepted"
-        self._metrics.token_reviews.labels(result, cache).inc()
+    def _count(self, result: Principal | ReportRejected, *, cache: str) -> None:
+        label = "refused" if isinstance(result, ReportRejected) else "accepted"
+        self._metrics.token_reviews.labels(label, cache).inc()
 
 
 def unverified_claims(token: str) -> dict[str, Any]:

@@ -44,19 +44,19 @@ class JobReportHandler:
     def authorize(self, principal: Principal, target: ReportTarget) -> ObservedPod:
         """The pod behind the token, if it belongs to the VideoJob; else 403, 404 or 409."""
         videojob = self._videojob(target)
-        kept = self.pods.store.get(principal.pod_uid)
-        if kept is None or kept.namespace != target.namespace or kept.projection.name != principal.pod:
+        cached = self.pods.store.get(principal.pod_uid)
+        if cached is None or cached.namespace != target.namespace or cached.projection.name != principal.pod:
             raise ReportRejected(403, "NotThePod", "the token's pod is none of this job's")
-        job = self.jobs.store.get(kept.projection.job_uid)
+        job = self.jobs.store.get(cached.projection.job_uid)
         if job is None or job.projection.owner_uid != videojob.uid or job.projection.name != job_name(videojob.name):
             raise ReportRejected(403, "NotThePod", "the token's pod is none of this job's")
-        if self._has_older_pod(kept.projection):
+        if self._has_older_pod(cached.projection):
             raise ReportRejected(
                 403, "NotThePod", "an older pod of this job is still there: a Job never has two at a time"
             )
-        if self._ended_long_ago(kept.projection):
+        if self._ended_long_ago(cached.projection):
             raise ReportRejected(403, "PodEnded", "the token's pod ended more than a minute ago")
-        return kept.projection
+        return cached.projection
 
     def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
         """Takes the report; 409 when the slot holds a newer one."""

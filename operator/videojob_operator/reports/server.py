@@ -69,25 +69,25 @@ class RequestFilters:
 
 
 class ReportServer:
-    """Serves `desk` behind `gates`."""
+    """Serves `handler` behind `filters`."""
 
     def __init__(
         self,
-        desk: ReportHandler,
-        gates: RequestFilters,
+        handler: ReportHandler,
+        filters: RequestFilters,
         metrics: Metrics,
         *,
-        patience: RequestTimeouts = RequestTimeouts(),
+        timeouts: RequestTimeouts = RequestTimeouts(),
     ) -> None:
-        self._desk, self._gates, self._metrics, self._patience = desk, gates, metrics, patience
+        self._handler, self._filters, self._metrics, self._timeouts = handler, filters, metrics, timeouts
         self._web: web.Server | None = None
         self._listening: asyncio.Server | None = None
 
     async def start(self, *, host: str | None, port: int, context: ssl.SSLContext) -> int:
         """Listens, and returns the port (for `port` 0, the one the system chose)."""
-        self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._patience.keepalive)
+        self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._timeouts.keepalive)
         self._listening = await asyncio.get_running_loop().create_server(
-            self._web, host, port, ssl=context, ssl_handshake_timeout=self._patience.handshake
+            self._web, host, port, ssl=context, ssl_handshake_timeout=self._timeouts.handshake
         )
         return int(self._listening.sockets[0].getsockname()[1])
 
@@ -115,31 +115,31 @@ class ReportServer:
 
     async def _process(self, request: BaseRequest) -> None:
         namespace, name = parse_route(request)
-        if wait := self._gates.source_limiter.take(request.remote):
+        if wait := self._filters.source_limiter.take(request.remote):
             raise ReportRejected(429, "TooManyRequests", "too many requests from this address", retry_after=wait)
-        if not self._gates.has_synced():
+        if not self._filters.has_synced():
             raise ReportRejected(503, "NotReady", "the operator is still reading the cluster", retry_after=2)
         token = bearer_token(request)
         report = parse_report(await self._body(request))
         target = ReportTarget(namespace, name, report.uid)
-        principal = await self._gates.authenticator.authenticate(token, target)
-        pod = self._desk.authorize(principal, target)
-        if wait := self._gates.job_limiter.take(target.uid):
+        principal = await self._filters.authenticator.authenticate(token, target)
+        pod = self._handler.authorize(principal, target)
+        if wait := self._filters.job_limiter.take(target.uid):
             raise ReportRejected(429, "TooManyReports", "one report in two seconds is enough", retry_after=wait)
-        self._desk.accept(pod, target, report)
+        self._handler.accept(pod, target, report)
 
     async def _body(self, request: BaseRequest) -> bytes:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise payload_too_large()
         body = b""
         try:
-            async with asyncio.timeout(self._patience.body):
+            async with asyncio.timeout(self._timeouts.body):
                 async for chunk in request.content.iter_any():
                     body += chunk
                     if len(body) > MAX_BODY_BYTES:
                         raise payload_too_large()
         except TimeoutError:
-            raise ReportRejected(408, "TooSlow", f"the body took longer than {self._patience.body:.0f} s") from None
+            raise ReportRejected(408, "TooSlow", f"the body took longer than {self._timeouts.body:.0f} s") from None
         return body
 
 

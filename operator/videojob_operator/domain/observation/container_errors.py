@@ -59,11 +59,11 @@ def is_refusal(container: ObservedContainer) -> bool:
     text = container.waiting_message.lower()
     if error_class(container) == "pull":
         bare = _REFERENCE.sub("", text)
-        return any(word in bare for word in IMAGE_REFUSALS)
-    is_fault = is_transient(text) or any(word in text for word in RUNTIME_FAULTS)
+        return any(phrase in bare for phrase in IMAGE_REFUSALS)
+    is_fault = is_transient(text) or any(phrase in text for phrase in RUNTIME_FAULTS)
     return error_class(container) == "config" and not is_fault
 
 
-def repeats(container: ObservedContainer) -> bool:
+def is_backoff_only(container: ObservedContainer) -> bool:
     """Whether it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
     return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

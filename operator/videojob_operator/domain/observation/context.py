@@ -88,32 +88,32 @@ def build_context(
     observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: ReconcileSettings
 ) -> ReconcileContext:
     """The case behind an observation."""
-    seen, status = observed.videojob, observed.videojob.status
-    job, stranger = _split_by_owner(observed)
+    videojob, status = observed.videojob, observed.videojob.status
+    job, conflicting_job = _split_by_owner(observed)
     pods = tuple(sorted(observed.pods, key=lambda pod: (pod.created, pod.name))) if job else ()
     suspended = spec.suspend or bool(job and job.suspend)
-    judge = partial(pod_outcome, uid=seen.uid, suspended=suspended)
-    ends = tuple(judge(pod, report=_report_from_pod(observed.report, pod)) for pod in pods)
-    past = update_attempts(status, tuple(zip(pods, ends, strict=True)), suspended=suspended, now=now)
+    outcome_of = partial(pod_outcome, uid=videojob.uid, suspended=suspended)
+    outcomes = tuple(outcome_of(pod, report=_report_from_pod(observed.report, pod)) for pod in pods)
+    attempts = update_attempts(status, tuple(zip(pods, outcomes, strict=True)), suspended=suspended, now=now)
     report = observed.report if pods and _report_from_pod(observed.report, pods[-1]) else None
-    words = progress.termination_report(pods[-1], uid=seen.uid) if pods else None
-    ref = JobRef(namespace=seen.namespace, name=seen.name, uid=seen.uid)
-    before = None if past.count > status.attempt > 0 else status.progress
+    message = progress.termination_report(pods[-1], uid=videojob.uid) if pods else None
+    ref = JobRef(namespace=videojob.namespace, name=videojob.name, uid=videojob.uid)
+    previous = None if attempts.count > status.attempt > 0 else status.progress
     return ReconcileContext(
         ref=ref,
         spec=spec,
         status=status,
-        generation=seen.generation,
+        generation=videojob.generation,
         now=now,
         settings=settings,
         job=job,
-        conflicting_job=stranger,
+        conflicting_job=conflicting_job,
         pods=pods,
-        outcomes=ends,
-        attempts=past,
+        outcomes=outcomes,
+        attempts=attempts,
         report=report,
-        termination_report=words,
-        progress=progress.merge_progress(before, pushed=report.report if report else None, last=words),
+        termination_report=message,
+        progress=progress.merge_progress(previous, pushed=report.report if report else None, last=message),
         output=_output(observed, ref, spec),
         job_deleted=status.job_name is not None and observed.job is None,
         warnings=observed.warnings,

@@ -71,7 +71,7 @@ def pod_outcome(pod: ObservedPod, *, uid: str, report: Report | None, suspended:
     if pod.reason:
         text = f"pod {pod.name}: {sanitize(pod.message, LOG_TAIL_CHARS)}"
         return PodOutcome(to_reason(pod.reason, otherwise="PodFailed"), text, exit_code=_code(pod))
-    return _container_ending(pod, uid=uid, report=report) or _without_words(pod)
+    return _container_ending(pod, uid=uid, report=report) or _without_reason(pod)
 
 
 def _container_ending(pod: ObservedPod, *, uid: str, report: Report | None) -> PodOutcome | None:
@@ -79,12 +79,12 @@ def _container_ending(pod: ObservedPod, *, uid: str, report: Report | None) -> P
     if fetch and fetch.code:
         return _out_of_memory(fetch, FETCH) or _fetch_ending(fetch)
     if runner and (runner.code or not pod.deleted):
-        told = termination_report(pod, uid=uid) or report
-        return _out_of_memory(runner, RUNNER) or _runner_ending(runner, told.failure if told else None)
+        final_report = termination_report(pod, uid=uid) or report
+        return _out_of_memory(runner, RUNNER) or _runner_ending(runner, final_report.failure if final_report else None)
     return None
 
 
-def _without_words(pod: ObservedPod) -> PodOutcome:
+def _without_reason(pod: ObservedPod) -> PodOutcome:
     if pod.deleted:
         return PodOutcome("PodDeleted", f"pod {pod.name} was deleted before it ended")
     return PodOutcome("PodFailed", f"pod {pod.name} failed without saying why: {sanitize(pod.message, LOG_TAIL_CHARS)}")
@@ -104,12 +104,12 @@ def _fetch_ending(end: ContainerExit) -> PodOutcome:
     )
     result = _fetch_result(end)
     failure = result.failure if result else None
-    reason, told = (
+    reason, detail = (
         (failure.reason, failure.message)
         if failure
         else (otherwise, sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS))
     )
-    text = f"fetch ended with exit code {end.code}: {told}"
+    text = f"fetch ended with exit code {end.code}: {detail}"
     return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 
@@ -132,8 +132,8 @@ def _runner_ending(end: ContainerExit, failure: Failure | None) -> PodOutcome:
         if end.code in set(ExitCode)
         else "RunnerFailed"
     )
-    told = failure_message(failure) if failure else sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS)
-    text = f"the runner ended with exit code {end.code}" + (f": {told}" if told else "")
+    detail = failure_message(failure) if failure else sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS)
+    text = f"the runner ended with exit code {end.code}" + (f": {detail}" if detail else "")
     return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 

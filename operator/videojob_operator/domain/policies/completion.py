@@ -17,7 +17,7 @@ from videojob_operator.domain.observation.observed import ObservedCondition
 from videojob_operator.domain.observation.outcomes import failure_message
 from videojob_operator.domain.policies.failure_policy import evaluate_disruptions, evaluate_failure
 from videojob_operator.domain.policies.verdict import (
-    ASK_AGAIN,
+    POD_READ_INTERVAL,
     Evaluation,
     NoVerdict,
     Verdict,
@@ -46,25 +46,25 @@ PUBLISHING_STATES = frozenset({ProgressState.FINISHING, ProgressState.DONE})
 """The frames are made; our runner's container lives on until the agent has published them."""
 
 
-def evaluate_completion(case: ReconcileContext) -> Evaluation:
+def evaluate_completion(ctx: ReconcileContext) -> Evaluation:
     """What the Job, the evidence and the counts say."""
-    if case.job and (complete := case.job.complete_condition):
-        return _complete(case, complete)
-    if case.job and (failure := case.job.failed_condition):
-        return evaluate_failure(case, failure)
-    if case.job is None and case.output and case.manifest_digest:
-        return _published(case.output)
-    return evaluate_disruptions(case) or _progress_deadline(case)
+    if ctx.job and (complete := ctx.job.complete_condition):
+        return _complete(ctx, complete)
+    if ctx.job and (failure := ctx.job.failed_condition):
+        return evaluate_failure(ctx, failure)
+    if ctx.job is None and ctx.output and ctx.manifest_digest:
+        return _published(ctx.output)
+    return evaluate_disruptions(ctx) or _progress_deadline(ctx)
 
 
-def _complete(case: ReconcileContext, complete: ObservedCondition) -> Evaluation:
-    if case.output and case.manifest_digest:
-        return _published(case.output)
-    if awaits_termination_message(case):
-        return NoVerdict(ASK_AGAIN)
-    failure = _reported_failure(case)
+def _complete(ctx: ReconcileContext, complete: ObservedCondition) -> Evaluation:
+    if ctx.output and ctx.manifest_digest:
+        return _published(ctx.output)
+    if awaits_termination_message(ctx):
+        return NoVerdict(POD_READ_INTERVAL)
+    failure = _reported_failure(ctx)
     if failure is None:
-        return Verdict(False, "OutputNotPublished", _no_evidence(case))
+        return Verdict(False, "OutputNotPublished", _no_evidence(ctx))
     if failure.reason in PUBLISH_FAILURE_REASONS:
         return Verdict(False, "OutputNotPublished", failure_message(failure))
     return Verdict(False, "RunnerFailed", failure_message(failure))
@@ -75,32 +75,32 @@ def _published(output: OutputStatus) -> Verdict:
     return Verdict(True, "Completed", f"{videos} and {output.frames} frames lie at {output.url}")
 
 
-def _reported_failure(case: ReconcileContext) -> Failure | None:
+def _reported_failure(ctx: ReconcileContext) -> Failure | None:
     """What the newest pod's agent says went wrong, by its last words or else its newest report."""
-    told = case.termination_report or (case.report.report if case.report else None)
-    if told and (told.failure or told.state is ProgressState.FAILED):
-        return told.failure or Failure(reason="Failed", message="STATUS says FAILED")
+    report = ctx.termination_report or (ctx.report.report if ctx.report else None)
+    if report and (report.failure or report.state is ProgressState.FAILED):
+        return report.failure or Failure(reason="Failed", message="STATUS says FAILED")
     return None
 
 
-def _no_evidence(case: ReconcileContext) -> str:
-    place = case.output.url if case.output else "the output"
-    ended = case.pod.container(AGENT).exit if case.pod else None
-    agent = f"the agent ended with exit code {ended.code}" if ended else "its agent left no word"
-    return f"the Job is complete, but nobody has seen a manifest: {agent}; look at {place} before running it again"
+def _no_evidence(ctx: ReconcileContext) -> str:
+    url = ctx.output.url if ctx.output else "the output"
+    agent_exit = ctx.pod.container(AGENT).exit if ctx.pod else None
+    agent_text = f"the agent ended with exit code {agent_exit.code}" if agent_exit else "its agent left no word"
+    return f"the Job is complete, but nobody has seen a manifest: {agent_text}; look at {url} before running it again"
 
 
-def _progress_deadline(case: ReconcileContext) -> Evaluation:
+def _progress_deadline(ctx: ReconcileContext) -> Evaluation:
     """
     A runner that reports again and again without any change stands still. Silence is not judged, since its cause may
     be the way to this operator; nor is the wait of a finished output for its store, which has a deadline of its own.
     """
-    limit = case.spec.deadlines.progress_seconds
+    limit = ctx.spec.deadlines.progress_seconds
     running = (
-        case.active_pod and case.active_pod.container(RUNNER).started_at and not case.active_pod.container(RUNNER).exit
+        ctx.active_pod and ctx.active_pod.container(RUNNER).started_at and not ctx.active_pod.container(RUNNER).exit
     )
-    report = case.report
-    if limit is None or not running or report is None or (case.job and case.job.suspend):
+    report = ctx.report
+    if limit is None or not running or report is None or (ctx.job and ctx.job.suspend):
         return NoVerdict()
     if report.report.state in PUBLISHING_STATES or report.received_at - report.progressed_at < timedelta(seconds=limit):
         return NoVerdict()

@@ -9,7 +9,7 @@ from videojob_operator.domain.observation.context import ReconcileContext
 from videojob_operator.domain.observation.observed import ObservedCondition
 from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome
 from videojob_operator.domain.policies.verdict import (
-    ASK_AGAIN,
+    POD_READ_INTERVAL,
     Evaluation,
     NoVerdict,
     Verdict,
@@ -17,40 +17,40 @@ from videojob_operator.domain.policies.verdict import (
 )
 
 
-def evaluate_failure(case: ReconcileContext, failure: ObservedCondition) -> Evaluation:
+def evaluate_failure(ctx: ReconcileContext, failure: ObservedCondition) -> Evaluation:
     """Evaluate a Job whose `Failed` condition is True, which is `failure`."""
     if failure.reason == "DeadlineExceeded":
-        limit = case.spec.deadlines.active_seconds
+        limit = ctx.spec.deadlines.active_seconds
         text = f"the Job ran longer than spec.deadlines.activeSeconds allows ({limit} s)"
         return Verdict(False, "DeadlineExceeded", text)
-    if awaits_termination_message(case):
-        return NoVerdict(ASK_AGAIN)
-    last = _last_retriable(case)
+    if awaits_termination_message(ctx):
+        return NoVerdict(POD_READ_INTERVAL)
+    last = _last_retriable(ctx)
     if last is None:
         return Verdict(False, failure.reason or "JobFailed", failure.message)
-    return Verdict(False, last.reason, _attempts(case) + last.message)
+    return Verdict(False, last.reason, _attempts(ctx) + last.message)
 
 
-def _last_retriable(case: ReconcileContext) -> PodOutcome | None:
+def _last_retriable(ctx: ReconcileContext) -> PodOutcome | None:
     """The newest end that counts: why the Job controller has given up."""
-    ends = [end for end in case.outcomes if end and end.fault is FaultClass.OWN]
-    return ends[-1] if ends else None
+    outcomes = [end for end in ctx.outcomes if end and end.fault is FaultClass.OWN]
+    return outcomes[-1] if outcomes else None
 
 
-def _attempts(case: ReconcileContext) -> str:
-    count = case.job.failed if case.job else 0
-    return f"{count} attempts failed (spec.retry.limit {case.spec.retry.limit}), the last one: " if count > 1 else ""
+def _attempts(ctx: ReconcileContext) -> str:
+    count = ctx.job.failed if ctx.job else 0
+    return f"{count} attempts failed (spec.retry.limit {ctx.spec.retry.limit}), the last one: " if count > 1 else ""
 
 
-def evaluate_disruptions(case: ReconcileContext) -> Verdict | None:
+def evaluate_disruptions(ctx: ReconcileContext) -> Verdict | None:
     """The verdict when the job was disrupted more often than `spec.retry.maxDisruptions` allows."""
-    if case.disruptions <= case.spec.retry.max_disruptions:
+    if ctx.disruptions <= ctx.spec.retry.max_disruptions:
         return None
-    return Verdict(False, "TooManyDisruptions", _disruptions(case))
+    return Verdict(False, "TooManyDisruptions", _disruptions(ctx))
 
 
-def _disruptions(case: ReconcileContext) -> str:
-    ends = [end for end in case.outcomes if end and end.fault is FaultClass.CLUSTER]
-    last = f"; the last one: {ends[-1].reason} {ends[-1].message}" if ends else ""
-    most = case.spec.retry.max_disruptions
-    return f"disrupted {case.disruptions} times, more than spec.retry.maxDisruptions allows ({most}){last}"
+def _disruptions(ctx: ReconcileContext) -> str:
+    outcomes = [end for end in ctx.outcomes if end and end.fault is FaultClass.CLUSTER]
+    last = f"; the last one: {outcomes[-1].reason} {outcomes[-1].message}" if outcomes else ""
+    limit = ctx.spec.retry.max_disruptions
+    return f"disrupted {ctx.disruptions} times, more than spec.retry.maxDisruptions allows ({limit}){last}"

@@ -27,12 +27,12 @@ TRANSIENT_PHRASES = (
     "x509: ",
 )
 """Of an API server or webhook that could not judge: kube-apiserver 1.34's quota, webhook and storage errors."""
-STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
+MESSAGE_STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
 """Ages at which a wait's message says how long it has lasted; then once a day. Each new message is a status write."""
-DAY = STEPS[-1]
+DAY = MESSAGE_STEPS[-1]
 MAX_JOB_BACKOFF = timedelta(minutes=10)
 """The longest back-off of the Job controller between two pods of a Job (Kubernetes 1.34)."""
-_VARIABLE = re.compile(
+_VARIABLE_PARTS = re.compile(
     r"^\(combined from similar events\): |Error creating: |pods? \"[^\"]*\" is (forbidden|invalid): "
     r"|, used: .*?(?=, limited:)",
     re.IGNORECASE,
@@ -52,9 +52,9 @@ class RefusalSummary:
 def classify(message: str) -> Literal["refused", "quota", "transient"]:
     """Whether a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
     text = normalize_message(message).lower()
-    if any(words in text for words in QUOTA_PHRASES):
+    if any(phrase in text for phrase in QUOTA_PHRASES):
         return "quota"
-    return "transient" if is_transient(text) or any(words in text for words in TRANSIENT_PHRASES) else "refused"
+    return "transient" if is_transient(text) or any(phrase in text for phrase in TRANSIENT_PHRASES) else "refused"
 
 
 def summarize_refusals(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> RefusalSummary | None:
@@ -70,20 +70,20 @@ def summarize_refusals(refusals: Iterable[PodRefusal], *, since: datetime, now: 
 
 def normalize_message(message: str) -> str:
     """The message without the pod's random name and a quota's present use: the same words for the same refusal."""
-    return _VARIABLE.sub("", message)
+    return _VARIABLE_PARTS.sub("", message)
 
 
 def reached_step(waited: timedelta) -> timedelta:
-    """The last of `STEPS` (or whole days) that the wait has reached; zero before the first."""
+    """The last of `MESSAGE_STEPS` (or whole days) that the wait has reached; zero before the first."""
     if waited >= DAY:
         return DAY * (waited // DAY)
-    return max((step for step in STEPS if step <= waited), default=timedelta(0))
+    return max((step for step in MESSAGE_STEPS if step <= waited), default=timedelta(0))
 
 
 def until_next_step(waited: timedelta) -> timedelta:
     """How long until `reached_step` gives another answer."""
-    following = DAY * (waited // DAY + 1) if waited >= DAY else next(step for step in STEPS if step > waited)
-    return following - waited
+    next_step = DAY * (waited // DAY + 1) if waited >= DAY else next(step for step in MESSAGE_STEPS if step > waited)
+    return next_step - waited
 
 
 def duration_text(span: timedelta) -> str:
@@ -95,15 +95,15 @@ def duration_text(span: timedelta) -> str:
     return "less than a minute"
 
 
-def without_pod(waited: timedelta, *, following: bool, others_served: bool) -> str:
-    """The sentence for a Job without a pod and without a refusal; `following`: it has had one before."""
-    pod = "the next pod" if following else "a pod"
+def no_pod_message(waited: timedelta, *, is_replacement: bool, serves_others: bool) -> str:
+    """The sentence for a Job without a pod and without a refusal; `is_replacement`: it has had one before."""
+    pod = "the next pod" if is_replacement else "a pod"
     step = reached_step(waited)
     if not step:
         return f"the Job controller has not created {pod} yet"
     text = f"the Job controller has not created {pod} for {duration_text(step)}"
-    if following and step < MAX_JOB_BACKOFF:
+    if is_replacement and step < MAX_JOB_BACKOFF:
         return f"{text}; after a failed attempt it pauses for up to {duration_text(MAX_JOB_BACKOFF)}"
-    if others_served:
+    if serves_others:
         return f"{text}; it serves other Jobs meanwhile, so it is behind"
     return f"{text}, nor one for any other VideoJob: check that kube-controller-manager runs"

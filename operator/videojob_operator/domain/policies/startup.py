@@ -23,7 +23,7 @@ SANDBOX_TIMEOUT = timedelta(seconds=10)
 """A node may take this long to set a pod up before volumes are named as the likely reason."""
 NODE_LOST_TIMEOUT = timedelta(seconds=30)
 """A pod that outlives its grace period by this much is on a node that does not answer."""
-HIDDEN_FOR = timedelta(minutes=1)
+EVENT_ACCESS_CHECK_INTERVAL = timedelta(minutes=1)
 """How often it is asked whether FailedCreate events can be read again."""
 SPECIFIC_REASONS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
 """Reasons that say more than "the start deadline has passed"."""
@@ -48,48 +48,48 @@ class Waiting:
         return ConditionValue("False", self.reason, self.message)
 
 
-def find_waiting(case: ReconcileContext) -> Waiting | None:
+def find_waiting(ctx: ReconcileContext) -> Waiting | None:
     """Why the runner has not started; None when it has, or when nothing should run."""
-    if case.conflicting_job:
-        return Waiting("JobNameTaken", _taken(case.conflicting_job.name, case.conflicting_job.owner_kind))
-    if case.job is None:
-        return _no_job(case)
-    if case.job.suspend or case.job.is_finished or (case.pod and case.pod.phase == "Succeeded"):
+    if ctx.conflicting_job:
+        return Waiting("JobNameTaken", _name_taken_message(ctx.conflicting_job.name, ctx.conflicting_job.owner_kind))
+    if ctx.job is None:
+        return _no_job(ctx)
+    if ctx.job.suspend or ctx.job.is_finished or (ctx.pod and ctx.pod.phase == "Succeeded"):
         return None
-    if case.active_pod is None:
-        return Waiting("JobDeleting", "somebody is deleting the Job") if case.job.deleting else _no_pod(case, case.job)
-    return None if case.active_pod.container(RUNNER).started_at else _in_pod(case, case.active_pod)
+    if ctx.active_pod is None:
+        return Waiting("JobDeleting", "somebody is deleting the Job") if ctx.job.deleting else _no_pod(ctx, ctx.job)
+    return None if ctx.active_pod.container(RUNNER).started_at else _in_pod(ctx, ctx.active_pod)
 
 
-def check_startup_timeout(case: ReconcileContext, wait: Waiting) -> Verdict | timedelta | None:
+def check_startup_timeout(ctx: ReconcileContext, wait: Waiting) -> Verdict | timedelta | None:
     """The verdict if a refusal or a deadline has ended the wait, else when to look again; None: nothing will end it."""
-    if case.spec.suspend:  # asked for, and about to be done: nobody waits any more
+    if ctx.spec.suspend:  # asked for, and about to be done: nobody waits any more
         return wait.requeue_after
-    ends = [*_refusal(wait), *_pending_deadline(case, wait), *_start_deadline(case, wait)]
-    past = [(moment, verdict) for moment, verdict in ends if moment <= case.now]
-    if past:
-        return min(past, key=lambda end: end[0])[1]
-    lefts = [moment - case.now for moment, _ in ends]
-    return min((left for left in (*lefts, wait.requeue_after) if left is not None), default=None)
+    deadlines = [*_refusal(wait), *_pending_deadline(ctx, wait), *_start_deadline(ctx, wait)]
+    expired = [(moment, verdict) for moment, verdict in deadlines if moment <= ctx.now]
+    if expired:
+        return min(expired, key=lambda end: end[0])[1]
+    remaining = [moment - ctx.now for moment, _ in deadlines]
+    return min((left for left in (*remaining, wait.requeue_after) if left is not None), default=None)
 
 
 def _refusal(wait: Waiting) -> list[tuple[datetime, Verdict]]:
     return [(wait.refused_at, Verdict(False, wait.reason, wait.message))] if wait.refused_at else []
 
 
-def _pending_deadline(case: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
-    limit = case.spec.deadlines.pending_seconds
-    has_node = case.active_pod is not None and case.active_pod.node is not None  # also one that is being deleted
+def _pending_deadline(ctx: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
+    limit = ctx.spec.deadlines.pending_seconds
+    has_node = ctx.active_pod is not None and ctx.active_pod.node is not None  # also one that is being deleted
     if wait.scheduled or has_node or limit is None:
         return []
     text = f"no pod was scheduled within {limit} s (spec.deadlines.pendingSeconds): {wait.reason}: {wait.message}"
-    return [(pending_since(case) + timedelta(seconds=limit), Verdict(False, "PendingDeadlineExceeded", text))]
+    return [(pending_since(ctx) + timedelta(seconds=limit), Verdict(False, "PendingDeadlineExceeded", text))]
 
 
-def _start_deadline(case: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
+def _start_deadline(ctx: ReconcileContext, wait: Waiting) -> list[tuple[datetime, Verdict]]:
     if wait.scheduled is None:
         return []
-    limit = case.spec.deadlines.start_seconds
+    limit = ctx.spec.deadlines.start_seconds
     text = (
         f"the runner has not started within {limit} s of the pod's scheduling (spec.deadlines.startSeconds): "
         f"{wait.reason}: {wait.message}"
@@ -98,21 +98,21 @@ def _start_deadline(case: ReconcileContext, wait: Waiting) -> list[tuple[datetim
     return [(wait.scheduled + timedelta(seconds=limit), Verdict(False, reason, text))]
 
 
-def pending_since(case: ReconcileContext) -> datetime:
+def pending_since(ctx: ReconcileContext) -> datetime:
     """When the wait for a pod began: at acceptance, at the last resumption, or at the end of the last attempt."""
-    accepted = status_since(case.status, "Accepted", "True") or case.now
-    resumed = status_since(case.status, "Suspended", "False") or case.now
+    accepted = status_since(ctx.status, "Accepted", "True") or ctx.now
+    resumed = status_since(ctx.status, "Suspended", "False") or ctx.now
     # The Job controller makes the next pod when all of the last one has ended, its agent included.
-    ends = [
-        each.exit.finished_at for pod in case.pods if pod.is_terminal for each in pod.containers.values() if each.exit
+    finished = [
+        each.exit.finished_at for pod in ctx.pods if pod.is_terminal for each in pod.containers.values() if each.exit
     ]
-    return max(accepted, resumed, case.attempts.last_finished_at or accepted, *(end for end in ends if end))
+    return max(accepted, resumed, ctx.attempts.last_finished_at or accepted, *(end for end in finished if end))
 
 
-def node_lost_condition(case: ReconcileContext) -> ConditionValue | None:
+def node_lost_condition(ctx: ReconcileContext) -> ConditionValue | None:
     """A pod that should have ended long ago: its node is gone, and no replacement comes before it is (VJ-16)."""
-    pod = case.active_pod
-    if pod is None or pod.deletion_deadline is None or case.now < pod.deletion_deadline + NODE_LOST_TIMEOUT:
+    pod = ctx.active_pod
+    if pod is None or pod.deletion_deadline is None or ctx.now < pod.deletion_deadline + NODE_LOST_TIMEOUT:
         return None
     due = f"{pod.deletion_deadline:%Y-%m-%dT%H:%M:%SZ}"
     text = f"pod {pod.name} should have ended at {due}, but node {pod.node} does not answer"
@@ -120,77 +120,77 @@ def node_lost_condition(case: ReconcileContext) -> ConditionValue | None:
     return ConditionValue("False", "NodeLost", f"{text}; if the node is gone for good: {taint}")
 
 
-def time_until_node_lost(case: ReconcileContext) -> timedelta | None:
+def time_until_node_lost(ctx: ReconcileContext) -> timedelta | None:
     """When to look whether a pod that is being deleted has gone."""
-    pod = case.active_pod
-    left = pod.deletion_deadline + NODE_LOST_TIMEOUT - case.now if pod and pod.deletion_deadline else None
+    pod = ctx.active_pod
+    left = pod.deletion_deadline + NODE_LOST_TIMEOUT - ctx.now if pod and pod.deletion_deadline else None
     return left if left and left > timedelta(0) else None
 
 
-def _taken(name: str, owner_kind: str) -> str:
+def _name_taken_message(name: str, owner_kind: str) -> str:
     if owner_kind == "VideoJob":
         return f"Job {name} of an earlier VideoJob with this name is still being removed"
     return f"a Job {name} exists and does not belong to this VideoJob: delete it, or choose another name"
 
 
-def _no_job(case: ReconcileContext) -> Waiting:
-    problem = case.creation_problem
+def _no_job(ctx: ReconcileContext) -> Waiting:
+    problem = ctx.creation_problem
     if problem is None:
         return Waiting("CreatingJob", "the Job is being created")
     quota = pod_creation.classify(problem.message) == "quota"
     return Waiting("QuotaExceeded" if quota else problem.reason, pod_creation.normalize_message(problem.message))
 
 
-def _no_pod(case: ReconcileContext, job: ObservedJob) -> Waiting:
+def _no_pod(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
     """Pod Security and quotas refuse pods without a trace in the Job: only its FailedCreate events tell."""
-    refused = pod_creation.summarize_refusals(case.refusals, since=pending_since(case), now=case.now)
+    refused = pod_creation.summarize_refusals(ctx.refusals, since=pending_since(ctx), now=ctx.now)
     if refused is None:
-        return _not_served(case, job)
+        return _not_served(ctx, job)
     text = f"the API server refuses the pod: {refused.message}"
     if refused.kind == "quota":
         return Waiting("QuotaExceeded", text)
     if refused.kind == "transient":
         return Waiting("PodCreationFailed", f"the API server could not create the pod: {refused.message}")
-    lasting = refused.repeated_for >= case.settings.pod_refused_wait
-    return Waiting("PodRefused", text, refused_at=case.now if lasting else None)
+    lasting = refused.repeated_for >= ctx.settings.pod_refused_wait
+    return Waiting("PodRefused", text, refused_at=ctx.now if lasting else None)
 
 
-def _not_served(case: ReconcileContext, job: ObservedJob) -> Waiting:
+def _not_served(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
     """No pod and no refusal. Absence is no evidence, however long it lasts."""
-    began = max(pending_since(case), job.started or job.created)
-    waited = max(case.now - began, timedelta(0))
-    following = bool(job.active or job.terminating or job.failed or case.pods)
-    others = case.newest_pod is not None and case.newest_pod > began
-    text = pod_creation.without_pod(waited, following=following, others_served=others)
-    hint = f"; when the Job was created the API server warned: {'; '.join(case.warnings)}" if case.warnings else ""
-    if case.refusals_hidden:
+    since = max(pending_since(ctx), job.started or job.created)
+    waited = max(ctx.now - since, timedelta(0))
+    is_replacement = bool(job.active or job.terminating or job.failed or ctx.pods)
+    serves_others = ctx.newest_pod is not None and ctx.newest_pod > since
+    text = pod_creation.no_pod_message(waited, is_replacement=is_replacement, serves_others=serves_others)
+    hint = f"; when the Job was created the API server warned: {'; '.join(ctx.warnings)}" if ctx.warnings else ""
+    if ctx.refusals_hidden:
         hint += (
             "; if the pod is refused, this operator does not see it: it cannot list and watch events (events.k8s.io)"
         )
-        return Waiting("NoPod", text + hint, requeue_after=HIDDEN_FOR)
+        return Waiting("NoPod", text + hint, requeue_after=EVENT_ACCESS_CHECK_INTERVAL)
     return Waiting("NoPod", text + hint, requeue_after=pod_creation.until_next_step(waited))
 
 
-def _in_pod(case: ReconcileContext, pod: ObservedPod) -> Waiting:
+def _in_pod(ctx: ReconcileContext, pod: ObservedPod) -> Waiting:
     if pod.deletion_deadline:
         return Waiting("PodTerminating", f"pod {pod.name} is being deleted before its runner started")
     for name in (AGENT, FETCH, RUNNER):
-        if wait := _container(case, pod, pod.container(name)):
+        if wait := _container(ctx, pod, pod.container(name)):
             return wait
-    return _scheduling(pod) or _sandbox(case, pod) or _starting(case, pod)
+    return _scheduling(pod) or _sandbox(ctx, pod) or _starting(ctx, pod)
 
 
-def _container(case: ReconcileContext, pod: ObservedPod, container: ObservedContainer) -> Waiting | None:
+def _container(ctx: ReconcileContext, pod: ObservedPod, container: ObservedContainer) -> Waiting | None:
     kind = error_class(container)
     if not kind:
         return None
-    patience = case.settings.image_pull_wait if kind == "pull" else case.settings.config_error_wait
+    timeout = ctx.settings.image_pull_wait if kind == "pull" else ctx.settings.config_error_wait
     refused = is_refusal(container) and container.failing_since
     return Waiting(
         "ImagePullFailed" if kind == "pull" else container.waiting_reason,
         f"container {container.name}: {container.waiting_message or container.waiting_reason}{_remedy(container)}",
         scheduled=_scheduled_at(pod),
-        refused_at=refused + patience if refused else None,
+        refused_at=refused + timeout if refused else None,
     )
 
 
@@ -213,33 +213,33 @@ def _scheduling(pod: ObservedPod) -> Waiting | None:
         return Waiting("Unschedulable", "the scheduler has not looked at the pod yet") if pod.node is None else None
     if scheduled.status == "True":
         return None
-    told = scheduled.message.lower()
-    volumes = "persistentvolume" in told or "volume node affinity" in told
+    message = scheduled.message.lower()
+    volumes = "persistentvolume" in message or "volume node affinity" in message
     return Waiting("VolumesNotReady" if volumes else scheduled.reason or "Unschedulable", scheduled.message)
 
 
-def _sandbox(case: ReconcileContext, pod: ObservedPod) -> Waiting | None:
+def _sandbox(ctx: ReconcileContext, pod: ObservedPod) -> Waiting | None:
     """A missing Secret shows in events of the pod only; its condition says at least that it is not set up."""
     scheduled, ready = pod.conditions.get("PodScheduled"), pod.conditions.get("PodReadyToStartContainers")
     if ready is None or ready.status == "True" or scheduled is None or scheduled.last_transition_time is None:
         return None
-    left = scheduled.last_transition_time + SANDBOX_TIMEOUT - case.now
+    left = scheduled.last_transition_time + SANDBOX_TIMEOUT - ctx.now
     if left > timedelta(0):
         text = f"node {pod.node} is setting the pod up"
         return Waiting("ContainersStarting", text, scheduled=scheduled.last_transition_time, requeue_after=left)
-    named = [f"Secret {name}" for name in secret_names(case.spec)] + [
-        f"claim {name}" for name in claim_names(case.spec)
-    ]
+    named = [f"Secret {name}" for name in secret_names(ctx.spec)] + [f"claim {name}" for name in claim_names(ctx.spec)]
     exist = f"; do these exist: {', '.join(named)}?" if named else ""
     text = f"node {pod.node} cannot set the pod's volumes up yet{exist}"
     return Waiting("VolumesNotReady", text, scheduled=scheduled.last_transition_time)
 
 
-def _starting(case: ReconcileContext, pod: ObservedPod) -> Waiting:
+def _starting(ctx: ReconcileContext, pod: ObservedPod) -> Waiting:
     fetch, scheduled = pod.container(FETCH), _scheduled_at(pod) or pod.created
     if fetch.started_at and not fetch.exit:
-        why = case.report.report.message if case.report else ""
+        why = ctx.report.report.message if ctx.report else ""
         return Waiting("FetchingInputs", why or "fetch is bringing the inputs", scheduled=scheduled)
-    waits = next((pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started_at), None)
-    text = f"container {waits.name} is about to start" if waits else "about to start"
+    container = next(
+        (pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started_at), None
+    )
+    text = f"container {container.name} is about to start" if container else "about to start"
     return Waiting("ContainersStarting", text, scheduled=scheduled)

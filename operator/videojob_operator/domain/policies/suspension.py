@@ -12,20 +12,20 @@ from videojob_operator.domain.decision import Action, SetActiveDeadline, SetSusp
 from videojob_operator.domain.observation.context import ReconcileContext
 
 
-def sync_actions(case: ReconcileContext) -> Iterator[Action]:
+def sync_actions(ctx: ReconcileContext) -> Iterator[Action]:
     """What makes the Job equal the VideoJob again."""
-    job, wanted = case.job, case.spec.deadlines.active_seconds
+    job, wanted = ctx.job, ctx.spec.deadlines.active_seconds
     if job is None or job.is_finished or job.deleting:
         return
-    if job.suspend != case.spec.suspend:
-        yield SetSuspend(name=job.name, uid=job.uid, suspend=case.spec.suspend)
+    if job.suspend != ctx.spec.suspend:
+        yield SetSuspend(name=job.name, uid=job.uid, suspend=ctx.spec.suspend)
     if job.active_deadline_seconds != wanted:
         yield SetActiveDeadline(name=job.name, uid=job.uid, seconds=wanted)
 
 
-def suspended_condition(case: ReconcileContext) -> ConditionValue:
+def suspended_condition(ctx: ReconcileContext) -> ConditionValue:
     """The condition Suspended; True as soon as no new pod can start."""
-    if case.job.suspend if case.job else case.spec.suspend:
-        waits = ", its pod is still ending" if case.active_pod else ""
+    if ctx.job.suspend if ctx.job else ctx.spec.suspend:
+        waits = ", its pod is still ending" if ctx.active_pod else ""
         return ConditionValue("True", "SuspendedByUser", f"spec.suspend is true{waits}")
     return ConditionValue("False", "NotSuspended")

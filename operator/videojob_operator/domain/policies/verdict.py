@@ -6,7 +6,7 @@ from datetime import timedelta
 from videojob_operator.domain.names import AGENT
 from videojob_operator.domain.observation.context import ReconcileContext
 
-ASK_AGAIN = timedelta(seconds=2)
+POD_READ_INTERVAL = timedelta(seconds=2)
 """Between two readings of an ended Job's pods from the API server."""
 
 
@@ -29,14 +29,14 @@ class NoVerdict:
 Evaluation = Verdict | NoVerdict
 
 
-def awaits_termination_message(case: ReconcileContext) -> bool:
+def awaits_termination_message(ctx: ReconcileContext) -> bool:
     """
     Whether the newest pod may have said more than has arrived here.
 
     A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
     silent or lagging watch is no evidence.
     """
-    pod = case.pod
+    pod = ctx.pod
     if pod and pod.is_terminal and (pod.container(AGENT).exit or pod.container(AGENT).started_at is None):
         return False
-    return not case.pods_read
+    return not ctx.pods_read

@@ -22,21 +22,21 @@ AWAITING_TERMINATION_MESSAGE = ConditionValue(
 NOT_PUBLISHED = ConditionValue("False", "NotPublished", "no manifest was committed")
 
 
-def in_progress_conditions(case: ReconcileContext, wait: Waiting | None) -> Mapping[str, ConditionValue]:
+def in_progress_conditions(ctx: ReconcileContext, wait: Waiting | None) -> Mapping[str, ConditionValue]:
     """The facts while there is no verdict."""
     return {
         "Accepted": ACCEPTED,
-        "Running": running_condition(case, wait),
+        "Running": running_condition(ctx, wait),
         "Succeeded": IN_PROGRESS,
-        "Suspended": suspended_condition(case),
-        "Reconciling": _reconciling(case, wait),
+        "Suspended": suspended_condition(ctx),
+        "Reconciling": _reconciling(ctx, wait),
         "Stalled": _stalled(wait),
-        **_published(case),
-        **_reporting(case),
+        **_published(ctx),
+        **_reporting(ctx),
     }
 
 
-def final_conditions(case: ReconcileContext, verdict: Verdict) -> Mapping[str, ConditionValue]:
+def final_conditions(ctx: ReconcileContext, verdict: Verdict) -> Mapping[str, ConditionValue]:
     """The facts that come with a verdict."""
     success = ConditionValue("True" if verdict.succeeded else "False", verdict.reason, verdict.message)
     return {
@@ -46,33 +46,33 @@ def final_conditions(case: ReconcileContext, verdict: Verdict) -> Mapping[str, C
         "Suspended": ConditionValue("False", "Finished"),
         "Reconciling": ConditionValue("False", "Finished"),
         "Stalled": NOT_STALLED if verdict.succeeded else ConditionValue("True", verdict.reason, verdict.message),
-        "OutputPublished": _published_at_last(case),
-        **_reporting(case),
+        "OutputPublished": _final_published(ctx),
+        **_reporting(ctx),
     }
 
 
 def rejected_conditions(problem: SpecProblem) -> Mapping[str, ConditionValue]:
     """The facts of a spec that cannot be run: nothing was created, and nothing will be."""
-    no = ConditionValue("False", problem.reason, problem.message)
+    rejected = ConditionValue("False", problem.reason, problem.message)
     return {
-        "Accepted": no,
+        "Accepted": rejected,
         "Running": ConditionValue("False", "Finished"),
-        "Succeeded": no,
+        "Succeeded": rejected,
         "Reconciling": ConditionValue("False", "Finished"),
         "Stalled": ConditionValue("True", problem.reason, problem.message),
         "OutputPublished": NOT_PUBLISHED,
     }
 
 
-def running_condition(case: ReconcileContext, wait: Waiting | None) -> ConditionValue:
+def running_condition(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
     """Whether the runner's container is at work."""
-    if fact := node_lost_condition(case):
+    if fact := node_lost_condition(ctx):
         return fact
     if wait:
         return wait.condition
-    pod = case.active_pod
+    pod = ctx.active_pod
     if pod is None:
-        return ConditionValue("False", "Suspended") if case.job and case.job.suspend else AWAITING_TERMINATION_MESSAGE
+        return ConditionValue("False", "Suspended") if ctx.job and ctx.job.suspend else AWAITING_TERMINATION_MESSAGE
     runner = pod.container(RUNNER)
     if runner.exit:
         return ConditionValue("False", "RunnerEnded", f"exit code {runner.exit.code}; the agent publishes what is left")
@@ -88,10 +88,10 @@ def _resumed(pod: ObservedPod) -> str:
     return "" if step is None else f", going on after step {step} of an earlier attempt"
 
 
-def _reconciling(case: ReconcileContext, wait: Waiting | None) -> ConditionValue:
+def _reconciling(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
     """True until the Job is there: minutes at most, so that nobody's rollout waits for a render (VJ-38)."""
-    if case.job:
-        return ConditionValue("False", "JobCreated", f"Job {case.job.name}")
+    if ctx.job:
+        return ConditionValue("False", "JobCreated", f"Job {ctx.job.name}")
     return ConditionValue("True", wait.reason if wait else "CreatingJob", wait.message if wait else "")
 
 
@@ -100,49 +100,51 @@ def _stalled(wait: Waiting | None) -> ConditionValue:
     return ConditionValue("True", wait.reason, wait.message) if wait and taken else NOT_STALLED
 
 
-def _published(case: ReconcileContext) -> Mapping[str, ConditionValue]:
-    if case.output and case.manifest_digest:
-        return {"OutputPublished": ConditionValue("True", "Published", f"manifest.json lies at {case.output.url}")}
-    told = case.termination_report or (case.report.report if case.report else None)
-    if told and told.failure and told.failure.reason in PUBLISH_FAILURE_REASONS:
+def _published(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
+    if ctx.output and ctx.manifest_digest:
+        return {"OutputPublished": ConditionValue("True", "Published", f"manifest.json lies at {ctx.output.url}")}
+    report = ctx.termination_report or (ctx.report.report if ctx.report else None)
+    if report and report.failure and report.failure.reason in PUBLISH_FAILURE_REASONS:
         return {
-            "OutputPublished": ConditionValue("False", "UploadFailed", f"{told.failure.reason}: {told.failure.message}")
+            "OutputPublished": ConditionValue(
+                "False", "UploadFailed", f"{report.failure.reason}: {report.failure.message}"
+            )
         }
-    if case.output:
+    if ctx.output:
         return {
-            "OutputPublished": ConditionValue("False", "Publishing", f"frames go to {case.output.url} as they are made")
+            "OutputPublished": ConditionValue("False", "Publishing", f"frames go to {ctx.output.url} as they are made")
         }
     return {}
 
 
-def _published_at_last(case: ReconcileContext) -> ConditionValue:
-    found = _published(case).get("OutputPublished")
+def _final_published(ctx: ReconcileContext) -> ConditionValue:
+    found = _published(ctx).get("OutputPublished")
     return found if found and found.reason != "Publishing" else NOT_PUBLISHED
 
 
-def time_until_stale(case: ReconcileContext) -> timedelta | None:
+def time_until_stale(ctx: ReconcileContext) -> timedelta | None:
     """When a running pod that says nothing will have had its time."""
-    if case.active_pod is None:
+    if ctx.active_pod is None:
         return None
-    started = case.active_pod.container(RUNNER).started_at
-    end = started + case.settings.report_wait if started else None
-    if case.report:
-        end = case.report.received_at + case.settings.report_stale
-    return end - case.now if end and end > case.now else None
+    started = ctx.active_pod.container(RUNNER).started_at
+    end = started + ctx.settings.report_wait if started else None
+    if ctx.report:
+        end = ctx.report.received_at + ctx.settings.report_stale
+    return end - ctx.now if end and end > ctx.now else None
 
 
-def _reporting(case: ReconcileContext) -> Mapping[str, ConditionValue]:
+def _reporting(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
     """Whether progress arrives; what was known of an earlier pod stands until this one has had its time."""
-    pod = case.active_pod
-    if case.report and pod and case.now > case.report.received_at + case.settings.report_stale:
-        text = f"the last report came at {case.report.received_at:%Y-%m-%dT%H:%M:%SZ}"
+    pod = ctx.active_pod
+    if ctx.report and pod and ctx.now > ctx.report.received_at + ctx.settings.report_stale:
+        text = f"the last report came at {ctx.report.received_at:%Y-%m-%dT%H:%M:%SZ}"
         return {"ProgressReporting": ConditionValue("False", "Stale", text)}
-    if case.report:
+    if ctx.report:
         return {"ProgressReporting": ConditionValue("True", "Reporting")}
     started = pod.container(RUNNER).started_at if pod else None
-    known = any(item.type == "ProgressReporting" and item.status == "True" for item in case.status.conditions)
-    if started is None or case.now < started + case.settings.report_wait or (known and case.progress):
+    known = any(item.type == "ProgressReporting" and item.status == "True" for item in ctx.status.conditions)
+    if started is None or ctx.now < started + ctx.settings.report_wait or (known and ctx.progress):
         return {}
-    seconds = case.settings.report_wait.total_seconds()
+    seconds = ctx.settings.report_wait.total_seconds()
     text = f"no report from the pod for {seconds:.0f} s: is its way to the operator open?"
     return {"ProgressReporting": ConditionValue("False", "EndpointUnreachable", text)}

@@ -17,7 +17,7 @@ STATE_BY_REASON = {
 """Reasons of Running=False that have a word of their own; any other wait is `Pending`, and `Starting` on a node."""
 
 
-def display_state(case: ReconcileContext, facts: Mapping[str, ConditionValue]) -> str:
+def display_state(ctx: ReconcileContext, facts: Mapping[str, ConditionValue]) -> str:
     """Accepted, Pending, Starting, Fetching, Running, Publishing, Suspended, Stalled, NodeLost, Succeeded or Failed."""
     succeeded, running = facts["Succeeded"].status, facts["Running"]
     if succeeded != "Unknown":
@@ -25,6 +25,6 @@ def display_state(case: ReconcileContext, facts: Mapping[str, ConditionValue]) -
     if facts["Suspended"].status == "True":
         return "Suspended"
     if running.status == "True":
-        return "Publishing" if case.progress and case.progress.state in PUBLISHING_STATES else "Running"
-    scheduled = case.active_pod is not None and case.active_pod.node is not None
+        return "Publishing" if ctx.progress and ctx.progress.state in PUBLISHING_STATES else "Running"
+    scheduled = ctx.active_pod is not None and ctx.active_pod.node is not None
     return STATE_BY_REASON.get(running.reason, "Starting" if scheduled else "Pending")

@@ -39,9 +39,9 @@ WARNING_REASONS = frozenset(
 MAX_NOTE_CHARS = 1000
 
 
-def diff_events(case: ReconcileContext, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
+def diff_events(ctx: ReconcileContext, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
     """Everything worth telling about the step from the standing status to `after`."""
-    return (*_job(case, after), *_attempts(case), *completion_events(case.status, after), *_running(case, after))
+    return (*_job(ctx, after), *_attempts(ctx), *completion_events(ctx.status, after), *_running(ctx, after))
 
 
 def completion_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator[RecordEvent]:
@@ -51,28 +51,28 @@ def completion_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator
         yield _event("Normal" if end.status == "True" else "Warning", end.reason, end.message)
 
 
-def _job(case: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
-    if case.job_deleted:
-        yield _event("Warning", "JobDeleted", f"Job {case.status.job_name} was deleted by somebody else")
-    if after.job_name and case.status.job_name is None:
+def _job(ctx: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    if ctx.job_deleted:
+        yield _event("Warning", "JobDeleted", f"Job {ctx.status.job_name} was deleted by somebody else")
+    if after.job_name and ctx.status.job_name is None:
         yield _event("Normal", "JobCreated", f"created Job {after.job_name}")
-    suspension = _changed(case.status, after, "Suspended")
+    suspension = _changed(ctx.status, after, "Suspended")
     if suspension and suspension.status == "True":
         yield _event("Normal", "Suspended", suspension.message)
-    elif suspension and _status(case.status, "Suspended") == "True" and suspension.reason != "Finished":
+    elif suspension and _status(ctx.status, "Suspended") == "True" and suspension.reason != "Finished":
         yield _event("Normal", "Resumed", "spec.suspend is false")
 
 
-def _attempts(case: ReconcileContext) -> Iterator[RecordEvent]:
-    for end in case.attempts.new_outcomes:
+def _attempts(ctx: ReconcileContext) -> Iterator[RecordEvent]:
+    for end in ctx.attempts.new_outcomes:
         if end.fault is FaultClass.CLUSTER:
             yield _event("Warning", "Disrupted", f"{end.reason}: {end.message}")
         elif end.fault is FaultClass.OWN:
             yield _event("Warning", "AttemptFailed", f"{end.reason}: {end.message}")
 
 
-def _running(case: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
-    old, new = find_condition(case.status, "Running"), find_condition(after, "Running")
+def _running(ctx: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
+    old, new = find_condition(ctx.status, "Running"), find_condition(after, "Running")
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
         return
     if new.status == "True":

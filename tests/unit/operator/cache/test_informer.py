@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from videojob_operator.cache.indexer import CachedObject
-from videojob_operator.cache.informer import SHUT_OUT, Informer, InformerOptions
+from videojob_operator.cache.informer import SHUT_OUT_FAILURES, Informer, InformerOptions
 from videojob_operator.domain.observation.observed import ObservedPod
 from videojob_operator.domain.observation.projection import project_pod
 from videojob_operator.kube.errors import ApiError, Expired, Forbidden, Unreachable
@@ -35,7 +35,7 @@ class Looking:
             index=lambda kept: kept.projection.job_uid,
             on_change=self.changes.append,
             metrics=self.metrics,
-            watching=FAST,
+            options=FAST,
             clock=self.clock,
         )
 
@@ -147,7 +147,7 @@ async def test_a_failed_try_shows_that_the_reflector_works_and_ends_the_time_wit
     case = looking()
     case.clock.forward(500)
     assert (case.pods.staleness(), case.pods.connected_for()) == (500, 500)
-    case.pods.watching = InformerOptions(initial_backoff=60)
+    case.pods.options = InformerOptions(initial_backoff=60)
     case.api.fail["list", PODS] = Unreachable("paused")
     task = asyncio.create_task(case.pods.run())
     for _ in range(10):
@@ -167,7 +167,7 @@ async def test_an_informer_that_fails_again_and_again_is_shut_out() -> None:
         await asyncio.sleep(0)
         case.api.fail["list", PODS] = Forbidden("may not list", status=403)
     task.cancel()
-    assert metric_value(case.metrics, "informer_relists_total", kind="Pod", cause="start") == SHUT_OUT
+    assert metric_value(case.metrics, "informer_relists_total", kind="Pod", cause="start") == SHUT_OUT_FAILURES
 
 
 async def test_the_youngest_object_is_remembered_after_it_is_gone() -> None:

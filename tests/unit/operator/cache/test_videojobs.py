@@ -137,9 +137,9 @@ async def test_the_first_sweep_waits_for_the_watch_to_bring_what_there_is() -> N
     store = Store()
     raw = store.api.add(VIDEOJOBS, raw_videojob())
     store.api.on_list = lambda: store.videojobs.on_watch_event(raw, deleted=False)
-    assert not store.videojobs.swept
+    assert not store.videojobs.has_synced
     await store.videojobs.initial_sync()
-    assert store.videojobs.swept
+    assert store.videojobs.has_synced
     assert store.api.bodies("get") == []
 
 
@@ -148,7 +148,7 @@ async def test_an_unreachable_server_leaves_the_first_sweep_undone() -> None:
     store.api.fail["list", VIDEOJOBS] = Unreachable("no connection")
     with pytest.raises(Unreachable):
         await store.videojobs.initial_sync()
-    assert not store.videojobs.swept
+    assert not store.videojobs.has_synced
 
 
 def test_states_are_counted_and_the_untouched_are_new() -> None:

@@ -127,7 +127,7 @@ def test_a_refusal_of_a_container_is_dated_from_the_first_in_a_row_without_a_sil
     note, noon = JobCreations().get("uid-1"), datetime(2026, 1, 1, 12, tzinfo=UTC)
     for minute, (reason, message, since) in enumerate(TRIES):
         waiting = pod(containers=(waiting_container("runner", reason, message),))
-        seen = note.dated(waiting, now=noon + timedelta(minutes=minute)).container("runner").failing_since
+        seen = note.with_failing_since(waiting, now=noon + timedelta(minutes=minute)).container("runner").failing_since
         assert seen == (None if since is None else noon + timedelta(minutes=since)), minute
 
 
@@ -141,12 +141,12 @@ def test_a_combined_event_is_dated_from_when_its_words_were_first_seen() -> None
         (1, "violates it"),
     ]
     seen = [
-        note.dated_refusal(replace(refused("", first=900, last=last), message=combined + words)).created
+        note.with_first_refusal(replace(refused("", first=900, last=last), message=combined + words)).created
         for last, words in told
     ]
     assert seen == [seconds_ago(300), seconds_ago(300), seconds_ago(60), seconds_ago(60)]
     alone = refused("violates PodSecurity", first=900, last=1)
-    assert note.dated_refusal(alone) == alone
+    assert note.with_first_refusal(alone) == alone
 
 
 def test_a_container_that_recovered_begins_anew_when_it_fails_again() -> None:
@@ -155,7 +155,7 @@ def test_a_container_that_recovered_begins_anew_when_it_fails_again() -> None:
         pod(containers=(waiting_container("runner", "ErrImagePull", NO),)),
         pod(containers=(running_container("runner"),)),
     )
-    note.dated(failing, now=noon)
-    assert note.dated(well, now=noon).container("runner").failing_since is None
+    note.with_failing_since(failing, now=noon)
+    assert note.with_failing_since(well, now=noon).container("runner").failing_since is None
     later = noon + timedelta(hours=1)
-    assert note.dated(failing, now=later).container("runner").failing_since == later
+    assert note.with_failing_since(failing, now=later).container("runner").failing_since == later

@@ -84,7 +84,7 @@ CERTIFICATES = pki.load_or_issue(None, names=("localhost",), now=datetime.now(UT
 
 @asynccontextmanager
 async def opened(
-    *, ready: bool = True, clock: ManualClock | None = None, status: Any = None, patience: RequestTimeouts | None = None
+    *, ready: bool = True, clock: ManualClock | None = None, status: Any = None, timeouts: RequestTimeouts | None = None
 ) -> AsyncIterator[Door]:
     """A door with everything real but the API server behind it."""
     time, counters, desk = clock or ManualClock(), metrics(), RecordingHandler()
@@ -92,7 +92,7 @@ async def opened(
     tokens = TokenAuthenticator(reviewer, counters, clock=time, now=lambda: 3000.0)
     jobs, sources = RateLimiter(JOB_RATE, clock=time), RateLimiter(SOURCE_RATE, clock=time)
     gates = RequestFilters(source_limiter=sources, authenticator=tokens, job_limiter=jobs, has_synced=lambda: ready)
-    server = ReportServer(desk, gates, counters, patience=patience or RequestTimeouts())
+    server = ReportServer(desk, gates, counters, timeouts=timeouts or RequestTimeouts())
     port = await server.start(host="localhost", port=0, context=loaded(server_context()))
     trust = ssl.create_default_context(cadata=CERTIFICATES.ca.certificate_pem.decode())
     connector = aiohttp.TCPConnector(ssl=trust)
@@ -215,7 +215,7 @@ async def test_a_large_body_without_a_length_is_cut_off() -> None:
 
 
 async def test_a_body_that_never_comes_is_given_up() -> None:
-    async with opened(patience=RequestTimeouts(body=0.05)) as door:
+    async with opened(timeouts=RequestTimeouts(body=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port, ssl=door.trust)
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {HONEST}\r\nContent-Length: 100\r\n\r\n"
         writer.write(head.encode())
@@ -224,7 +224,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
 
 
 async def test_a_head_that_never_ends_is_given_up() -> None:
-    async with opened(patience=RequestTimeouts(keepalive=0.05)) as door:
+    async with opened(timeouts=RequestTimeouts(keepalive=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port, ssl=door.trust)
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: ".encode())
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -232,7 +232,7 @@ async def test_a_head_that_never_ends_is_given_up() -> None:
 
 
 async def test_a_client_that_never_shakes_hands_is_given_up() -> None:
-    async with opened(patience=RequestTimeouts(handshake=0.05)) as door:
+    async with opened(timeouts=RequestTimeouts(handshake=0.05)) as door:
         reader, writer = await asyncio.open_connection("localhost", door.port)
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
