@@ -64,48 +64,48 @@ class AgentSettings:
 
 def run_fetch(settings: AgentSettings) -> int:
     """Fetches; the exit code. Ends with INTERRUPTED on SIGTERM."""
-    plan, events = settings.plan, JsonLog(settings.plan.job, component="fetch")
+    plan, log = settings.plan, JsonLog(settings.plan.job, component="fetch")
     signal.signal(signal.SIGTERM, _interrupted)  # PID 1 would ignore it otherwise
     try:
         store = create_store(plan.output, credentials_root=_credentials_root(plan))
-        say = FetchNote(plan.io_path, events=events).write
-        result, code = fetch(plan, store, events=events, sleep=time.sleep, say=say), ExitCode.DONE
+        on_message = FetchNote(plan.io_path, log=log).write
+        result, code = fetch(plan, store, log=log, sleep=time.sleep, on_message=on_message), ExitCode.DONE
     except AgentError as error:
         result, code = FetchResult(failure=error.failure), error.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user must find it in the pod's status
         traceback.print_exc()
         result, code = FetchResult(failure=_unexpected(error)), ExitCode.INTERNAL
-    _write_termination_message(settings, result, events)
-    events("fetch ended", code=int(code), reason=result.failure.reason if result.failure else None)
+    _write_termination_message(settings, result, log)
+    log("fetch ended", code=int(code), reason=result.failure.reason if result.failure else None)
     return code
 
 
 def run_watch(settings: AgentSettings) -> int:
     """Watches until SIGTERM and all is published or given up; the exit code."""
-    plan, events, runner_exited = settings.plan, JsonLog(settings.plan.job, component="agent"), threading.Event()
+    plan, log, runner_exited = settings.plan, JsonLog(settings.plan.job, component="agent"), threading.Event()
     _set_on_signal(runner_exited)
     try:
         endpoint = HttpsEndpoint(plan.report, ca_pem=settings.ca_pem) if plan.report else None
         store = create_store(plan.output, credentials_root=_credentials_root(plan))
-        say = partial(_write_termination_message, settings, events=events)
+        on_message = partial(_write_termination_message, settings, log=log)
         report = Sidecar(
-            plan=plan, store=store, runner_exited=runner_exited, log=events, on_report=say, endpoint=endpoint
+            plan=plan, store=store, runner_exited=runner_exited, log=log, on_report=on_message, endpoint=endpoint
         ).run()
     except Exception as error:  # noqa: BLE001 - the same
         traceback.print_exc()
         report = AgentState(failure=_unexpected(error)).to_report(plan.job.uid, sequence=0, time=utc_now())
-        _write_termination_message(settings, report, events)
+        _write_termination_message(settings, report, log)
         return ExitCode.INTERNAL
-    events("watch ended", state=report.state, reason=report.failure.reason if report.failure else None)
+    log("watch ended", state=report.state, reason=report.failure.reason if report.failure else None)
     return ExitCode.DONE
 
 
-def _write_termination_message(settings: AgentSettings, message: Report | FetchResult, events: JsonLog) -> None:
+def _write_termination_message(settings: AgentSettings, message: Report | FetchResult, log: JsonLog) -> None:
     """Leaves last words; a message file that takes none must not stop a video."""
     try:
         settings.termination_message.write(message)
     except OSError as error:
-        events("termination message not written", message=str(error))
+        log("termination message not written", message=str(error))
 
 
 def main() -> NoReturn:

@@ -31,7 +31,7 @@ from videojob_agent.stores import Store
 from videojob_agent.wait_message import utc_now
 
 POLL_SECONDS = 0.5
-_TOO_SLOW = (
+_GRACE_PERIOD_WARNING = (
     "publishing goes on {} s after the runner's end, and the pod may be killed; raise pod.terminationGracePeriodSeconds"
 )
 """Said before it happens: nothing can be said after."""
@@ -50,53 +50,53 @@ class Sidecar:
 
     def run(self) -> Report:
         """Watches until the runner has ended and all is published or given up; the last report."""
-        board, carrier = SharedState(), CheckpointUploader(self.plan, self.store, events=self.log)
+        state, uploader = SharedState(), CheckpointUploader(self.plan, self.store, log=self.log)
         publisher = Publisher(
-            self.plan, self.store, clock=time.monotonic, now=utc_now, already_stored=carrier.indexed_frames
+            self.plan, self.store, clock=time.monotonic, now=utc_now, already_stored=uploader.indexed_frames
         )
-        publishing = PublishLoop(self.plan, publisher, board, carrier, events=self.log)
-        reporting = self._reporting(board)
+        publish_loop = PublishLoop(self.plan, publisher, state, uploader, log=self.log)
+        reporter = self._create_reporter(state)
         with ThreadPoolExecutor(2) as threads, SafeDirectory.open(Path(self.plan.io_path)) as io:
-            tasks = [threads.submit(publishing.run)]
-            if reporting:
-                tasks.append(threads.submit(reporting.run))
+            tasks = [threads.submit(publish_loop.run)]
+            if reporter:
+                tasks.append(threads.submit(reporter.run))
             try:
-                for known in self._poll(StatusReader(io), board, publishing.over):
+                for snapshot in self._poll(StatusReader(io), state, publish_loop.finished):
                     raise_first_failure(tasks)
-                    self.on_report(self._report(known, reporting))
+                    self.on_report(self._report(snapshot, reporter))
             finally:
-                board.close()
-        return self._report(board.current, reporting)
+                state.close()
+        return self._report(state.current, reporter)
 
-    def _poll(self, reader: StatusReader, board: SharedState, over: Event) -> Iterator[AgentState]:
+    def _poll(self, reader: StatusReader, state: SharedState, finished: Event) -> Iterator[AgentState]:
         """What is known, twice a second, until the runner is gone and publishing over."""
-        late = math.inf
+        warn_at = math.inf
         while True:
-            gone = self.runner_exited.is_set()  # asked first: what is read after it is the runner's last word
-            if sight := reader.read():
-                board.set_runner_status(sight)
+            exited = self.runner_exited.is_set()  # asked first: what is read after it is the runner's last word
+            if status := reader.read():
+                state.set_runner_status(status)
             else:
-                board.fetching(reader.fetch_note())
-            if gone and not board.current.runner_exited:
-                board.set_runner_exited()
-                late = time.monotonic() + self.plan.flush_seconds
-            if time.monotonic() > late and not over.is_set():
-                board.set_warning(_TOO_SLOW.format(self.plan.flush_seconds))
-                late = math.inf
-            ended = gone and over.is_set()  # asked before the board is read: publishing speaks before it is over
-            yield board.current
-            if ended:
+                state.set_fetch_message(reader.fetch_note())
+            if exited and not state.current.runner_exited:
+                state.set_runner_exited()
+                warn_at = time.monotonic() + self.plan.flush_seconds
+            if time.monotonic() > warn_at and not finished.is_set():
+                state.set_warning(_GRACE_PERIOD_WARNING.format(self.plan.flush_seconds))
+                warn_at = math.inf
+            is_done = exited and finished.is_set()  # read before the state, which publishing sets first
+            yield state.current
+            if is_done:
                 return
-            (over if gone else self.runner_exited).wait(POLL_SECONDS)
+            (finished if exited else self.runner_exited).wait(POLL_SECONDS)
 
-    def _reporting(self, board: SharedState) -> ProgressReporter | None:
+    def _create_reporter(self, state: SharedState) -> ProgressReporter | None:
         if self.endpoint is None:
             return None
-        return ProgressReporter(self.plan.job.uid, board, self.endpoint, events=self.log, now=utc_now)
+        return ProgressReporter(self.plan.job.uid, state, self.endpoint, log=self.log, now=utc_now)
 
-    def _report(self, known: AgentState, reporting: ProgressReporter | None) -> Report:
-        sequence = reporting.sequence + 1 if reporting else 0
-        return known.to_report(self.plan.job.uid, sequence=sequence, time=utc_now())
+    def _report(self, snapshot: AgentState, reporter: ProgressReporter | None) -> Report:
+        sequence = reporter.sequence + 1 if reporter else 0
+        return snapshot.to_report(self.plan.job.uid, sequence=sequence, time=utc_now())
 
 
 def raise_first_failure(tasks: Iterable[Future[None]]) -> None:

@@ -29,27 +29,27 @@ class WaitMessage:
     def __init__(self, *, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
         self._wait: tuple[float, int] | None = None
-        self._ends = ""
-        self._passed = ""
+        self._deadline = ""
+        self._elapsed = ""
         self._quoted: AgentError | None = None
 
-    def __call__(self, who: str, error: AgentError, *, began: float, waited: float, limit: int) -> str:
-        """One sentence. `began` tells waits apart; `waited` and `limit` are seconds since then."""
-        passed = elapsed_text(waited)
-        if self._wait != (began, limit):
-            self._wait, self._quoted = (began, limit), None
-            self._ends = f"{self._now() + timedelta(seconds=limit - waited):%Y-%m-%d %H:%M} UTC"
-        if passed != self._passed or not _says_the_same(error, self._quoted):
-            self._passed, self._quoted = passed, error
-        why = self._quoted or error
-        reason = why.failure.reason
-        return f"{who} waits{passed}, until {self._ends} ({format_duration(limit)}): {why.remedy}. {reason}: {why}"
+    def __call__(self, subject: str, error: AgentError, *, since: float, waited: float, limit: int) -> str:
+        """One sentence. `since` tells waits apart; `waited` and `limit` are seconds since then."""
+        elapsed = elapsed_text(waited)
+        if self._wait != (since, limit):
+            self._wait, self._quoted = (since, limit), None
+            self._deadline = f"{self._now() + timedelta(seconds=limit - waited):%Y-%m-%d %H:%M} UTC"
+        if elapsed != self._elapsed or not _is_same_message(error, self._quoted):
+            self._elapsed, self._quoted = elapsed, error
+        shown = self._quoted or error
+        until = f"{self._deadline} ({format_duration(limit)})"
+        return f"{subject} waits{elapsed}, until {until}: {shown.remedy}. {shown.failure.reason}: {shown}"
 
 
 def elapsed_text(seconds: float) -> str:
     """` for over 10 minutes`: the longest step that has passed; nothing during the first minute."""
-    passed = [step for step in ELAPSED_STEPS if seconds >= step]
-    return f" for over {format_duration(passed[-1])}" if passed else ""
+    elapsed = [step for step in ELAPSED_STEPS if seconds >= step]
+    return f" for over {format_duration(elapsed[-1])}" if elapsed else ""
 
 
 def format_duration(seconds: int) -> str:
@@ -58,5 +58,5 @@ def format_duration(seconds: int) -> str:
     return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
-def _says_the_same(error: AgentError, quoted: AgentError | None) -> bool:
+def _is_same_message(error: AgentError, quoted: AgentError | None) -> bool:
     return type(error) is type(quoted) and (isinstance(error, TransientError) or str(error) == str(quoted))

@@ -60,16 +60,16 @@ class LocalCheckpoint:
 class CheckpointUploader:
     """Carries the checkpoints of one job."""
 
-    def __init__(self, plan: JobPlan, store: Store, *, events: JsonLog) -> None:
+    def __init__(self, plan: JobPlan, store: Store, *, log: JsonLog) -> None:
         self._plan = plan
-        self._carried = CheckpointIndexFile(store, plan.job.uid, events=events)
-        self._events = events
-        self._refused: str | None = None
+        self._index = CheckpointIndexFile(store, plan.job.uid, log=log)
+        self._log = log
+        self._refused_sha256: str | None = None
         """Digest of the marker that was last refused; said once."""
 
     def indexed_frames(self) -> Sequence[ManifestFile]:
         """The frames that an earlier attempt has stored and this one was given back; ask when there is a frame."""
-        return self._carried.load.frames if self._plan.publishes_checkpoints else ()
+        return self._index.index.frames if self._plan.publishes_checkpoints else ()
 
     def newest(self) -> LocalCheckpoint | None:
         """The runner's newest complete checkpoint, unless it lies at the output already or was refused."""
@@ -77,43 +77,47 @@ class CheckpointUploader:
             return None
         try:
             with SafeDirectory.open(Path(self._plan.io_path)) as io, io.subdirectory(CHECKPOINTS) as folder:
-                found = self._newest(folder)
+                checkpoint = self._newest(folder)
         except (OSError, UnsafePath):
             return None
-        return None if found is None or found.sha256 == self._refused or self._is_uploaded(found) else found
+        return (
+            None
+            if checkpoint is None or checkpoint.sha256 == self._refused_sha256 or self._is_uploaded(checkpoint)
+            else checkpoint
+        )
 
-    def upload(self, found: LocalCheckpoint, frames: Sequence[ManifestFile]) -> None:
+    def upload(self, checkpoint: LocalCheckpoint, frames: Sequence[ManifestFile]) -> None:
         """Stores a checkpoint whose frames, `frames`, are stored. Raises what the store raises."""
         try:
             with (
                 SafeDirectory.open(Path(self._plan.io_path)) as io,
-                io.subdirectory(f"{CHECKPOINTS}/{found.folder}") as folder,
+                io.subdirectory(f"{CHECKPOINTS}/{checkpoint.folder}") as folder,
             ):
-                files = self._store(folder, found)
+                files = self._store(folder, checkpoint)
         except FileNotFoundError:  # the runner has dropped it meanwhile; there is a newer one
             return
         except (OSError, UnsafePath) as error:
-            self._refuse(found, error)
+            self._refuse(checkpoint, error)
             return
         if files is not None:
-            self._list(found, files, frames)
+            self._add_to_index(checkpoint, files, frames)
 
     def delete_all(self) -> None:
         """After the commit: removes all checkpoints from the output. What cannot be removed does not matter."""
         if not self._plan.publishes_checkpoints:
             return
         try:
-            self._carried.delete_all()
+            self._index.delete_all()
         except AgentError as error:
-            self._events("old checkpoints stay", reason=error.failure.reason, message=str(error))
+            self._log("old checkpoints stay", reason=error.failure.reason, message=str(error))
 
     def _newest(self, folder: SafeDirectory) -> LocalCheckpoint | None:
         names = (
             name for name in islice(folder.subdirectory_names(), MAX_FOLDERS) if re.fullmatch(FOLDER_PATTERN, name)
         )
         for name in islice(sorted(names, reverse=True), MAX_CANDIDATES):
-            if found := self._read(folder, name):
-                return found
+            if checkpoint := self._read(folder, name):
+                return checkpoint
         return None
 
     def _read(self, folder: SafeDirectory, name: str) -> LocalCheckpoint | None:
@@ -124,40 +128,42 @@ class CheckpointUploader:
             marker = CheckpointMarker.model_validate_json(content)
         except (OSError, UnsafePath, ValidationError):
             return None
-        ours = marker.uid == self._plan.job.uid and len(content) <= MAX_MARKER_BYTES
-        return LocalCheckpoint(name, marker, hashlib.sha256(content).hexdigest()) if ours else None
+        is_own = marker.uid == self._plan.job.uid and len(content) <= MAX_MARKER_BYTES
+        return LocalCheckpoint(name, marker, hashlib.sha256(content).hexdigest()) if is_own else None
 
-    def _is_uploaded(self, found: LocalCheckpoint) -> bool:
+    def _is_uploaded(self, checkpoint: LocalCheckpoint) -> bool:
         return any(
-            file.path == MARKER_FILE and file.sha256 == found.sha256
-            for checkpoint in self._carried.load.checkpoints
-            for file in checkpoint.files
+            file.path == MARKER_FILE and file.sha256 == checkpoint.sha256
+            for each in self._index.index.checkpoints
+            for file in each.files
         )
 
-    def _store(self, folder: SafeDirectory, found: LocalCheckpoint) -> list[ManifestFile] | None:
+    def _store(self, folder: SafeDirectory, checkpoint: LocalCheckpoint) -> list[ManifestFile] | None:
         """Stores a checkpoint's files; None when it changed meanwhile. Raises UnsafePath for one that is not taken."""
         files = []
         for entry in _list_files(folder):
-            name = f"{self._carried.below}{found.folder}/{entry.name}"
-            stored = upload_file(self._carried.store, folder, entry, name=name)
+            name = f"{self._index.prefix}{checkpoint.folder}/{entry.name}"
+            stored = upload_file(self._index.store, folder, entry, name=name)
             if stored is None:
                 return None
             files.append(stored.model_copy(update={"path": entry.name}))
         return files
 
-    def _list(self, found: LocalCheckpoint, files: list[ManifestFile], frames: Sequence[ManifestFile]) -> None:
+    def _add_to_index(
+        self, checkpoint: LocalCheckpoint, files: list[ManifestFile], frames: Sequence[ManifestFile]
+    ) -> None:
         """Puts the checkpoint first in the index, and removes what has to make room."""
-        before, known = self._carried.load, self._carried.indexed_names()
-        count = found.marker.frames
-        new = PublishedCheckpoint(folder=found.folder, step=found.marker.step, frames=count, files=files)
-        older = [checkpoint for checkpoint in before.checkpoints if checkpoint.folder != new.folder]
-        self._carried.write([new, *older][:GENERATIONS_KEPT], [*frames[:count], *before.frames[count:]])
-        self._events("checkpoint carried", step=new.step, frames=count, bytes=sum(file.size for file in files))
-        self._carried.remove_unindexed(known)
+        previous, known = self._index.index, self._index.indexed_names()
+        count = checkpoint.marker.frames
+        new = PublishedCheckpoint(folder=checkpoint.folder, step=checkpoint.marker.step, frames=count, files=files)
+        older = [each for each in previous.checkpoints if each.folder != new.folder]
+        self._index.write([new, *older][:GENERATIONS_KEPT], [*frames[:count], *previous.frames[count:]])
+        self._log("checkpoint carried", step=new.step, frames=count, bytes=sum(file.size for file in files))
+        self._index.remove_unindexed(known)
 
-    def _refuse(self, found: LocalCheckpoint, error: OSError | UnsafePath) -> None:
-        self._refused = found.sha256
-        self._events("checkpoint not carried", step=found.marker.step, message=str(error))
+    def _refuse(self, checkpoint: LocalCheckpoint, error: OSError | UnsafePath) -> None:
+        self._refused_sha256 = checkpoint.sha256
+        self._log("checkpoint not carried", step=checkpoint.marker.step, message=str(error))
 
 
 def _list_files(folder: SafeDirectory) -> list[DirectoryEntry]:

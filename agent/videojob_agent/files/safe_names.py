@@ -23,8 +23,8 @@ _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 def check_name(name: str) -> str:
     """`name` itself when it is safe below any folder or prefix. Raises UnsafePath saying what is wrong."""
-    if wrong := _fault(name):
-        raise UnsafePath(f"the name {printable(name)!r} {wrong}; rename it")
+    if problem := _problem(name):
+        raise UnsafePath(f"the name {printable(name)!r} {problem}; rename it")
     return name
 
 
@@ -37,7 +37,7 @@ def _is_hidden(character: str) -> bool:
     return character in _BIDIRECTIONAL or unicodedata.category(character) in _HIDDEN_CATEGORIES
 
 
-def _fault(name: str) -> str | None:
+def _problem(name: str) -> str | None:
     if printable(name) != name:
         return "holds a control or bidirectional character"
     if name.startswith("/"):

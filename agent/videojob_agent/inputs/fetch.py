@@ -43,22 +43,22 @@ def fetch(
     plan: JobPlan,
     store: Store,
     *,
-    events: JsonLog,
+    log: JsonLog,
     sleep: Callable[[float], object],
     clock: Callable[[], float] = time.monotonic,
-    say: Callable[[str], object] = ignore_message,
+    on_message: Callable[[str], object] = ignore_message,
 ) -> FetchResult:
-    """Does everything, and returns how much was brought; `say` is told why it waits. Raises AgentError."""
-    retrying = Retrier(limit=plan.fetch_seconds, events=events, sleep=sleep, clock=clock, say=say)
-    retrying(partial(check_destination, plan, store))
+    """Does everything, and returns how much was brought; `on_message` is told why it waits. Raises AgentError."""
+    retry = Retrier(limit=plan.fetch_seconds, log=log, sleep=sleep, clock=clock, on_message=on_message)
+    retry(partial(check_destination, plan, store))
     with SafeDirectory.open(Path(plan.io_path), create=True) as io, io.subdirectory(INPUT, create=True) as folder:
-        say("")  # words that an earlier fetch in this pod has left
+        on_message("")  # words that an earlier fetch in this pod has left
         sizes: list[int] = []
         for item in plan.inputs:
-            brought = retrying(partial(fetch_input, item, folder, root=_root(plan)))
-            events("input brought", path=item.input.path, files=len(brought), bytes=sum(brought))
-            sizes.extend(brought)
-        resumed = retrying(CheckpointRestorer(plan, store, io, events=events).restore)
+            item_sizes = retry(partial(fetch_input, item, folder, root=_root(plan)))
+            log("input brought", path=item.input.path, files=len(item_sizes), bytes=sum(item_sizes))
+            sizes.extend(item_sizes)
+        resumed = retry(CheckpointRestorer(plan, store, io, log=log).restore)
         with translate_scratch_errors(), io.atomic_writer(CONFIG) as file:
             file.write(plan.config.encode())
     return FetchResult(files=len(sizes), bytes=sum(sizes), resumed_step=resumed)

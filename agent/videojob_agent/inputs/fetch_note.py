@@ -19,9 +19,9 @@ from videojob_agent.json_log import JsonLog
 class FetchNote:
     """The file below an IO folder; where it cannot be written, the log has the words all the same."""
 
-    def __init__(self, io_path: str, *, events: JsonLog) -> None:
+    def __init__(self, io_path: str, *, log: JsonLog) -> None:
         self._io = Path(io_path)
-        self._events = events
+        self._log = log
 
     def write(self, message: str) -> None:
         """Replaces the note; no words remove it."""
@@ -33,4 +33,4 @@ class FetchNote:
                 with io.atomic_writer(FETCH_NOTE) as file:
                     file.write(message.encode())
         except (OSError, AgentError) as error:
-            self._events("note not written", message=str(error))
+            self._log("note not written", message=str(error))

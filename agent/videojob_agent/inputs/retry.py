@@ -16,13 +16,13 @@ from videojob_agent.errors import ScratchFailed, TransientError
 from videojob_agent.json_log import JsonLog
 from videojob_agent.wait_message import WaitMessage, format_duration
 
-SCRATCH_SECONDS = 10
+SCRATCH_TIMEOUT_SECONDS = 10
 """How long the IO folder is tried again."""
 
 T = TypeVar("T")
 
 
-def ignore_message(words: str) -> None:
+def ignore_message(wait_message: str) -> None:
     """Nobody is told why fetch waits."""
 
 
@@ -31,17 +31,17 @@ class Retrier:
     """
     Calls actions. A wait lasts `limit` seconds at most, from the first failure in a row; `clock` counts seconds.
 
-    `say` is told why there is a wait, and nothing (`""`) when it is over.
+    `on_message` is told why there is a wait, and nothing (`""`) when it is over.
     """
 
     limit: int
-    events: JsonLog
+    log: JsonLog
     sleep: Callable[[float], object]
     clock: Callable[[], float] = time.monotonic
-    say: Callable[[str], object] = ignore_message
-    words: WaitMessage = field(default_factory=WaitMessage)
+    on_message: Callable[[str], object] = ignore_message
+    wait_message: WaitMessage = field(default_factory=WaitMessage)
     backoff: Backoff = field(default_factory=Backoff)
-    _began: float | None = None
+    _waiting_since: float | None = None
 
     def __call__(self, action: Callable[[], T]) -> T:
         """The result of `action`. Raises what it raises, Trouble only when the wait has lasted too long."""
@@ -55,19 +55,19 @@ class Retrier:
                 return result
 
     def _wait(self, error: TransientError) -> None:
-        if self._began is None:
-            self._began = self.clock()
-        waited = self.clock() - self._began
-        limit = min(self.limit, SCRATCH_SECONDS) if isinstance(error, ScratchFailed) else self.limit
+        if self._waiting_since is None:
+            self._waiting_since = self.clock()
+        waited = self.clock() - self._waiting_since
+        limit = min(self.limit, SCRATCH_TIMEOUT_SECONDS) if isinstance(error, ScratchFailed) else self.limit
         if waited >= limit:
             raise error.with_context(f"tried for {format_duration(limit)}") from error
         pause = min(self.backoff.next_delay(), limit - waited)
-        self.events("fetch waits", reason=error.failure.reason, message=str(error), pause=round(pause, 1))
-        self.say(self.words("fetch", error, began=self._began, waited=waited, limit=limit))
+        self.log("fetch waits", reason=error.failure.reason, message=str(error), pause=round(pause, 1))
+        self.on_message(self.wait_message("fetch", error, since=self._waiting_since, waited=waited, limit=limit))
         self.sleep(pause)
 
     def _end(self) -> None:
-        if self._began is not None:
-            self._began = None
+        if self._waiting_since is not None:
+            self._waiting_since = None
             self.backoff.reset()
-            self.say("")
+            self.on_message("")

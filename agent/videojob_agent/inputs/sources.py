@@ -54,8 +54,8 @@ def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[s
             yield name, _file(claim, sub_path)
             return
         with claim.subdirectory(sub_path) if sub_path else nullcontext(claim) as folder:
-            for below in _names(folder):
-                yield f"{name}/{below}", _file(folder, below)
+            for path in _names(folder):
+                yield f"{name}/{path}", _file(folder, path)
 
 
 def _names(folder: SafeDirectory) -> list[str]:

@@ -40,28 +40,28 @@ FINAL_ERRORS = (NoVideo, OutputNotReadable, OutputOccupied, UnsafePath)
 
 
 class PublishLoop:
-    """Steps through the life of one job's output; `over` is set when there is nothing more to do."""
+    """Steps through the life of one job's output; `finished` is set when there is nothing more to do."""
 
     def __init__(
         self,
         plan: JobPlan,
         publisher: Publisher,
-        board: SharedState,
-        carrier: CheckpointUploader,
+        state: SharedState,
+        uploader: CheckpointUploader,
         *,
-        events: JsonLog,
+        log: JsonLog,
         clock: Callable[[], float] = time.monotonic,
-        words: WaitMessage | None = None,
+        wait_message: WaitMessage | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        self.over = threading.Event()
+        self.finished = threading.Event()
         self._plan = plan
         self._publisher = publisher
-        self._board = board
-        self._carrier = carrier
-        self._events = events
+        self._state = state
+        self._uploader = uploader
+        self._log = log
         self._clock = clock
-        self._words = words or WaitMessage()
+        self._wait_message = wait_message or WaitMessage()
         self._backoff = backoff or Backoff()
         self._checked_for_manifest = False
         self._started_at: dict[str, float] = {}
@@ -71,49 +71,49 @@ class PublishLoop:
 
     def run(self) -> None:
         """Steps until it is over or the board is closed; for a thread of its own."""
-        while not (self.over.is_set() or self._board.is_closed):
-            known = self._board.current
+        while not (self.finished.is_set() or self._state.is_closed):
+            snapshot = self._state.current
             pause = self.run_once()
-            self._sleep(known, until=self._clock() + pause)
+            self._sleep(snapshot, until=self._clock() + pause)
 
-    def _sleep(self, known: AgentState, *, until: float) -> None:
+    def _sleep(self, snapshot: AgentState, *, until: float) -> None:
         """Waits for time to pass, or for another word of the runner; other news are no reason to list files again."""
-        while not self.over.is_set() and not self._board.is_closed and (left := until - self._clock()) > 0:
-            seen = self._board.current
-            if (seen.runner_state, seen.runner_exited) != (known.runner_state, known.runner_exited):
+        while not self.finished.is_set() and not self._state.is_closed and (left := until - self._clock()) > 0:
+            current = self._state.current
+            if (current.runner_state, current.runner_exited) != (snapshot.runner_state, snapshot.runner_exited):
                 return
-            self._board.wait_for_change(seen, timeout=left)
+            self._state.wait_for_change(current, timeout=left)
 
     def run_once(self) -> float:
         """Does what can be done now; seconds until there may be more."""
-        began = self._clock()
-        known = self._board.current
-        if known.runner_exited:
-            self._started_at.setdefault("gone", began)
-        if known.runner_state is RunnerState.COMPLETED:
-            self._started_at.setdefault("done", began)
+        since = self._clock()
+        snapshot = self._state.current
+        if snapshot.runner_exited:
+            self._started_at.setdefault("exited", since)
+        if snapshot.runner_state is RunnerState.COMPLETED:
+            self._started_at.setdefault("completed", since)
         try:
-            self._publish(known)
+            self._publish(snapshot)
         except AgentError as error:
             return self._handle_error(error)
-        self._started_at.pop("trouble", None)
+        self._started_at.pop("error", None)
         self._backoff.reset()
-        self._board.set_published(self._publisher.published)
-        return max(POLL_SECONDS, 10 * (self._clock() - began))  # listing many files must not eat the pod's CPU
+        self._state.set_published(self._publisher.published)
+        return max(POLL_SECONDS, 10 * (self._clock() - since))  # listing many files must not eat the pod's CPU
 
-    def _publish(self, known: AgentState) -> None:
+    def _publish(self, snapshot: AgentState) -> None:
         if not self._checked_for_manifest and self._publisher.adopt_manifest():
             self._finish()
         self._checked_for_manifest = True
-        if self.over.is_set():
+        if self.finished.is_set():
             return
-        if known.runner_state is RunnerState.COMPLETED:
-            self._complete(known, runner_done=known.runner_exited or not self._plan.custom_runner)
-        elif known.runner_state is RunnerState.FAILED:
+        if snapshot.runner_state is RunnerState.COMPLETED:
+            self._complete(snapshot, runner_done=snapshot.runner_exited or not self._plan.custom_runner)
+        elif snapshot.runner_state is RunnerState.FAILED:
             self._upload_checkpoint()
             self._publisher.sync_all(only_stable=False)
             self._finish_with(Failure(reason="RunnerFailed", message="the runner has failed; its frames are published"))
-        elif known.runner_exited:
+        elif snapshot.runner_exited:
             self._upload_checkpoint()  # first, since the next attempt lives on it, and the grace period may be short
             self._publisher.sync_frames(only_stable=False)
             self._finish_with(Failure(reason="RunnerInterrupted", message="the runner ended before it was done"))
@@ -123,19 +123,19 @@ class PublishLoop:
 
     def _upload_checkpoint(self) -> None:
         """Brings the newest checkpoint to the output, after the frames that it counts on."""
-        found = self._carrier.newest()
-        if found is None:
+        checkpoint = self._uploader.newest()
+        if checkpoint is None:
             return
-        frames = self._publisher.sync_frames_up_to(found.marker.frames)
+        frames = self._publisher.sync_frames_up_to(checkpoint.marker.frames)
         if frames is not None:
-            self._carrier.upload(found, frames)
+            self._uploader.upload(checkpoint, frames)
 
-    def _complete(self, known: AgentState, *, runner_done: bool) -> None:
+    def _complete(self, snapshot: AgentState, *, runner_done: bool) -> None:
         """Publishes all and commits; `runner_done`: nothing is being written any more."""
         if not self._publisher.sync_all(only_stable=not runner_done):
             return
         if self._publisher.has_video:
-            self._publisher.commit(known.versions)
+            self._publisher.commit(snapshot.versions)
             self._finish()
         elif runner_done:
             raise NoVideo("the runner says COMPLETED, but there is no mp4 with anything in it in output/")
@@ -143,60 +143,60 @@ class PublishLoop:
     def _finish(self) -> None:
         """All is published, and nothing will be gone on from; the runner need not wait for that to be removed."""
         self._finish_with(None)
-        self._carrier.delete_all()
+        self._uploader.delete_all()
 
     def _handle_error(self, error: AgentError) -> float:
         """What an error means now: give up, or seconds to wait."""
         now, stored = self._clock(), self._publisher.published
         if stored != self._stored:  # the store took something in between: another wait begins
-            self._started_at["trouble"], self._stored = now, stored
-        self._events("publishing failed", reason=error.failure.reason, message=str(error))
-        began, limit = self._wait(error, self._started_at.setdefault("trouble", now))
+            self._started_at["error"], self._stored = now, stored
+        self._log("publishing failed", reason=error.failure.reason, message=str(error))
+        since, limit = self._wait(error, self._started_at.setdefault("error", now))
         if limit == 0:
             self._finish_with(error.failure)
-        elif now - began >= limit:
+        elif now - since >= limit:
             self._finish_with(error.with_context(f"{self._subject} waited for {format_duration(int(limit))}").failure)
         else:
-            self._board.set_warning(self._told(error, began=began, limit=limit))
-            return min(self._backoff.next_delay(), began + limit - now)
+            self._state.set_warning(self._wait_warning(error, since=since, limit=limit))
+            return min(self._backoff.next_delay(), since + limit - now)
         return 0
 
-    def _wait(self, error: AgentError, trouble: float) -> tuple[float, float]:
+    def _wait(self, error: AgentError, error_since: float) -> tuple[float, float]:
         """When the wait for an error to be mended has begun, and how many seconds it may last; 0: nobody can."""
         is_final = isinstance(error, FINAL_ERRORS)
-        if "gone" in self._started_at:
-            is_worth_it = isinstance(error, TransientError) or self._board.current.runner_state is RunnerState.COMPLETED
-            return self._started_at["gone"], self._plan.flush_seconds if is_worth_it and not is_final else 0
-        if "done" not in self._started_at or self._plan.custom_runner:
-            return trouble, math.inf
-        return max(self._started_at["done"], trouble), 0 if is_final else self._plan.publish_seconds
+        if "exited" in self._started_at:
+            is_worth_it = isinstance(error, TransientError) or self._state.current.runner_state is RunnerState.COMPLETED
+            return self._started_at["exited"], self._plan.flush_seconds if is_worth_it and not is_final else 0
+        if "completed" not in self._started_at or self._plan.custom_runner:
+            return error_since, math.inf
+        return max(self._started_at["completed"], error_since), 0 if is_final else self._plan.publish_seconds
 
-    def _told(self, error: AgentError, *, began: float, limit: float) -> str:
+    def _wait_warning(self, error: AgentError, *, since: float, limit: float) -> str:
         if math.isinf(limit):
             return f"publishing waits: {error}"
-        waited = self._clock() - began
-        return self._words(self._subject, error, began=began, waited=waited, limit=int(limit))
+        waited = self._clock() - since
+        return self._wait_message(self._subject, error, since=since, waited=waited, limit=int(limit))
 
     @property
     def _subject(self) -> str:
-        return "the finished output" if self._board.current.runner_state is RunnerState.COMPLETED else "the output"
+        return "the finished output" if self._state.current.runner_state is RunnerState.COMPLETED else "the output"
 
     def _finish_with(self, failure: Failure | None) -> None:
         """The last thing that happens: the board and a waiting runner are told."""
         if failure is None:
-            self._board.set_published(self._publisher.published)
-        elif self._board.current.runner_state is RunnerState.COMPLETED:
-            self._board.set_failure(failure)
+            self._state.set_published(self._publisher.published)
+        elif self._state.current.runner_state is RunnerState.COMPLETED:
+            self._state.set_failure(failure)
         else:  # the runner's own word stands
-            self._board.set_published(self._publisher.published)
-        self._events("publishing ended", published=failure is None, reason=failure.reason if failure else None)
+            self._state.set_published(self._publisher.published)
+        self._log("publishing ended", published=failure is None, reason=failure.reason if failure else None)
         self._acknowledge(Acknowledgement(uid=self._plan.job.uid, published=failure is None, failure=failure))
-        self.over.set()
+        self.finished.set()
 
-    def _acknowledge(self, word: Acknowledgement) -> None:
-        text = word.model_dump_json(by_alias=True, exclude_none=True)
+    def _acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        text = acknowledgement.model_dump_json(by_alias=True, exclude_none=True)
         try:
             with SafeDirectory.open(Path(self._plan.io_path)) as io, io.atomic_writer(ACKNOWLEDGEMENT_FILE) as file:
                 file.write(text.encode())
         except (OSError, AgentError) as error:
-            self._events("acknowledgement not written", message=str(error))
+            self._log("acknowledgement not written", message=str(error))

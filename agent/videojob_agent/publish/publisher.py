@@ -48,8 +48,8 @@ class StabilityTracker:
     def is_stable(self, entry: DirectoryEntry) -> bool:
         """Whether `entry` was seen just like this at least two seconds ago."""
         now = self.clock()
-        before, since = self._since.get(entry.name, (None, now))
-        if before != entry:
+        previous, since = self._since.get(entry.name, (None, now))
+        if previous != entry:
             self._since[entry.name] = (entry, now)
             return False
         return now - since >= STABLE_SECONDS
@@ -74,9 +74,9 @@ class Publisher:
         self.store = store
         self._plan = plan
         self._now = now
-        self._settling = StabilityTracker(clock)
-        self._ask = already_stored
-        self._lying: Mapping[str, ManifestFile] | None = None
+        self._stability = StabilityTracker(clock)
+        self._list_already_stored = already_stored
+        self._already_stored: Mapping[str, ManifestFile] | None = None
         self._stored: dict[str, tuple[DirectoryEntry, ManifestFile]] = {}
         self._last: Sequence[DirectoryEntry] = ()
         self._digest: str | None = None
@@ -171,10 +171,10 @@ class Publisher:
             raise ScratchFailed(f"{OUTPUT}: {error.strerror or error}") from error
 
     def _sync(self, output: SafeDirectory, files: Sequence[DirectoryEntry], *, only_stable: bool) -> bool:
-        if files and self._lying is None:
-            self._lying = {file.path: file for file in self._ask()}
+        if files and self._already_stored is None:
+            self._already_stored = {file.path: file for file in self._list_already_stored()}
         due = [entry for entry in files if self._stored.get(entry.name, (None,))[0] != entry]
-        ready = [entry for entry in due if not only_stable or self._settling.is_stable(entry)]
+        ready = [entry for entry in due if not only_stable or self._stability.is_stable(entry)]
         frames = [entry for entry in ready if is_frame(entry)]
         rest = [entry for entry in ready if not is_frame(entry)]
         with ThreadPoolExecutor(MAX_PARALLEL_UPLOADS, thread_name_prefix="store") as pool:
@@ -183,7 +183,7 @@ class Publisher:
 
     def _put(self, output: SafeDirectory, entry: DirectoryEntry) -> bool:
         """Stores one file; False when it changed meanwhile or is gone."""
-        already_stored = (self._lying or {}).get(entry.name)
+        already_stored = (self._already_stored or {}).get(entry.name)
         stored = upload_file(self.store, output, entry, name=entry.name, already_stored=already_stored)
         if stored:
             self._stored[entry.name] = (entry, stored)

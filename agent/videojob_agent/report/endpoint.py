@@ -20,20 +20,20 @@ class HttpsEndpoint:
     def __init__(self, plan: ReportPlan, *, ca_pem: str | None, timeout: urllib3.Timeout = TIMEOUT) -> None:
         self._url = plan.url
         self._token = Path(plan.token_path)
-        trust = ssl.create_default_context(cadata=ca_pem)
-        self._pool = urllib3.PoolManager(ssl_context=trust, timeout=timeout, retries=False, maxsize=1)
+        context = ssl.create_default_context(cadata=ca_pem)
+        self._pool = urllib3.PoolManager(ssl_context=context, timeout=timeout, retries=False, maxsize=1)
 
     def post(self, body: bytes) -> ReportResponse:
         """Sends one report with the token as it stands in its file now: the kubelet renews it."""
         try:
             token = self._token.read_text().strip()
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            answer = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False)
+            response = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             # The token must not reach the log, and http.client quotes a header that it finds malformed.
             text = type(error).__name__ if isinstance(error, ValueError) else str(error)
             raise EndpointUnreachable(f"{self._url}: {text}") from error
-        return ReportResponse(answer.status, _seconds(answer.headers.get("Retry-After")))
+        return ReportResponse(response.status, _seconds(response.headers.get("Retry-After")))
 
 
 def _seconds(text: str | None) -> float | None:

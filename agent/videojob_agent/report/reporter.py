@@ -57,20 +57,20 @@ class ProgressReporter:
     def __init__(
         self,
         uid: str,
-        board: SharedState,
+        state: SharedState,
         endpoint: Endpoint,
         *,
-        events: JsonLog,
+        log: JsonLog,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         backoff: Backoff | None = None,
     ) -> None:
-        self._uid, self._board, self._endpoint = uid, board, endpoint
-        self._events, self._now, self._clock, self._sleep = events, now, clock, sleep
+        self._uid, self._state, self._endpoint = uid, state, endpoint
+        self._log, self._now, self._clock, self._sleep = log, now, clock, sleep
         self._backoff = backoff or Backoff()
         self._delivered: AgentState | None = None
-        self._last = -math.inf
+        self._last_sent = -math.inf
         self._not_before = -math.inf
         self._sequence = 0
         self._retry_after = 0.0
@@ -78,14 +78,14 @@ class ProgressReporter:
 
     def run(self) -> None:
         """Sends until the board is closed, and then what is still new; for a thread of its own."""
-        while not self._board.is_closed:
-            known = self._board.current
-            self._board.wait_for_change(known, timeout=min(self.run_once(), HEARTBEAT_SECONDS))
+        while not self._state.is_closed:
+            snapshot = self._state.current
+            self._state.wait_for_change(snapshot, timeout=min(self.run_once(), HEARTBEAT_SECONDS))
         self._send_last()
 
     def _send_last(self) -> None:
         for left in reversed(range(FINAL_ATTEMPTS)):
-            if self._job_unknown or self._delivered == self._board.current or self._send():
+            if self._job_unknown or self._delivered == self._state.current or self._send():
                 return
             if left and self._retry_after:
                 self._sleep(min(self._retry_after, FINAL_RETRY_SECONDS))
@@ -103,48 +103,48 @@ class ProgressReporter:
 
     def _next_send_time(self) -> float:
         """When the next report may go out, as far as is known now."""
-        return max(self._not_before, self._last + self._pause())
+        return max(self._not_before, self._last_sent + self._pause())
 
     def _pause(self) -> float:
         """Seconds after the last report that the board's content is worth another."""
-        known, delivered = self._board.current, self._delivered
-        if delivered is None or known.progress_state is not delivered.progress_state:
+        snapshot, delivered = self._state.current, self._delivered
+        if delivered is None or snapshot.progress_state is not delivered.progress_state:
             return 0.0
-        return MIN_INTERVAL_SECONDS if known != delivered else HEARTBEAT_SECONDS
+        return MIN_INTERVAL_SECONDS if snapshot != delivered else HEARTBEAT_SECONDS
 
     def _send(self) -> bool:
         """One report; whether it was taken."""
-        known = self._board.current
+        snapshot = self._state.current
         self._sequence += 1
-        report = known.to_report(self._uid, sequence=self._sequence, time=self._now())
-        self._last, self._retry_after = self._clock(), 0.0
+        report = snapshot.to_report(self._uid, sequence=self._sequence, time=self._now())
+        self._last_sent, self._retry_after = self._clock(), 0.0
         try:
-            answer = self._endpoint.post(report.model_dump_json(by_alias=True, exclude_none=True).encode())
+            response = self._endpoint.post(report.model_dump_json(by_alias=True, exclude_none=True).encode())
         except EndpointUnreachable as error:
             self._wait(str(error), seconds=self._backoff.next_delay())
             return False
-        return self._handle_response(answer, known)
+        return self._handle_response(response, snapshot)
 
-    def _handle_response(self, answer: ReportResponse, known: AgentState) -> bool:
+    def _handle_response(self, response: ReportResponse, snapshot: AgentState) -> bool:
         """Does what the answer asks for; whether the report was taken."""
-        self._job_unknown = answer.status == HTTPStatus.NOT_FOUND
-        if answer.status in range(200, 300):
-            self._delivered, self._not_before = known, -math.inf
+        self._job_unknown = response.status == HTTPStatus.NOT_FOUND
+        if response.status in range(200, 300):
+            self._delivered, self._not_before = snapshot, -math.inf
             self._backoff.reset()
             return True
         if self._job_unknown:
             self._wait("HTTP 404: the operator knows no such job", seconds=UNKNOWN_SECONDS)
             return False
-        if answer.status in (400, 413):  # the same report would be refused again
-            self._delivered = known
-        if answer.status == 409:
+        if response.status in (400, 413):  # the same report would be refused again
+            self._delivered = snapshot
+        if response.status == 409:
             self._sequence += SEQUENCE_SKIP
         seconds = self._backoff.next_delay()
-        if answer.retry_after is not None:
-            seconds = self._retry_after = min(answer.retry_after or min(seconds, RETRY_NOW_SECONDS), MAX_DELAY)
-        self._wait(f"HTTP {answer.status}", seconds=seconds)
+        if response.retry_after is not None:
+            seconds = self._retry_after = min(response.retry_after or min(seconds, RETRY_NOW_SECONDS), MAX_DELAY)
+        self._wait(f"HTTP {response.status}", seconds=seconds)
         return False
 
-    def _wait(self, why: str, *, seconds: float) -> None:
+    def _wait(self, message: str, *, seconds: float) -> None:
         self._not_before = self._clock() + seconds
-        self._events("report not taken", message=why, pause=round(seconds, 1))
+        self._log("report not taken", message=message, pause=round(seconds, 1))

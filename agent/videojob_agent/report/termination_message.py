@@ -43,14 +43,14 @@ class TerminationMessage:
 def fit(message: Report | FetchResult) -> str:
     """`message` as JSON of at most LIMIT bytes: texts are cut before facts are lost."""
     text = _json(message)
-    for smaller in _shrunk(message):
+    for smaller in _smaller_forms(message):
         if len(text.encode()) <= MAX_BYTES:
             break
         text = _json(smaller)
     return text
 
 
-def _shrunk(message: Report | FetchResult) -> Iterator[Report | FetchResult]:
+def _smaller_forms(message: Report | FetchResult) -> Iterator[Report | FetchResult]:
     """Ever smaller forms of a message; the last one always fits."""
     if isinstance(message, Report):
         message = message.model_copy(update={"message": message.message[:64]})

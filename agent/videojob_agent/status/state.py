@@ -29,7 +29,7 @@ class AgentState:
     runner_status: RunnerStatus | None = None
     percent: int = 0
     published: Published = _NOTHING
-    fetch: str = ""
+    fetch_message: str = ""
     """Why fetch waits; gone when it does not, and with the runner's first word."""
     warning: str = ""
     """Why publishing does not get on just now; gone when it does."""
@@ -72,7 +72,7 @@ class AgentState:
             frames_done=details.frames_done if details.frames_done is not None else self.published.frames or None,
             frames_total=details.frames_total,
             eta_seconds=line.eta_seconds if line else None,
-            message=(self.fetch or self.warning or details.message)[:256],
+            message=(self.fetch_message or self.warning or details.message)[:256],
             observed_time=time,
             published=self.published,
             failure=self._failure,
@@ -94,46 +94,46 @@ class SharedState:
     """The newest `AgentState`, and a way to wait for a newer one."""
 
     def __init__(self) -> None:
-        self._known = AgentState()
+        self._state = AgentState()
         self._is_closed = False
         self._changed = threading.Condition()
 
     @property
     def current(self) -> AgentState:
         """What is known now."""
-        return self._known
+        return self._state
 
-    def set_runner_status(self, sight: RunnerStatus) -> None:
+    def set_runner_status(self, status: RunnerStatus) -> None:
         """The runner's newest words."""
-        percent = 100 if sight.line.state is RunnerState.COMPLETED else sight.line.percent
-        percent = self._known.percent if percent is None else percent
+        percent = 100 if status.line.state is RunnerState.COMPLETED else status.line.percent
+        percent = self._state.percent if percent is None else percent
         with self._changed:
-            self._set(replace(self._known, runner_status=sight, percent=percent, fetch=""))
+            self._set(replace(self._state, runner_status=status, percent=percent, fetch_message=""))
 
-    def fetching(self, words: str) -> None:
+    def set_fetch_message(self, message: str) -> None:
         """Why fetch waits, before the runner's first word; nothing when it does not."""
         with self._changed:
-            self._set(replace(self._known, fetch=words))
+            self._set(replace(self._state, fetch_message=message))
 
     def set_published(self, published: Published) -> None:
         """What lies at the destination; clears the trouble."""
         with self._changed:
-            self._set(replace(self._known, published=published, warning=""))
+            self._set(replace(self._state, published=published, warning=""))
 
     def set_warning(self, message: str) -> None:
         """Why publishing does not get on."""
         with self._changed:
-            self._set(replace(self._known, warning=message))
+            self._set(replace(self._state, warning=message))
 
     def set_failure(self, failure: Failure) -> None:
         """Why there will be no manifest."""
         with self._changed:
-            self._set(replace(self._known, failure=failure, warning=""))
+            self._set(replace(self._state, failure=failure, warning=""))
 
     def set_runner_exited(self) -> None:
         """The runner has ended, and its last words were seen."""
         with self._changed:
-            self._set(replace(self._known, runner_exited=True))
+            self._set(replace(self._state, runner_exited=True))
 
     def close(self) -> None:
         """Nothing will be added; whoever waits is woken."""
@@ -146,12 +146,12 @@ class SharedState:
         """Whether it is time to end."""
         return self._is_closed
 
-    def wait_for_change(self, seen: AgentState, *, timeout: float) -> None:
-        """Returns when something newer than `seen` is known, when closed, or after `timeout` seconds."""
+    def wait_for_change(self, state: AgentState, *, timeout: float) -> None:
+        """Returns when something newer than `state` is known, when closed, or after `timeout` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._known != seen, timeout)
+            self._changed.wait_for(lambda: self._is_closed or self._state != state, timeout)
 
-    def _set(self, known: AgentState) -> None:
-        if known != self._known:
-            self._known = known
+    def _set(self, state: AgentState) -> None:
+        if state != self._state:
+            self._state = state
             self._changed.notify_all()

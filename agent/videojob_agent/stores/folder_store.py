@@ -70,8 +70,8 @@ class FolderStore:
     def list_names(self, prefix: str) -> list[str]:
         """Files below a folder of the folder; what is no plain file is not ours."""
         try:
-            with self._open_to_read() as folder, folder.subdirectory(prefix.rstrip("/")) as below:
-                return [prefix + entry.name for entry in below.walk(depth=MAX_DEPTH) if entry.problem is None]
+            with self._open_to_read() as folder, folder.subdirectory(prefix.rstrip("/")) as subfolder:
+                return [prefix + entry.name for entry in subfolder.walk(depth=MAX_DEPTH) if entry.problem is None]
         except InputNotFound:
             return []
 

@@ -80,11 +80,11 @@ class S3ClientOptions:
 
 
 def create_s3_client(
-    location: S3Location, *, credentials_root: Path | None, patience: S3ClientOptions | None = None
+    location: S3Location, *, credentials_root: Path | None, options: S3ClientOptions | None = None
 ) -> S3Client:
     """A new client for the bucket's service. Raises CredentialsRefused when the Secret's files are not there."""
-    named = location.credentials if credentials_root else None  # a local run has its own identity instead
-    keys = _keys(credentials_root / named.secret_name) if credentials_root and named else {}
+    credentials = location.credentials if credentials_root else None  # a local run has its own identity instead
+    keys = _keys(credentials_root / credentials.secret_name) if credentials_root and credentials else {}
     session = boto3.session.Session(
         aws_access_key_id=keys.get("AWS_ACCESS_KEY_ID"),
         aws_secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY"),
@@ -97,7 +97,7 @@ def create_s3_client(
         region_name=region,
         endpoint_url=location.endpoint,
         config=_config(
-            patience or S3ClientOptions(),
+            options or S3ClientOptions(),
             custom_endpoint=bool(location.endpoint),
             signed=bool(session.get_credentials()),
         ),
@@ -122,11 +122,11 @@ def _keys(folder: Path) -> dict[str, str]:
     return keys
 
 
-def _config(patience: S3ClientOptions, *, custom_endpoint: bool, signed: bool) -> Config:
+def _config(options: S3ClientOptions, *, custom_endpoint: bool, signed: bool) -> Config:
     common: dict[str, Any] = {
-        "connect_timeout": patience.connect_timeout,
-        "read_timeout": patience.read_timeout,
-        "retries": {"mode": "standard", "total_max_attempts": patience.max_attempts},
+        "connect_timeout": options.connect_timeout,
+        "read_timeout": options.read_timeout,
+        "retries": {"mode": "standard", "total_max_attempts": options.max_attempts},
         "signature_version": "s3v4" if signed else UNSIGNED,
     }
     if not custom_endpoint:
@@ -165,18 +165,18 @@ def _without_path(error: BotoCoreError) -> str:
 def to_agent_error(error: ClientError, where: str) -> AgentError:
     """The AgentError for an answer of the service."""
     code, status = error_code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    said = error.response.get("Error", {}).get("Message") or code
+    message = error.response.get("Error", {}).get("Message") or code
     if code in _NO_BUCKET:
-        return BucketNotFound(f"{where}: {said}; make the bucket or correct its name")
+        return BucketNotFound(f"{where}: {message}; make the bucket or correct its name")
     if code in _EXISTS:
-        return AlreadyCommitted(f"{where}: {said}")
+        return AlreadyCommitted(f"{where}: {message}")
     if code in _NOT_FOUND:
-        return InputNotFound(f"{where}: {said}")
+        return InputNotFound(f"{where}: {message}")
     if code in _RETRYABLE_CODES or status == 429 or (status >= 500 and code not in UNSUPPORTED_CODES):
-        return EndpointUnreachable(f"{where}: {said} (HTTP {status})")
+        return EndpointUnreachable(f"{where}: {message} (HTTP {status})")
     if code in _FORBIDDEN or status in (401, 403):
-        return CredentialsRefused(f"{where}: {code}: {said}; check the Secret's keys and the rights behind them")
-    return StorageRefused(f"{where}: {code}: {said} (HTTP {status})")
+        return CredentialsRefused(f"{where}: {code}: {message}; check the Secret's keys and the rights behind them")
+    return StorageRefused(f"{where}: {code}: {message} (HTTP {status})")
 
 
 def error_code(error: ClientError) -> str:

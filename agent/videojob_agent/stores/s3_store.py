@@ -48,11 +48,11 @@ class S3Store:
     """The prefix of a bucket. Keys come from files below `credentials_root`, or from the process's own identity."""
 
     def __init__(
-        self, prefix: S3Prefix, *, credentials_root: Path | None, patience: S3ClientOptions | None = None
+        self, prefix: S3Prefix, *, credentials_root: Path | None, options: S3ClientOptions | None = None
     ) -> None:
         self._prefix = prefix
         self._credentials_root = credentials_root
-        self._patience = patience
+        self._options = options
         self._client: S3Client | None = None
         self._lock = threading.Lock()
 
@@ -85,8 +85,8 @@ class S3Store:
     def read(self, name: str) -> Iterator[bytes]:
         """The object, piece by piece."""
         with self._client_context() as client:
-            answer = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
-            yield from answer["Body"].iter_chunks(BUFFER_BYTES)
+            response = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
+            yield from response["Body"].iter_chunks(BUFFER_BYTES)
 
     def read_bytes(self, name: str) -> bytes | None:
         """The object's bytes."""
@@ -142,7 +142,7 @@ class S3Store:
         with translate_errors(self._prefix, self._prefix.prefix):
             with self._lock:
                 client = self._client = self._client or create_s3_client(
-                    self._prefix, credentials_root=self._credentials_root, patience=self._patience
+                    self._prefix, credentials_root=self._credentials_root, options=self._options
                 )
             try:
                 yield client

@@ -54,7 +54,7 @@ def run_locally(
         events = JsonLog(plan.job, component="local", stream=stream)
         store = create_store(plan.output, credentials_root=None)
         try:
-            fetch(plan, store, events=events, sleep=time.sleep, say=partial(_show_wait, plan, show))
+            fetch(plan, store, log=events, sleep=time.sleep, on_message=partial(_show_wait, plan, show))
         except AgentError as error:
             raise CommandFailed(f"{error.failure.reason}: {error}", exit_code=error.exit_code) from error
         runner = RunnerProcess(spec, io, mode=mode)
@@ -65,7 +65,7 @@ def run_locally(
 
 def _show_wait(plan: JobPlan, show: Callable[[Report], object], words: str) -> None:
     """Shows why fetch waits."""
-    show(AgentState(fetch=words).to_report(plan.job.uid, sequence=0, time=utc_now()))
+    show(AgentState(fetch_message=words).to_report(plan.job.uid, sequence=0, time=utc_now()))
 
 
 def command_exit_code(report: Report, *, runner: int) -> int:

@@ -34,7 +34,7 @@ def from_bucket(
 
 
 def brought(orders: JobPlan) -> FetchResult:
-    return fetch(orders, MemoryStore(), events=string_log()[0], sleep=lambda seconds: None)
+    return fetch(orders, MemoryStore(), log=string_log()[0], sleep=lambda seconds: None)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_job_with_a_bucket_on_both_sides(server: Server, seeded: str, tmp_path
     keys = write_keys(tmp_path / "keys")
     orders = plan(io, inputs=[from_bucket(server, seeded)], output=output, credentials_root=str(keys))
     store = create_store(output, credentials_root=keys)
-    fetch(orders, store, events=string_log()[0], sleep=lambda seconds: None)
+    fetch(orders, store, log=string_log()[0], sleep=lambda seconds: None)
     write_as_runner(io, "COMPLETED uid-1 v.mp4", frames__0=b"frame", v=b"movie")
     gone.set()
     last = Sidecar(

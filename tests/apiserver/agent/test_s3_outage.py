@@ -78,7 +78,7 @@ class Hooked(io.RawIOBase, BinaryIO):
 @pytest.fixture
 def store(gateway: Gateway, keys: Path) -> HookedStore:
     patience = S3ClientOptions(max_attempts=2, connect_timeout=5, read_timeout=10)
-    return HookedStore(place(gateway.server.endpoint), credentials_root=keys, patience=patience)
+    return HookedStore(place(gateway.server.endpoint), credentials_root=keys, options=patience)
 
 
 OUTPUT = OutputPlan(s3=place("http://unused"), url="s3://art/videos/waves/uid-1/")
@@ -107,7 +107,7 @@ def is_held(attempt: SimulatedAttempt, *, hours: int = 2) -> bool:
     """Whether the film is still kept after so many hours, a try in each."""
     for _ in range(hours):
         attempt.step(after=HOUR)
-    return not attempt.publishing.over.is_set()
+    return not attempt.publishing.finished.is_set()
 
 
 def is_committed(attempt: SimulatedAttempt, gateway: Gateway) -> bool:

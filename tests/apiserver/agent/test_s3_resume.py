@@ -28,7 +28,7 @@ def begin(server: Server, bucket: str, tmp_path: Path) -> Begin:
     output = OutputPlan(s3=where, url=f"s3://{bucket}/{where.prefix}")
 
     def attempt(name: str) -> SimulatedAttempt:
-        store = S3Store(where, credentials_root=keys, patience=S3ClientOptions(max_attempts=2))
+        store = S3Store(where, credentials_root=keys, options=S3ClientOptions(max_attempts=2))
         return SimulatedAttempt.at(tmp_path / name, store, output=output, credentials_root=str(keys))
 
     return attempt

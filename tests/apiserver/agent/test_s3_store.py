@@ -106,7 +106,7 @@ def test_a_missing_bucket_is_told(server: Server, tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_endpoint_is_trouble(tmp_path: Path) -> None:
-    store = S3Store(place("http://127.0.0.1:9"), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+    store = S3Store(place("http://127.0.0.1:9"), credentials_root=write_keys(tmp_path), options=IMPATIENT)
     with pytest.raises(EndpointUnreachable, match=r"127\.0\.0\.1:9"):
         store.put(io.BytesIO(b"x"), name="a.png", size=1)
 
@@ -114,14 +114,14 @@ def test_nobody_at_the_endpoint_is_trouble(tmp_path: Path) -> None:
 def test_an_endpoint_that_says_nothing_is_trouble(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        store = S3Store(place(address), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+        store = S3Store(place(address), credentials_root=write_keys(tmp_path), options=IMPATIENT)
         with pytest.raises(EndpointUnreachable, match="timeout"):
             store.probe()
 
 
 def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path) -> None:
     with clone(lambda request: (503, "SlowDown")) as (endpoint, seen):
-        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), options=IMPATIENT)
         with pytest.raises(EndpointUnreachable, match="SlowDown"):
             store.put(io.BytesIO(b"x"), name="a.png", size=1)
     assert len(seen) == IMPATIENT.max_attempts
@@ -147,16 +147,14 @@ def test_an_overloaded_service_is_asked_again_and_then_is_trouble(tmp_path: Path
 )
 def test_every_answer_has_its_word(tmp_path: Path, reply: Reply, error: type[AgentError]) -> None:
     with clone(lambda request: reply) as (endpoint, _):
-        store = S3Store(
-            place(endpoint), credentials_root=write_keys(tmp_path), patience=S3ClientOptions(max_attempts=1)
-        )
+        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), options=S3ClientOptions(max_attempts=1))
         with pytest.raises(AgentError) as refusal:
             store.probe()
     assert type(refusal.value) is error
 
 
 def test_the_same_trouble_with_other_files_is_told_in_the_same_words(tmp_path: Path) -> None:
-    store = S3Store(place("http://127.0.0.1:9"), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+    store = S3Store(place("http://127.0.0.1:9"), credentials_root=write_keys(tmp_path), options=IMPATIENT)
     told = set()
     for name in ("frames/0.png", "v.mp4"):
         with pytest.raises(EndpointUnreachable) as refusal:
@@ -169,7 +167,7 @@ def test_the_same_trouble_with_other_files_is_told_in_the_same_words(tmp_path: P
 def test_a_service_that_recovers_is_no_trouble(tmp_path: Path) -> None:
     replies = iter([(503, "SlowDown"), (200, "")])
     with clone(lambda request: next(replies)) as (endpoint, seen):
-        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), patience=IMPATIENT)
+        store = S3Store(place(endpoint), credentials_root=write_keys(tmp_path), options=IMPATIENT)
         store.put(io.BytesIO(b"frame"), name="a.png", size=5)
     assert seen[-1].body == b"frame"
 

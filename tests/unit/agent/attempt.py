@@ -60,9 +60,9 @@ class SimulatedAttempt:
         io.mkdir(parents=True)
         orders = plan(io, **{"publishes_checkpoints": True} | changes)
         events = JsonLog(JOB, component="agent", stream=stream)
-        carrier = CheckpointUploader(orders, store, events=events)
+        carrier = CheckpointUploader(orders, store, log=events)
         publisher = Publisher(orders, store, clock=clock, now=lambda: NOON, already_stored=carrier.indexed_frames)
-        publishing = PublishLoop(orders, publisher, board, carrier, events=events, clock=clock)
+        publishing = PublishLoop(orders, publisher, board, carrier, log=events, clock=clock)
         return cls(io, store, clock, board, publishing, orders, events, stream)
 
     def fetch(self, *, naps: list[float] | None = None) -> FetchResult:
@@ -73,7 +73,7 @@ class SimulatedAttempt:
             if naps is not None:
                 naps.append(seconds)
 
-        return fetch(self.orders, self.store, events=self.events, sleep=sleep, clock=self.clock)
+        return fetch(self.orders, self.store, log=self.events, sleep=sleep, clock=self.clock)
 
     def draws(self, *numbers: int) -> None:
         """The runner writes these frames."""

@@ -95,7 +95,7 @@ def test_a_job_from_its_first_word_to_its_manifest(start: Start) -> None:
 
 def test_why_fetch_waits_is_reported_until_it_goes_on(start: Start) -> None:
     job = start()
-    note = FetchNote(str(job.io), events=string_log()[0])
+    note = FetchNote(str(job.io), log=string_log()[0])
     note.write("fetch waits for its bucket")
     job.until(lambda: any(body["message"] == "fetch waits for its bucket" for body in job.endpoint.bodies))
     assert job.endpoint.bodies[-1]["state"] == "starting"

@@ -48,7 +48,7 @@ def told(*errors: AgentError, every: float) -> list[str]:
     tell = WaitMessage(now=clock.wall)
     for number in range(int(86_400 / every)):
         error = errors[number % len(errors)]
-        words.append(tell("fetch", error, began=1000, waited=clock.now - 1000, limit=86_400))
+        words.append(tell("fetch", error, since=1000, waited=clock.now - 1000, limit=86_400))
         clock.now += every + 0.001
     return [new for old, new in zip(["", *words], words, strict=False) if old != new]
 
@@ -62,7 +62,7 @@ def test_another_refusal_is_told_at_once() -> None:
     clock = ManualClock()
     tell = WaitMessage(now=clock.wall)
     errors = [CredentialsRefused("InvalidAccessKeyId"), CredentialsRefused("AccessDenied"), BucketNotFound("none")]
-    words = [tell("fetch", error, began=1000, waited=5, limit=60) for error in errors]
+    words = [tell("fetch", error, since=1000, waited=5, limit=60) for error in errors]
     assert [line.rpartition(". ")[2] for line in words] == [
         "CredentialsRefused: InvalidAccessKeyId",
         "CredentialsRefused: AccessDenied",
@@ -73,18 +73,18 @@ def test_another_refusal_is_told_at_once() -> None:
 def test_the_end_of_a_wait_is_told_by_the_wall_clock_and_does_not_move() -> None:
     clock = ManualClock()
     tell = WaitMessage(now=clock.wall)
-    first = tell("fetch", BucketNotFound("none"), began=1000, waited=0, limit=21_600)
+    first = tell("fetch", BucketNotFound("none"), since=1000, waited=0, limit=21_600)
     clock.now += 50
-    assert tell("fetch", BucketNotFound("none"), began=1000, waited=49.9, limit=21_600) == first
+    assert tell("fetch", BucketNotFound("none"), since=1000, waited=49.9, limit=21_600) == first
     assert "until 2026-05-01 18:00 UTC (6 hours)" in first
 
 
 def test_another_wait_has_another_end() -> None:
     clock = ManualClock()
     tell = WaitMessage(now=clock.wall)
-    tell("fetch", EndpointUnreachable("one"), began=1000, waited=0, limit=3600)
+    tell("fetch", EndpointUnreachable("one"), since=1000, waited=0, limit=3600)
     clock.now += 7200
-    second = tell("fetch", EndpointUnreachable("two"), began=8200, waited=0, limit=3600)
+    second = tell("fetch", EndpointUnreachable("two"), since=8200, waited=0, limit=3600)
     assert second == (
         "fetch waits, until 2026-05-01 15:00 UTC (1 hour): bring the store back. EndpointUnreachable: two"
     )

@@ -167,7 +167,7 @@ def test_a_checkpoint_that_the_runner_drops_meanwhile_is_left_for_the_newer_one(
 def test_a_checkpoint_that_is_gone_before_it_is_opened_is_no_news(
     attempt: SimulatedAttempt, store: MemoryStore
 ) -> None:
-    carrier = module.CheckpointUploader(attempt.orders, store, events=attempt.events)
+    carrier = module.CheckpointUploader(attempt.orders, store, log=attempt.events)
     place = attempt.saves(10, frames=0)
     found = carrier.newest()
     assert found is not None
@@ -185,7 +185,7 @@ def test_at_the_end_of_the_runner_its_last_checkpoint_is_carried_first(
     if end == "failed":
         attempt.says(FAILED)
     attempt.ends()
-    assert attempt.publishing.over.is_set()
+    assert attempt.publishing.finished.is_set()
     assert resumable_steps(store) == [20]
     assert store.order[0] == "frames/00000.png"
     assert store.order[-1] == "frames/00001.png"

@@ -49,7 +49,7 @@ def io(tmp_path: Path) -> Path:
 def run(orders: JobPlan, store: MemoryStore | None = None) -> FetchResult:
     """Fetches, and does not wait for anything."""
     return fetch(
-        orders, store or MemoryStore(), events=string_log()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
+        orders, store or MemoryStore(), log=string_log()[0], sleep=lambda seconds: pytest.fail(f"slept {seconds} s")
     )
 
 
@@ -58,7 +58,7 @@ def run_for(orders: JobPlan, store: MemoryStore, *, said: list[str] | None = Non
     clock = ManualClock()
     say = (said if said is not None else []).append
     try:
-        fetch(orders, store, events=string_log()[0], sleep=clock.sleep, clock=clock, say=say)
+        fetch(orders, store, log=string_log()[0], sleep=clock.sleep, clock=clock, on_message=say)
     finally:
         seconds = clock.now - 1000
     return seconds

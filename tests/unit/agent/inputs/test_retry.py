@@ -38,11 +38,11 @@ class Desk:
     def retrying(self) -> Retrier:
         return Retrier(
             limit=self.limit,
-            events=string_log()[0],
+            log=string_log()[0],
             sleep=self.sleep,
             clock=self.clock,
-            say=lambda words: self.said.append((self.clock.now - 1000, words)),
-            words=WaitMessage(now=self.clock.wall),
+            on_message=lambda words: self.said.append((self.clock.now - 1000, words)),
+            wait_message=WaitMessage(now=self.clock.wall),
             backoff=Backoff(draw=lambda: 1.0),
         )
 

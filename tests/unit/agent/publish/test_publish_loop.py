@@ -57,7 +57,7 @@ class Stage:
 
     @property
     def over(self) -> bool:
-        return self.publishing.over.is_set()
+        return self.publishing.finished.is_set()
 
     @property
     def report(self) -> Report:
@@ -79,10 +79,10 @@ def stage(tmp_path: Path, *, foreign: bool = False) -> Stage:
     io.mkdir()
     orders = plan(io, custom_runner=foreign, flush_seconds=FLUSH, publish_seconds=PUBLISH)
     publisher = Publisher(orders, store, clock=clock, now=lambda: NOON)
-    carrier, events = CheckpointUploader(orders, store, events=string_log()[0]), string_log()[0]
+    carrier, events = CheckpointUploader(orders, store, log=string_log()[0]), string_log()[0]
     words, backoff = WaitMessage(now=clock.wall), Backoff(draw=lambda: 1.0)
     publishing = PublishLoop(
-        orders, publisher, board, carrier, events=events, clock=clock, words=words, backoff=backoff
+        orders, publisher, board, carrier, log=events, clock=clock, wait_message=words, backoff=backoff
     )
     return Stage(io, clock, store, board, publishing)
 
@@ -406,7 +406,7 @@ def test_an_interrupted_runners_pod_goes_after_half_of_the_grace_period(
 def test_the_runner_is_acknowledged_before_checkpoints_are_removed(tmp_path: Path) -> None:
     class Looking(MemoryStore):
         def remove(self, name: str) -> None:
-            seen.append(attempt.publishing.over.is_set())
+            seen.append(attempt.publishing.finished.is_set())
             super().remove(name)
 
     seen: list[bool] = []
@@ -444,7 +444,7 @@ def test_listing_many_files_slows_the_steps_down(tmp_path: Path) -> None:
     (tmp_path / "io").mkdir()
     clock, orders = ManualClock(), plan(tmp_path / "io")
     publisher = Publisher(orders, Slow(), clock=clock, now=lambda: NOON)
-    carrier, events = CheckpointUploader(orders, Slow(), events=string_log()[0]), string_log()[0]
-    assert PublishLoop(
-        orders, publisher, SharedState(), carrier, events=events, clock=clock
-    ).run_once() == pytest.approx(30)
+    carrier, events = CheckpointUploader(orders, Slow(), log=string_log()[0]), string_log()[0]
+    assert PublishLoop(orders, publisher, SharedState(), carrier, log=events, clock=clock).run_once() == pytest.approx(
+        30
+    )

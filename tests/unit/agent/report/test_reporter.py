@@ -45,7 +45,7 @@ def desk(*answers: ReportResponse | EndpointUnreachable) -> Desk:
         "uid-1",
         board,
         endpoint,
-        events=string_log()[0],
+        log=string_log()[0],
         now=lambda: NOON,
         clock=clock,
         sleep=pauses.append,

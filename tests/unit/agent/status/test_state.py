@@ -106,7 +106,7 @@ def test_a_foreign_runners_frames_are_counted_as_they_are_stored() -> None:
 def test_why_fetch_waits_is_told_before_other_trouble_and_until_the_runner_speaks() -> None:
     board = SharedState()
     board.set_warning("publishing waits: away")
-    board.fetching("fetch waits: away")
+    board.set_fetch_message("fetch waits: away")
     assert (report(board).state, report(board).message) == (ProgressState.STARTING, "fetch waits: away")
     board.set_runner_status(runner_status("STARTING u"))
     assert report(board).message == "publishing waits: away"
@@ -114,8 +114,8 @@ def test_why_fetch_waits_is_told_before_other_trouble_and_until_the_runner_speak
 
 def test_fetch_that_goes_on_is_no_news_any_more() -> None:
     board = SharedState()
-    board.fetching("fetch waits: away")
-    board.fetching("")
+    board.set_fetch_message("fetch waits: away")
+    board.set_fetch_message("")
     assert report(board).message == ""
 
 
