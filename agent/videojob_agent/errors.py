@@ -37,7 +37,7 @@ class AgentError(Exception):
     """Base of the tree. `exit_code` is what fetch ends with; `remedy` is what people are asked for while it waits."""
 
     exit_code = ExitCode.INTERNAL
-    remedy: ClassVar[str] = "mend what the message names"
+    remedy: ClassVar[str] = "fix the problem that the message names"
 
     @property
     def failure(self) -> Failure:
@@ -82,13 +82,13 @@ class UnsafePath(PermanentError):
 class CredentialsRefused(PermanentError):
     """The store knows the caller and says no, or there are no credentials to show."""
 
-    remedy = "correct the Secret's keys or the rights behind them"
+    remedy = "correct the Secret's keys or their permissions"
 
 
 class BucketNotFound(PermanentError):
     """There is no such bucket."""
 
-    remedy = "make the bucket"
+    remedy = "create the bucket"
 
 
 class OutputOccupied(PermanentError):
@@ -98,7 +98,7 @@ class OutputOccupied(PermanentError):
 class OutputNotWritable(PermanentError):
     """The destination takes no files: no right, no space, read-only."""
 
-    remedy = "make room on the volume, or make it writable"
+    remedy = "free space on the volume, or make it writable"
 
 
 class OutputNotReadable(PermanentError):
@@ -122,13 +122,13 @@ class NoVideo(PermanentError):
 class EndpointUnreachable(TransientError):
     """No answer, or only answers that ask to come back later."""
 
-    remedy = "bring the store back"
+    remedy = "restore the storage service"
 
 
 class CheckpointRefused(TransientError):
     """A checkpoint lies at the output, and the store does not give it out just now."""
 
-    remedy = "let the Secret's keys read the output"
+    remedy = "grant the Secret's keys read access to the output"
 
 
 class ScratchFailed(TransientError):

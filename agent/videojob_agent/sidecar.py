@@ -32,7 +32,8 @@ from videojob_agent.wait_message import utc_now
 
 POLL_SECONDS = 0.5
 _GRACE_PERIOD_WARNING = (
-    "publishing goes on {} s after the runner's end, and the pod may be killed; raise pod.terminationGracePeriodSeconds"
+    "publishing is still running {} s after the runner exited, and the pod may be killed; "
+    "raise pod.terminationGracePeriodSeconds"
 )
 """Said before it happens: nothing can be said after."""
 

@@ -60,7 +60,7 @@ async def run_operator(settings: OperatorSettings) -> int:
     try:
         await Operator(settings).run()
     except (IncompatibleCluster, ComponentStopped, ApiError) as error:
-        logging.getLogger(__name__).critical("cannot go on: %s", error)
+        logging.getLogger(__name__).critical("exiting: %s", error)
         return 1
     return 0
 

@@ -112,7 +112,7 @@ class Operator:
     async def _reconcile(self, caches: ClusterCache, reconciler: Reconciler) -> None:
         """The queue's work, once the picture is complete."""
         await caches.wait_for_sync()
-        log.info("the picture is complete: %d VideoJobs", len(caches.videojobs))
+        log.info("caches synced: %d VideoJobs", len(caches.videojobs))
         async with asyncio.TaskGroup() as group:
             group.create_task(reconciler.run())
             group.create_task(caches.videojobs.run_relist(every=self.settings.sweep_seconds))
@@ -161,7 +161,7 @@ class Operator:
     def _on_component_stopped(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and not self._closing.is_set():
             self._failure = task.exception() or ComponentStopped("without an error")
-            log.critical("a part of the operator ended, stopping", exc_info=self._failure)
+            log.critical("a component stopped unexpectedly, shutting down", exc_info=self._failure)
             self._stop.set()
 
     async def _close(self, events: EventRecorder) -> None:

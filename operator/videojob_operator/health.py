@@ -96,7 +96,7 @@ class HealthServer:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         ready = self._checks.ready()
-        return web.Response(status=200 if ready else 503, text="ok" if ready else "still reading the cluster")
+        return web.Response(status=200 if ready else 503, text="ok" if ready else "caches not synced yet")
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
         self._refresh()

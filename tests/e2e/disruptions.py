@@ -78,7 +78,7 @@ class Disruptor:
     def wait_for_checkpoint(self, pod: Manifest, moment: Disruption) -> None:
         """Returns when the agent has brought a checkpoint of that step to the output, and a little later."""
         for line in self.log(pod, "agent"):
-            if line.get("event") == "checkpoint carried" and line["step"] >= moment.step:
+            if line.get("event") == "checkpoint uploaded" and line["step"] >= moment.step:
                 break
         else:
             raise Timeout(f"{pod['metadata']['name']} ended before the checkpoint of step {moment.step} was carried")

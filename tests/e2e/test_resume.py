@@ -48,7 +48,7 @@ def test_each_attempt_goes_on_where_the_one_before_has_saved_and_says_so(life: D
     for step, moment in zip(life.resumed_steps, DEFAULT_DISRUPTIONS, strict=True):
         assert step is not None
         assert step >= moment.step
-    assert f"going on after step {life.resumed_steps[-1]}" in condition(life.running, "Running")["message"]
+    assert f"resumed after step {life.resumed_steps[-1]}" in condition(life.running, "Running")["message"]
 
 
 def test_its_output_is_what_the_manifest_lists_and_no_checkpoint_is_left(

@@ -85,7 +85,7 @@ def test_a_finished_film_waits_for_a_bucket_that_is_away_and_is_not_made_again(
         waiting = kube.until("vj", "held", lambda job: "output waits" in progress(job)["message"], timeout=60)
     end = lab.end_of("held", timeout=90)
     assert progress(waiting)["state"] == "finishing"
-    assert "(10 minutes): make the bucket. BucketNotFound" in progress(waiting)["message"]
+    assert "(10 minutes): create the bucket. BucketNotFound" in progress(waiting)["message"]
     assert has_succeeded(end), end["status"]
     assert len(kube.items("pods", selector="videojobs.dev/name=held")) == 1
 

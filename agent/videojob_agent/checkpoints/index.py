@@ -65,7 +65,7 @@ class CheckpointIndexFile:
             for name in sorted(self._stored_names(expected) - listed, key=self._rank):
                 self.store.remove(name)
         except PermanentError as error:
-            self._log("old checkpoints stay", reason=error.failure.reason, message=str(error))
+            self._log("old checkpoints not removed", reason=error.failure.reason, message=str(error))
 
     def delete_all(self) -> None:
         """Removes all of it: there will be no next attempt."""
@@ -88,6 +88,6 @@ class CheckpointIndexFile:
             content = self.store.read_bytes(self.prefix + INDEX_FILE)
             index = CheckpointIndex.model_validate_json(content) if content is not None else None
         except (PermanentError, ValidationError) as error:
-            self._log("checkpoints passed over", message=f"their index cannot be read: {str(error)[:200]}")
+            self._log("checkpoints skipped", message=f"their index cannot be read: {str(error)[:200]}")
             return None
         return index if index and index.uid == self._uid else None

@@ -61,9 +61,9 @@ class CheckpointRestorer:
                 self._commit(checkpoint, surplus=frames[checkpoint.frames :])
             self._io.remove_tree(STAGING_FOLDER)
         if checkpoint is None:
-            self._log("beginning anew", message="no checkpoint at the output is whole")
+            self._log("starting from scratch", message="no complete checkpoint was found at the output")
             return None
-        self._log("going on", step=checkpoint.step, frames=checkpoint.frames)
+        self._log("resuming", step=checkpoint.step, frames=checkpoint.frames)
         return checkpoint.step
 
     def _begin(self) -> None:
@@ -81,7 +81,7 @@ class CheckpointRestorer:
         """The checkpoints that can be gone on from, newest first."""
         for checkpoint in self._index.index.checkpoints:
             if checkpoint.frames > frames:
-                self._log_skipped(checkpoint, f"it counts on {checkpoint.frames} frames, of which {frames} are whole")
+                self._log_skipped(checkpoint, f"it needs {checkpoint.frames} frames, of which {frames} are intact")
             elif all(self._download_file(checkpoint, file) for file in checkpoint.files):
                 yield checkpoint
 
@@ -128,4 +128,4 @@ class CheckpointRestorer:
         self._io.move(f"{STAGING_FOLDER}/{checkpoint.folder}", f"{CHECKPOINTS}/{checkpoint.folder}")
 
     def _log_skipped(self, checkpoint: PublishedCheckpoint, reason: str) -> None:
-        self._log("checkpoint passed over", step=checkpoint.step, message=reason)
+        self._log("checkpoint skipped", step=checkpoint.step, message=reason)

@@ -109,7 +109,7 @@ class CheckpointUploader:
         try:
             self._index.delete_all()
         except AgentError as error:
-            self._log("old checkpoints stay", reason=error.failure.reason, message=str(error))
+            self._log("old checkpoints not removed", reason=error.failure.reason, message=str(error))
 
     def _newest(self, folder: SafeDirectory) -> LocalCheckpoint | None:
         names = (
@@ -158,22 +158,22 @@ class CheckpointUploader:
         new = PublishedCheckpoint(folder=checkpoint.folder, step=checkpoint.marker.step, frames=count, files=files)
         older = [each for each in previous.checkpoints if each.folder != new.folder]
         self._index.write([new, *older][:GENERATIONS_KEPT], [*frames[:count], *previous.frames[count:]])
-        self._log("checkpoint carried", step=new.step, frames=count, bytes=sum(file.size for file in files))
+        self._log("checkpoint uploaded", step=new.step, frames=count, bytes=sum(file.size for file in files))
         self._index.remove_unindexed(known)
 
     def _refuse(self, checkpoint: LocalCheckpoint, error: OSError | UnsafePath) -> None:
         self._refused_sha256 = checkpoint.sha256
-        self._log("checkpoint not carried", step=checkpoint.marker.step, message=str(error))
+        self._log("checkpoint not uploaded", step=checkpoint.marker.step, message=str(error))
 
 
 def _list_files(folder: SafeDirectory) -> list[DirectoryEntry]:
     """A checkpoint's files, by name. Raises UnsafePath when there is anything else, or too much."""
     entries = list(islice(folder.walk(depth=MAX_DEPTH), MAX_FILES + 1))
     if len(entries) > MAX_FILES:
-        raise UnsafePath(f"it holds more than {MAX_FILES} files")
+        raise UnsafePath(f"the checkpoint has more than {MAX_FILES} files")
     if (total := sum(entry.size for entry in entries)) > MAX_BYTES:
-        raise UnsafePath(f"it holds {total} bytes, more than {MAX_BYTES}")
+        raise UnsafePath(f"the checkpoint has {total} bytes, more than {MAX_BYTES}")
     for entry in entries:
         if entry.problem or entry.link_count != 1:
-            raise UnsafePath(entry.problem or f"{entry.name} is a file with several names")
+            raise UnsafePath(entry.problem or f"{entry.name} has several hard links")
     return sorted(entries, key=lambda entry: (entry.name == MARKER_FILE, entry.name))

@@ -87,7 +87,7 @@ class SafeDirectory:
                 raise self._translated(error, name) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise UnsafePath(f"{self.path / name} is no regular file")
+            raise UnsafePath(f"{self.path / name} is not a regular file")
         return os.fdopen(descriptor, "rb")
 
     def is_file(self, name: str) -> bool:
@@ -165,7 +165,9 @@ class SafeDirectory:
         elif stat.S_ISREG(state.st_mode):
             yield DirectoryEntry(entry.name, state.st_size, state.st_mtime_ns, state.st_ino, state.st_nlink)
         else:
-            yield DirectoryEntry(entry.name, problem=f"{self.path / entry.name} is no regular file, or lies too deep")
+            yield DirectoryEntry(
+                entry.name, problem=f"{self.path / entry.name} is not a regular file, or is nested too deeply"
+            )
 
     @contextmanager
     def _parent(self, name: str, *, create: bool) -> Iterator[tuple[SafeDirectory, str]]:

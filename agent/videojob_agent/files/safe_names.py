@@ -39,12 +39,12 @@ def _is_hidden(character: str) -> bool:
 
 def _problem(name: str) -> str | None:
     if printable(name) != name:
-        return "holds a control or bidirectional character"
+        return "contains a control or bidirectional character"
     if name.startswith("/"):
         return "is absolute"
     parts = name.split("/")
     if not all(part not in ("", ".", "..") for part in parts):
-        return "holds an empty component, `.` or `..`"
+        return "contains an empty component, `.` or `..`"
     if max(len(part.encode()) for part in parts) > MAX_COMPONENT_BYTES or len(name.encode()) > 4 * MAX_COMPONENT_BYTES:
         return f"is longer than {MAX_COMPONENT_BYTES} bytes in one component, or {4 * MAX_COMPONENT_BYTES} in all"
     return None

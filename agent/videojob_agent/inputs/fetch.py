@@ -56,7 +56,7 @@ def fetch(
         sizes: list[int] = []
         for item in plan.inputs:
             item_sizes = retry(partial(fetch_input, item, folder, root=_root(plan)))
-            log("input brought", path=item.input.path, files=len(item_sizes), bytes=sum(item_sizes))
+            log("input fetched", path=item.input.path, files=len(item_sizes), bytes=sum(item_sizes))
             sizes.extend(item_sizes)
         resumed = retry(CheckpointRestorer(plan, store, io, log=log).restore)
         with translate_scratch_errors(), io.atomic_writer(CONFIG) as file:
@@ -79,7 +79,7 @@ def fetch_input(plan: InputPlan, folder: SafeDirectory, *, root: Path | None) ->
     item = plan.input
     try:
         if check_name(item.path) == CONFIG.removeprefix(f"{INPUT}/"):
-            raise UnsafePath("the name config.json belongs to the job's configuration; choose another")
+            raise UnsafePath("the name config.json is reserved for the job's configuration; choose another")
         if item.access == "Mount":
             _check_mount(plan)
             return []
@@ -96,7 +96,7 @@ def _write(item: Input, name: str, stream: ByteStream, folder: SafeDirectory) ->
 def verify_input(stream: ByteStream, item: Input, *, name: str) -> ByteStream:
     """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what `item` promises."""
     if name != item.path and (item.sha256 or item.size_bytes is not None):
-        raise DigestMismatch("sha256 and sizeBytes are for one file, and this input is a folder; leave them out")
+        raise DigestMismatch("sha256 and sizeBytes apply to a single file, but this input is a folder; remove them")
     yield from verify_stream(stream, size=item.size_bytes, sha256=item.sha256)
 
 

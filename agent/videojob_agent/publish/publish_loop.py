@@ -112,11 +112,11 @@ class PublishLoop:
         elif snapshot.runner_state is RunnerState.FAILED:
             self._upload_checkpoint()
             self._publisher.sync_all(only_stable=False)
-            self._finish_with(Failure(reason="RunnerFailed", message="the runner has failed; its frames are published"))
+            self._finish_with(Failure(reason="RunnerFailed", message="the runner failed; its frames were published"))
         elif snapshot.runner_exited:
             self._upload_checkpoint()  # first, since the next attempt lives on it, and the grace period may be short
             self._publisher.sync_frames(only_stable=False)
-            self._finish_with(Failure(reason="RunnerInterrupted", message="the runner ended before it was done"))
+            self._finish_with(Failure(reason="RunnerInterrupted", message="the runner exited before it finished"))
         else:
             self._publisher.sync_frames(only_stable=True)
             self._upload_checkpoint()
@@ -138,7 +138,7 @@ class PublishLoop:
             self._publisher.commit(snapshot.versions)
             self._finish()
         elif runner_done:
-            raise NoVideo("the runner says COMPLETED, but there is no mp4 with anything in it in output/")
+            raise NoVideo("the runner reported COMPLETED, but output/ contains no non-empty .mp4 file")
 
     def _finish(self) -> None:
         """All is published, and nothing will be gone on from; the runner need not wait for that to be removed."""

@@ -166,7 +166,9 @@ class Publisher:
             with SafeDirectory.open(Path(self._plan.io_path)) as io, io.subdirectory(OUTPUT) as output:
                 yield output
         except PermissionError as error:
-            raise OutputNotReadable(f"the agent may not read {error.filename or OUTPUT}; modes 0644, 0755") from error
+            raise OutputNotReadable(
+                f"the agent cannot read {error.filename or OUTPUT}; files need mode 0644, folders 0755"
+            ) from error
         except OSError as error:
             raise ScratchFailed(f"{OUTPUT}: {error.strerror or error}") from error
 

@@ -133,7 +133,7 @@ class ProgressReporter:
             self._backoff.reset()
             return True
         if self._job_unknown:
-            self._wait("HTTP 404: the operator knows no such job", seconds=UNKNOWN_SECONDS)
+            self._wait("HTTP 404: the operator does not know this job", seconds=UNKNOWN_SECONDS)
             return False
         if response.status in (400, 413):  # the same report would be refused again
             self._delivered = snapshot
@@ -147,4 +147,4 @@ class ProgressReporter:
 
     def _wait(self, message: str, *, seconds: float) -> None:
         self._not_before = self._clock() + seconds
-        self._log("report not taken", message=message, pause=round(seconds, 1))
+        self._log("report not accepted", message=message, pause=round(seconds, 1))

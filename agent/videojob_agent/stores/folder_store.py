@@ -120,9 +120,8 @@ class FolderStore:
         except OSError as error:
             kind = EndpointUnreachable if error.errno in _TRANSIENT_ERRNOS else OutputNotWritable
             reason = error.strerror or str(error)
-            raise kind(
-                f"{self._path}: {reason}; the volume must be mounted read-write, have room, and be writable for the pod"
-            ) from error
+            remedy = "the volume must be mounted read-write, have free space, and be writable by the pod's user"
+            raise kind(f"{self._path}: {reason}; {remedy}") from error
 
 
 def _name_exclusively(folder: SafeDirectory, part: str) -> None:

@@ -152,7 +152,7 @@ def translate_errors(location: S3Location, key: str) -> Iterator[None]:
     except BotoCoreError as error:
         raise EndpointUnreachable(f"{where}: {_without_path(error)}") from error
     except (ResponseParserError, KeyError) as error:  # a page of something that stands before the service
-        raise EndpointUnreachable(f"{where}: the answer is not S3's: {str(error)[:100]}") from error
+        raise EndpointUnreachable(f"{where}: the response is not from an S3 service: {str(error)[:100]}") from error
 
 
 def _without_path(error: BotoCoreError) -> str:
@@ -167,7 +167,7 @@ def to_agent_error(error: ClientError, where: str) -> AgentError:
     code, status = error_code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message") or code
     if code in _NO_BUCKET:
-        return BucketNotFound(f"{where}: {message}; make the bucket or correct its name")
+        return BucketNotFound(f"{where}: {message}; create the bucket or correct its name")
     if code in _EXISTS:
         return AlreadyCommitted(f"{where}: {message}")
     if code in _NOT_FOUND:
@@ -175,7 +175,7 @@ def to_agent_error(error: ClientError, where: str) -> AgentError:
     if code in _RETRYABLE_CODES or status == 429 or (status >= 500 and code not in UNSUPPORTED_CODES):
         return EndpointUnreachable(f"{where}: {message} (HTTP {status})")
     if code in _FORBIDDEN or status in (401, 403):
-        return CredentialsRefused(f"{where}: {code}: {message}; check the Secret's keys and the rights behind them")
+        return CredentialsRefused(f"{where}: {code}: {message}; check the Secret's keys and their permissions")
     return StorageRefused(f"{where}: {code}: {message} (HTTP {status})")
 
 

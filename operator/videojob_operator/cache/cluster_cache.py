@@ -84,7 +84,7 @@ class ClusterCache:
             try:
                 await self.videojobs.initial_sync()
             except ApiError as error:
-                log.warning("the first sweep of VideoJobs failed, again in 2 s: %s", error)
+                log.warning("the initial list of VideoJobs failed, retrying in 2 s: %s", error)
                 await asyncio.sleep(2)
 
     def runs(self) -> Iterator[Coroutine[Any, Any, None]]:

@@ -120,7 +120,7 @@ class Informer(Generic[T]):
                 stream.last_contact = stream.connected = (
                     self._clock()
                 )  # a try that failed shows that this reflector works
-                log.warning("watch of %s interrupted, again in %.3g s: %s", self.kind.plural, delay, error)
+                log.warning("watch of %s interrupted, retrying in %.3g s: %s", self.kind.plural, delay, error)
                 await asyncio.sleep(delay)
             self.store.expire_tombstones()
 

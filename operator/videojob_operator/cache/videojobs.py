@@ -138,7 +138,7 @@ class VideoJobCache:
         old = [key for key in self if self._updated_at[key] < began]
         for key in old:
             if key not in listed:
-                log.warning("removing a ghost: %s was deleted and nobody said so", key)
+                log.warning("removing %s: it was deleted without a watch event", key)
                 self.remove(key)
         for key, version in listed.items():
             if self._updated_at.get(key, 0.0) < began and self._version(key) != version:
@@ -152,7 +152,7 @@ class VideoJobCache:
             try:
                 await self.relist()
             except ApiError as error:
-                log.warning("sweep of VideoJobs failed, again in %.0f s: %s", every, error)
+                log.warning("relist of VideoJobs failed, retrying in %.0f s: %s", every, error)
 
     async def _wait_until_delivered(self, missing: set[ObjectKey]) -> None:
         """Until kopf has brought every one of these."""

@@ -66,7 +66,7 @@ class CertificateManager:
             try:
                 await self.ensure()
             except ApiError as error:
-                log.warning("certificates not checked, again in an hour: %s", error)
+                log.warning("certificate check failed, retrying in an hour: %s", error)
 
     async def _load_or_renew(self) -> pki.CertificateBundle:
         secret = await self._client.get(SECRETS, self._secret, namespace=self._namespace)

@@ -136,10 +136,10 @@ def _status(ctx: ReconcileContext, values: Mapping[str, ConditionValue]) -> Vide
 def _unparsable_spec(observed: Observed, *, now: datetime) -> Decision:
     """A spec of another version of ours: refused when new, left running when its Job exists already."""
     videojob, job = observed.videojob, observed.job
-    problem = videojob.spec_error or SpecProblem("InvalidSpec", "spec cannot be read")
+    problem = videojob.spec_error or SpecProblem("InvalidSpec", "spec cannot be parsed")
     if videojob.status.job_name is None and (job is None or job.owner_uid != videojob.uid):
         return _refuse(videojob, problem, now=now)
-    values = {"Stalled": ConditionValue("True", problem.reason, f"left as it is: {problem.message}")}
+    values = {"Stalled": ConditionValue("True", problem.reason, f"left unchanged: {problem.message}")}
     conditions = merge_conditions(videojob.status.conditions, values, generation=videojob.generation, now=now)
     return Decision(status=videojob.status.model_copy(update={"conditions": conditions}))
 

@@ -52,10 +52,8 @@ def incompatibility(crd: Mapping[str, Any]) -> str:
         return f"{name} does not serve {VERSION}, only {sorted(served)}: apply the current one"
     revision = (crd["metadata"].get("labels") or {}).get(REVISION_LABEL, "")
     if not revision.isdecimal() or int(revision) < REQUIRED_REVISION:
-        found = revision or "none"
-        return (
-            f"CustomResourceDefinition {CRD_NAME} has revision {found}, needed is {REQUIRED_REVISION}: apply a new one"
-        )
+        text = f"CustomResourceDefinition {CRD_NAME} has schema revision {revision or 'none'}"
+        return f"{text}, but {REQUIRED_REVISION} is required: apply the current one"
     conditions = (crd.get("status") or {}).get("conditions") or []
     if not any(item["type"] == "Established" and item["status"] == "True" for item in conditions):
         return f"CustomResourceDefinition {CRD_NAME} is not established yet"

@@ -76,7 +76,7 @@ class JobWriter:
         try:
             await self.client.delete(JOBS, action.name, namespace=videojob.namespace, uid=action.uid)
         except (NotFound, Conflict):
-            log.info("Job %s in %s was gone already", action.name, videojob.namespace)
+            log.info("Job %s in %s had already been deleted", action.name, videojob.namespace)
 
     async def patch(
         self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline, spec: dict[str, Any]
@@ -86,11 +86,11 @@ class JobWriter:
         try:
             self.jobs.put(await self.client.merge_patch(JOBS, action.name, namespace=videojob.namespace, body=body))
         except (NotFound, Conflict):
-            log.info("Job %s in %s was gone before %s reached it", action.name, videojob.namespace, spec)
+            log.info("Job %s in %s was deleted before %s was applied", action.name, videojob.namespace, spec)
         except Invalid:
             if await self._is_same_job(videojob, action):
                 raise
-            log.info("Job %s in %s was made anew before %s reached it", action.name, videojob.namespace, spec)
+            log.info("Job %s in %s was recreated before %s was applied", action.name, videojob.namespace, spec)
 
     async def _is_same_job(self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline) -> bool:
         """Whether the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""

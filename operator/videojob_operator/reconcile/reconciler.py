@@ -60,11 +60,11 @@ class Reconciler:
                 self.queue.done(key, requeue_after=await self.reconcile(key))
                 result = "done"
             except ApiError as error:
-                log.warning("%s: again in %.0f s: %s", key, self.queue.retry(key), error)
+                log.warning("%s: retrying in %.0f s: %s", key, self.queue.retry(key), error)
             except Exception:
                 result = "panicked"
                 self.metrics.panics.inc()
-                log.exception("%s: unexpected error, again in %.0f s", key, self.queue.retry(key))
+                log.exception("%s: unexpected error, retrying in %.0f s", key, self.queue.retry(key))
             self.metrics.reconciles.labels(result).observe(time.monotonic() - began)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -86,7 +86,7 @@ class Reconciler:
             await self.observer.videojobs.reload(key)
             return CONFLICT_REQUEUE_SECONDS
         except Invalid as error:
-            log.error("%s: the API server refuses the status; nothing is tried before a change: %s", key, error)
+            log.error("%s: the API server rejected the status; not retried until the VideoJob changes: %s", key, error)
             return None
         self.transitions.observe(observed, decision.status)
         return self._requeue_after(videojob, decision)

@@ -97,7 +97,7 @@ class TokenAuthenticator:
         if not isinstance(expiry, (int, float)) or expiry <= self._wall():
             raise ReportRejected(401, "TokenExpired", "the token has expired: the agent must read its token file again")
         if target.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise ReportRejected(401, "WrongAudience", f"the token is not made for {target.audience}")
+            raise ReportRejected(401, "WrongAudience", f"the token was not issued for {target.audience}")
         return float(expiry)
 
     def _cached(self, key: tuple[str, str]) -> Principal | ReportRejected | None:
@@ -136,20 +136,20 @@ def unverified_claims(token: str) -> dict[str, Any]:
     """The payload of a JWT without any check of its signature; 401 when it is none."""
     parts = token.split(".")
     if len(token) > MAX_TOKEN_BYTES or len(parts) != 3 or not all(parts):
-        raise ReportRejected(401, "MalformedToken", "the Authorization header holds no token of three parts")
+        raise ReportRejected(401, "MalformedToken", "the Authorization header does not contain a JSON Web Token")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:
         claims = None
     if not isinstance(claims, dict):
-        raise ReportRejected(401, "MalformedToken", "the token's payload cannot be read")
+        raise ReportRejected(401, "MalformedToken", "the token's payload cannot be decoded")
     return claims
 
 
 def principal_from_review(status: Mapping[str, Any], target: ReportTarget) -> Principal | ReportRejected:
     """What a TokenReview's status means for `target`."""
     if status.get("authenticated") is not True:
-        return ReportRejected(401, "NotAuthenticated", "the API server does not know this token (any more)")
+        return ReportRejected(401, "NotAuthenticated", "the API server does not accept this token")
     if target.audience not in (status.get("audiences") or []):
         return ReportRejected(401, "WrongAudience", "the API server did not confirm the token's audience")
     user: Mapping[str, Any] = status.get("user") or {}

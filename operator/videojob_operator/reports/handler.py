@@ -46,14 +46,12 @@ class JobReportHandler:
         videojob = self._videojob(target)
         cached = self.pods.store.get(principal.pod_uid)
         if cached is None or cached.namespace != target.namespace or cached.projection.name != principal.pod:
-            raise ReportRejected(403, "NotThePod", "the token's pod is none of this job's")
+            raise ReportRejected(403, "NotThePod", "the token's pod does not belong to this job")
         job = self.jobs.store.get(cached.projection.job_uid)
         if job is None or job.projection.owner_uid != videojob.uid or job.projection.name != job_name(videojob.name):
-            raise ReportRejected(403, "NotThePod", "the token's pod is none of this job's")
+            raise ReportRejected(403, "NotThePod", "the token's pod does not belong to this job")
         if self._has_older_pod(cached.projection):
-            raise ReportRejected(
-                403, "NotThePod", "an older pod of this job is still there: a Job never has two at a time"
-            )
+            raise ReportRejected(403, "NotThePod", "an older pod of this job still exists: a Job has one pod at a time")
         if self._ended_long_ago(cached.projection):
             raise ReportRejected(403, "PodEnded", "the token's pod ended more than a minute ago")
         return cached.projection
@@ -63,7 +61,7 @@ class JobReportHandler:
         wait = self.reports.put(target.uid, report, pod)
         key = ObjectKey(target.namespace, target.name)
         if wait is None:
-            raise ReportRejected(409, "OutOfDate", "a newer report of this job has been taken already")
+            raise ReportRejected(409, "OutOfDate", "a newer report for this job was already accepted")
         self.queue.add_after(key, wait)
 
     def _videojob(self, target: ReportTarget) -> ObservedVideoJob:
@@ -71,7 +69,7 @@ class JobReportHandler:
         if videojob is None or videojob.uid != target.uid:
             raise ReportRejected(404, "NoSuchJob", f"there is no VideoJob {target.name} with uid {target.uid}")
         if is_finished(videojob.status):
-            raise ReportRejected(409, "JobIsOver", "the VideoJob has its verdict")
+            raise ReportRejected(409, "JobIsOver", "the VideoJob has finished")
         return videojob
 
     def _has_older_pod(self, pod: ObservedPod) -> bool:

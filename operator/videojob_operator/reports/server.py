@@ -118,14 +118,14 @@ class ReportServer:
         if wait := self._filters.source_limiter.take(request.remote):
             raise ReportRejected(429, "TooManyRequests", "too many requests from this address", retry_after=wait)
         if not self._filters.has_synced():
-            raise ReportRejected(503, "NotReady", "the operator is still reading the cluster", retry_after=2)
+            raise ReportRejected(503, "NotReady", "the operator's caches are not synced yet", retry_after=2)
         token = bearer_token(request)
         report = parse_report(await self._body(request))
         target = ReportTarget(namespace, name, report.uid)
         principal = await self._filters.authenticator.authenticate(token, target)
         pod = self._handler.authorize(principal, target)
         if wait := self._filters.job_limiter.take(target.uid):
-            raise ReportRejected(429, "TooManyReports", "one report in two seconds is enough", retry_after=wait)
+            raise ReportRejected(429, "TooManyReports", "send at most one report every two seconds", retry_after=wait)
         self._handler.accept(pod, target, report)
 
     async def _body(self, request: BaseRequest) -> bytes:

@@ -86,5 +86,5 @@ def test_another_wait_has_another_end() -> None:
     clock.now += 7200
     second = tell("fetch", EndpointUnreachable("two"), since=8200, waited=0, limit=3600)
     assert second == (
-        "fetch waits, until 2026-05-01 15:00 UTC (1 hour): bring the store back. EndpointUnreachable: two"
+        "fetch waits, until 2026-05-01 15:00 UTC (1 hour): restore the storage service. EndpointUnreachable: two"
     )

@@ -86,8 +86,8 @@ def _container_ending(pod: ObservedPod, *, uid: str, report: Report | None) -> P
 
 def _without_reason(pod: ObservedPod) -> PodOutcome:
     if pod.deleted:
-        return PodOutcome("PodDeleted", f"pod {pod.name} was deleted before it ended")
-    return PodOutcome("PodFailed", f"pod {pod.name} failed without saying why: {sanitize(pod.message, LOG_TAIL_CHARS)}")
+        return PodOutcome("PodDeleted", f"pod {pod.name} was deleted before it finished")
+    return PodOutcome("PodFailed", f"pod {pod.name} failed without a reason: {sanitize(pod.message, LOG_TAIL_CHARS)}")
 
 
 def _out_of_memory(end: ContainerExit, container: str) -> PodOutcome | None:
@@ -109,7 +109,7 @@ def _fetch_ending(end: ContainerExit) -> PodOutcome:
         if failure
         else (otherwise, sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS))
     )
-    text = f"fetch ended with exit code {end.code}: {detail}"
+    text = f"fetch exited with exit code {end.code}: {detail}"
     return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 
@@ -133,7 +133,7 @@ def _runner_ending(end: ContainerExit, failure: Failure | None) -> PodOutcome:
         else "RunnerFailed"
     )
     detail = failure_message(failure) if failure else sanitize(end.message[-LOG_TAIL_CHARS:], LOG_TAIL_CHARS)
-    text = f"the runner ended with exit code {end.code}" + (f": {detail}" if detail else "")
+    text = f"the runner exited with exit code {end.code}" + (f": {detail}" if detail else "")
     return PodOutcome(reason, text, exit_code=end.code, finished=end.finished_at)
 
 

@@ -22,16 +22,16 @@ def find_problem(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -
 
 def _objections(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> Iterator[SpecProblem]:
     if not (spec.runner.image or settings.runner_image):
-        yield SpecProblem("NoRunnerImage", "spec.runner.image is absent and the operator has no default: name an image")
+        yield SpecProblem("NoRunnerImage", "spec.runner.image is not set and the operator has no default: set it")
     yield from _endpoints(spec, settings)
     config = len(build_config(job, spec).encode())
     if spec.pipeline.custom and config > MAX_CONFIG_BYTES:
         text = f"spec.pipeline.custom.config is {config} bytes as JSON, more than {MAX_CONFIG_BYTES}"
-        yield SpecProblem("ConfigTooLarge", f"{text}: give large data as an input")
+        yield SpecProblem("ConfigTooLarge", f"{text}: pass large data as an input")
     url = settings.endpoint + progress_path(namespace=job.namespace, name=job.name)
     plan = len(serialize_plan(build_plan(job, spec, PlanPaths(report_url=url))).encode())
     if plan > MAX_PLAN_BYTES:
-        text = f"the spec makes a plan of {plan} bytes, more than {MAX_PLAN_BYTES}"
+        text = f"the job's plan has {plan} bytes, more than {MAX_PLAN_BYTES}"
         yield SpecProblem("PlanTooLarge", f"{text}: use fewer or shorter spec.inputs and prompts")
 
 

@@ -72,22 +72,26 @@ def _complete(ctx: ReconcileContext, complete: ObservedCondition) -> Evaluation:
 
 def _published(output: OutputStatus) -> Verdict:
     videos = ", ".join(output.videos) or "no video"
-    return Verdict(True, "Completed", f"{videos} and {output.frames} frames lie at {output.url}")
+    return Verdict(True, "Completed", f"published {videos} and {output.frames} frames at {output.url}")
 
 
 def _reported_failure(ctx: ReconcileContext) -> Failure | None:
     """What the newest pod's agent says went wrong, by its last words or else its newest report."""
     report = ctx.termination_report or (ctx.report.report if ctx.report else None)
     if report and (report.failure or report.state is ProgressState.FAILED):
-        return report.failure or Failure(reason="Failed", message="STATUS says FAILED")
+        return report.failure or Failure(reason="Failed", message="the runner reported FAILED")
     return None
 
 
 def _no_evidence(ctx: ReconcileContext) -> str:
     url = ctx.output.url if ctx.output else "the output"
     agent_exit = ctx.pod.container(AGENT).exit if ctx.pod else None
-    agent_text = f"the agent ended with exit code {agent_exit.code}" if agent_exit else "its agent left no word"
-    return f"the Job is complete, but nobody has seen a manifest: {agent_text}; look at {url} before running it again"
+    agent_text = (
+        f"the agent exited with exit code {agent_exit.code}" if agent_exit else "the agent left no termination message"
+    )
+    return (
+        f"the Job completed without a published manifest ({agent_text}); check {url} before creating the VideoJob again"
+    )
 
 
 def _progress_deadline(ctx: ReconcileContext) -> Evaluation:
@@ -104,5 +108,5 @@ def _progress_deadline(ctx: ReconcileContext) -> Evaluation:
         return NoVerdict()
     if report.report.state in PUBLISHING_STATES or report.received_at - report.progressed_at < timedelta(seconds=limit):
         return NoVerdict()
-    text = f"no change of progress for {limit} s (spec.deadlines.progressSeconds), at {report.report.percent} %"
+    text = f"no progress for {limit} s (spec.deadlines.progressSeconds), at {report.report.percent} %"
     return Verdict(False, "ProgressDeadlineExceeded", text)

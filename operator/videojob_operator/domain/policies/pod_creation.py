@@ -103,7 +103,7 @@ def no_pod_message(waited: timedelta, *, is_replacement: bool, serves_others: bo
         return f"the Job controller has not created {pod} yet"
     text = f"the Job controller has not created {pod} for {duration_text(step)}"
     if is_replacement and step < MAX_JOB_BACKOFF:
-        return f"{text}; after a failed attempt it pauses for up to {duration_text(MAX_JOB_BACKOFF)}"
+        return f"{text}; after a failed attempt it backs off for up to {duration_text(MAX_JOB_BACKOFF)}"
     if serves_others:
-        return f"{text}; it serves other Jobs meanwhile, so it is behind"
-    return f"{text}, nor one for any other VideoJob: check that kube-controller-manager runs"
+        return f"{text}; it is creating pods for other Jobs, so it is behind"
+    return f"{text}, nor for any other VideoJob: check that kube-controller-manager is running"

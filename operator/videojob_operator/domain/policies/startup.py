@@ -57,7 +57,7 @@ def find_waiting(ctx: ReconcileContext) -> Waiting | None:
     if ctx.job.suspend or ctx.job.is_finished or (ctx.pod and ctx.pod.phase == "Succeeded"):
         return None
     if ctx.active_pod is None:
-        return Waiting("JobDeleting", "somebody is deleting the Job") if ctx.job.deleting else _no_pod(ctx, ctx.job)
+        return Waiting("JobDeleting", "the Job is being deleted") if ctx.job.deleting else _no_pod(ctx, ctx.job)
     return None if ctx.active_pod.container(RUNNER).started_at else _in_pod(ctx, ctx.active_pod)
 
 
@@ -115,9 +115,9 @@ def node_lost_condition(ctx: ReconcileContext) -> ConditionValue | None:
     if pod is None or pod.deletion_deadline is None or ctx.now < pod.deletion_deadline + NODE_LOST_TIMEOUT:
         return None
     due = f"{pod.deletion_deadline:%Y-%m-%dT%H:%M:%SZ}"
-    text = f"pod {pod.name} should have ended at {due}, but node {pod.node} does not answer"
+    text = f"pod {pod.name} should have terminated at {due}, but node {pod.node} is not responding"
     taint = f"kubectl taint nodes {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-    return ConditionValue("False", "NodeLost", f"{text}; if the node is gone for good: {taint}")
+    return ConditionValue("False", "NodeLost", f"{text}; if the node will not come back: {taint}")
 
 
 def time_until_node_lost(ctx: ReconcileContext) -> timedelta | None:
@@ -129,7 +129,7 @@ def time_until_node_lost(ctx: ReconcileContext) -> timedelta | None:
 
 def _name_taken_message(name: str, owner_kind: str) -> str:
     if owner_kind == "VideoJob":
-        return f"Job {name} of an earlier VideoJob with this name is still being removed"
+        return f"Job {name} of an earlier VideoJob with this name is still being deleted"
     return f"a Job {name} exists and does not belong to this VideoJob: delete it, or choose another name"
 
 
@@ -164,16 +164,14 @@ def _not_served(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
     text = pod_creation.no_pod_message(waited, is_replacement=is_replacement, serves_others=serves_others)
     hint = f"; when the Job was created the API server warned: {'; '.join(ctx.warnings)}" if ctx.warnings else ""
     if ctx.refusals_hidden:
-        hint += (
-            "; if the pod is refused, this operator does not see it: it cannot list and watch events (events.k8s.io)"
-        )
+        hint += "; if the pod is being rejected, the operator cannot see it: it may not list and watch events"
         return Waiting("NoPod", text + hint, requeue_after=EVENT_ACCESS_CHECK_INTERVAL)
     return Waiting("NoPod", text + hint, requeue_after=pod_creation.until_next_step(waited))
 
 
 def _in_pod(ctx: ReconcileContext, pod: ObservedPod) -> Waiting:
     if pod.deletion_deadline:
-        return Waiting("PodTerminating", f"pod {pod.name} is being deleted before its runner started")
+        return Waiting("PodTerminating", f"pod {pod.name} is being deleted; its runner has not started")
     for name in (AGENT, FETCH, RUNNER):
         if wait := _container(ctx, pod, pod.container(name)):
             return wait
@@ -210,7 +208,7 @@ def _scheduled_at(pod: ObservedPod) -> datetime | None:
 def _scheduling(pod: ObservedPod) -> Waiting | None:
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled is None:
-        return Waiting("Unschedulable", "the scheduler has not looked at the pod yet") if pod.node is None else None
+        return Waiting("Unschedulable", "the scheduler has not processed the pod yet") if pod.node is None else None
     if scheduled.status == "True":
         return None
     message = scheduled.message.lower()
@@ -225,11 +223,11 @@ def _sandbox(ctx: ReconcileContext, pod: ObservedPod) -> Waiting | None:
         return None
     left = scheduled.last_transition_time + SANDBOX_TIMEOUT - ctx.now
     if left > timedelta(0):
-        text = f"node {pod.node} is setting the pod up"
+        text = f"node {pod.node} is setting up the pod"
         return Waiting("ContainersStarting", text, scheduled=scheduled.last_transition_time, requeue_after=left)
     named = [f"Secret {name}" for name in secret_names(ctx.spec)] + [f"claim {name}" for name in claim_names(ctx.spec)]
     exist = f"; do these exist: {', '.join(named)}?" if named else ""
-    text = f"node {pod.node} cannot set the pod's volumes up yet{exist}"
+    text = f"node {pod.node} cannot set up the pod's volumes yet{exist}"
     return Waiting("VolumesNotReady", text, scheduled=scheduled.last_transition_time)
 
 
@@ -237,7 +235,7 @@ def _starting(ctx: ReconcileContext, pod: ObservedPod) -> Waiting:
     fetch, scheduled = pod.container(FETCH), _scheduled_at(pod) or pod.created
     if fetch.started_at and not fetch.exit:
         why = ctx.report.report.message if ctx.report else ""
-        return Waiting("FetchingInputs", why or "fetch is bringing the inputs", scheduled=scheduled)
+        return Waiting("FetchingInputs", why or "fetch is downloading the inputs", scheduled=scheduled)
     container = next(
         (pod.container(name) for name in (AGENT, FETCH, RUNNER) if not pod.container(name).started_at), None
     )

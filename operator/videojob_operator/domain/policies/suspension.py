@@ -26,6 +26,6 @@ def sync_actions(ctx: ReconcileContext) -> Iterator[Action]:
 def suspended_condition(ctx: ReconcileContext) -> ConditionValue:
     """The condition Suspended; True as soon as no new pod can start."""
     if ctx.job.suspend if ctx.job else ctx.spec.suspend:
-        waits = ", its pod is still ending" if ctx.active_pod else ""
+        waits = ", its pod is still terminating" if ctx.active_pod else ""
         return ConditionValue("True", "SuspendedByUser", f"spec.suspend is true{waits}")
     return ConditionValue("False", "NotSuspended")

@@ -17,7 +17,7 @@ ACCEPTED = ConditionValue("True", "Valid", "the spec can be run")
 IN_PROGRESS = ConditionValue("Unknown", "InProgress")
 NOT_STALLED = ConditionValue("False", "NotStalled")
 AWAITING_TERMINATION_MESSAGE = ConditionValue(
-    "False", "RunnerEnded", "the Job has ended; its pod's last words are on their way"
+    "False", "RunnerEnded", "the Job has finished; waiting for the agent's final report"
 )
 NOT_PUBLISHED = ConditionValue("False", "NotPublished", "no manifest was committed")
 
@@ -75,9 +75,11 @@ def running_condition(ctx: ReconcileContext, wait: Waiting | None) -> ConditionV
         return ConditionValue("False", "Suspended") if ctx.job and ctx.job.suspend else AWAITING_TERMINATION_MESSAGE
     runner = pod.container(RUNNER)
     if runner.exit:
-        return ConditionValue("False", "RunnerEnded", f"exit code {runner.exit.code}; the agent publishes what is left")
+        return ConditionValue(
+            "False", "RunnerEnded", f"exit code {runner.exit.code}; the agent is publishing the remaining files"
+        )
     if not runner.started_at:
-        return ConditionValue("False", "Suspended", f"pod {pod.name} is ending")
+        return ConditionValue("False", "Suspended", f"pod {pod.name} is terminating")
     return ConditionValue("True", "RunnerStarted", f"pod {pod.name} on node {pod.node}{_resumed(pod)}")
 
 
@@ -85,7 +87,7 @@ def _resumed(pod: ObservedPod) -> str:
     """What fetch has brought back of an earlier attempt."""
     fetched = fetch_result(pod)
     step = fetched.resumed_step if fetched else None
-    return "" if step is None else f", going on after step {step} of an earlier attempt"
+    return "" if step is None else f", resumed after step {step} of an earlier attempt"
 
 
 def _reconciling(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
@@ -102,7 +104,7 @@ def _stalled(wait: Waiting | None) -> ConditionValue:
 
 def _published(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
     if ctx.output and ctx.manifest_digest:
-        return {"OutputPublished": ConditionValue("True", "Published", f"manifest.json lies at {ctx.output.url}")}
+        return {"OutputPublished": ConditionValue("True", "Published", f"manifest.json is at {ctx.output.url}")}
     report = ctx.termination_report or (ctx.report.report if ctx.report else None)
     if report and report.failure and report.failure.reason in PUBLISH_FAILURE_REASONS:
         return {
@@ -112,7 +114,7 @@ def _published(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
         }
     if ctx.output:
         return {
-            "OutputPublished": ConditionValue("False", "Publishing", f"frames go to {ctx.output.url} as they are made")
+            "OutputPublished": ConditionValue("False", "Publishing", f"frames are being published to {ctx.output.url}")
         }
     return {}
 
@@ -137,7 +139,7 @@ def _reporting(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
     """Whether progress arrives; what was known of an earlier pod stands until this one has had its time."""
     pod = ctx.active_pod
     if ctx.report and pod and ctx.now > ctx.report.received_at + ctx.settings.report_stale:
-        text = f"the last report came at {ctx.report.received_at:%Y-%m-%dT%H:%M:%SZ}"
+        text = f"the last report was received at {ctx.report.received_at:%Y-%m-%dT%H:%M:%SZ}"
         return {"ProgressReporting": ConditionValue("False", "Stale", text)}
     if ctx.report:
         return {"ProgressReporting": ConditionValue("True", "Reporting")}
@@ -146,5 +148,7 @@ def _reporting(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
     if started is None or ctx.now < started + ctx.settings.report_wait or (known and ctx.progress):
         return {}
     seconds = ctx.settings.report_wait.total_seconds()
-    text = f"no report from the pod for {seconds:.0f} s: is its way to the operator open?"
+    text = (
+        f"no progress report from the pod for {seconds:.0f} s; check network policies between the pod and the operator"
+    )
     return {"ProgressReporting": ConditionValue("False", "EndpointUnreachable", text)}

@@ -53,7 +53,7 @@ def completion_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator
 
 def _job(ctx: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEvent]:
     if ctx.job_deleted:
-        yield _event("Warning", "JobDeleted", f"Job {ctx.status.job_name} was deleted by somebody else")
+        yield _event("Warning", "JobDeleted", f"Job {ctx.status.job_name} was deleted by another client")
     if after.job_name and ctx.status.job_name is None:
         yield _event("Normal", "JobCreated", f"created Job {after.job_name}")
     suspension = _changed(ctx.status, after, "Suspended")

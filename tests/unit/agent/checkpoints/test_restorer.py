@@ -81,7 +81,7 @@ def after(step: int, *, frames: int) -> dict[str, bytes]:
 def test_the_newest_checkpoint_comes_back_with_the_frames_that_it_counts_on(second: SimulatedAttempt) -> None:
     assert second.fetch().resumed_step == 40
     assert lying(second) == after(40, frames=4)
-    assert second.told("going on")[0]["step"] == 40
+    assert second.told("resuming")[0]["step"] == 40
 
 
 def test_what_comes_back_may_be_read_under_any_user(second: SimulatedAttempt) -> None:
@@ -131,8 +131,8 @@ def test_what_is_damaged_is_passed_over_and_said(second: SimulatedAttempt, store
     harm(store)
     assert second.fetch().resumed_step == step
     assert lying(second) == ({} if step is None else after(step, frames=2))
-    assert second.told("checkpoint passed over")[0]["step"] == 40
-    assert bool(second.told("beginning anew")) == (step is None)
+    assert second.told("checkpoint skipped")[0]["step"] == 40
+    assert bool(second.told("starting from scratch")) == (step is None)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -210,7 +210,7 @@ def test_an_index_that_may_not_be_read_means_anew(
 
     monkeypatch.setattr(MemoryStore, "read_bytes", refused)
     assert second.fetch().resumed_step is None
-    assert str(error) in second.told("checkpoints passed over")[0]["message"]
+    assert str(error) in second.told("checkpoints skipped")[0]["message"]
 
 
 class Flaky(MemoryStore):

@@ -213,7 +213,7 @@ def test_checkpoints_that_cannot_be_removed_do_not_spoil_a_finished_video(
     attempt.says(COMPLETED, v=b"movie")
     attempt.step()
     assert attempt.board.current.progress_state is ProgressState.DONE
-    assert attempt.told("old checkpoints stay")[0]["reason"] == "EndpointUnreachable"
+    assert attempt.told("old checkpoints not removed")[0]["reason"] == "EndpointUnreachable"
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, method: str, error: AgentError) -> None:
@@ -274,7 +274,7 @@ def test_who_may_not_remove_files_keeps_old_ones_and_says_so(
         attempt.step()
     assert resumable_steps(store) == [30, 20]
     assert attempt.board.current.warning == ""
-    assert attempt.told("old checkpoints stay")
+    assert attempt.told("old checkpoints not removed")
 
 
 def test_where_nothing_could_go_on_from_them_checkpoints_stay_where_they_are(
@@ -327,7 +327,7 @@ def test_a_checkpoint_with_a_trap_in_it_stays_and_the_frames_go_out(
     assert INDEX not in store.files
     assert store.files["frames/00000.png"] == frame(0)
     assert b"secret" not in store.files.values()
-    assert len(attempt.told("checkpoint not carried")) == 1
+    assert len(attempt.told("checkpoint not uploaded")) == 1
     attempt.saves(30, frames=1)
     attempt.step()
     assert resumable_steps(store) == [30]

@@ -81,7 +81,7 @@ def test_a_linked_file_is_not_read(folder: SafeDirectory, outside: Path) -> None
 
 def test_a_fifo_is_refused_without_waiting(folder: SafeDirectory) -> None:
     os.mkfifo(folder.path / "fifo")
-    with pytest.raises(UnsafePath, match="no regular file"):
+    with pytest.raises(UnsafePath, match="not a regular file"):
         folder.open_file("fifo")
 
 

@@ -57,7 +57,7 @@ def test_a_safe_name_stays_below_any_root(name: str) -> None:
 
 
 def test_a_refusal_says_the_name_without_what_was_hidden_in_it() -> None:
-    with pytest.raises(UnsafePath, match=r"'gnp\.exe' holds a control or bidirectional character"):
+    with pytest.raises(UnsafePath, match=r"'gnp\.exe' contains a control or bidirectional character"):
         check_name("\u202egnp.exe")
 
 

@@ -158,7 +158,7 @@ def test_one_file_of_a_claim_is_copied_and_checked(io: Path, claim: Path) -> Non
 
 
 def test_a_digest_for_a_folder_is_refused(io: Path, claim: Path) -> None:
-    with pytest.raises(DigestMismatch, match="for one file"):
+    with pytest.raises(DigestMismatch, match="apply to a single file"):
         run(plan(io, inputs=[mounted(claim, "data", sub_path="v2", sha256=SHA256_OF_HELLO)]))
 
 

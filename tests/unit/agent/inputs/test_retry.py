@@ -119,7 +119,10 @@ def test_each_wait_has_the_whole_limit() -> None:
 def test_who_waits_says_why_until_when_and_for_how_long_in_few_steps() -> None:
     desk = Desk()
     desk.retrying(failing(*[EndpointUnreachable(f"try {number}") for number in range(20)]))
-    head, tail = "fetch waits", ", until 2026-05-01 12:30 UTC (30 minutes): bring the store back. EndpointUnreachable: "
+    head, tail = (
+        "fetch waits",
+        ", until 2026-05-01 12:30 UTC (30 minutes): restore the storage service. EndpointUnreachable: ",
+    )
     told = list(dict.fromkeys(words for _, words in desk.said))
     assert told == [
         f"{head}{tail}try 0",

@@ -345,7 +345,7 @@ def test_a_held_output_is_told_in_words_that_change_in_a_handful_of_steps(ours: 
         ours.store.refusals = [EndpointUnreachable(f"try {number}")]
         ours.step(after=1)
         told.append(ours.report.message)
-    head, tail = "the finished output waits", ", until 2026-05-01 14:00 UTC (2 hours): bring the store back. "
+    head, tail = "the finished output waits", ", until 2026-05-01 14:00 UTC (2 hours): restore the storage service. "
     assert list(dict.fromkeys(told)) == [
         f"{head}{tail}EndpointUnreachable: try 0",
         f"{head} for over 1 minute{tail}EndpointUnreachable: try 60",

@@ -170,7 +170,7 @@ def test_a_job_that_somebody_deleted_is_made_again_and_counts_as_a_disruption() 
     told = status(attempt=1, attempts=[kept(1, "a", open_=True)])
     first = decide_about(videojob=videojob(status=told), job=None)
     assert isinstance(first.actions[0], CreateJob)
-    assert RecordEvent("Warning", "JobDeleted", "Job sunset-1 was deleted by somebody else") in first.actions
+    assert RecordEvent("Warning", "JobDeleted", "Job sunset-1 was deleted by another client") in first.actions
     assert (first.status.disruptions, first.status.job_name) == (1, None)
     assert first.status.attempts[0].reason == "PodDeleted"
     second = decide_about(videojob=videojob(status=first.status), job=None)

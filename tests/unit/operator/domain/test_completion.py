@@ -53,7 +53,7 @@ def test_complete_with_a_manifest_of_this_job_in_the_last_words_is_success() -> 
     assert condition_value(decision, "Succeeded") == (
         "True",
         "Completed",
-        "sunset.mp4 and 12 frames lie at pvc://videos/sunset/11111111-2222-3333-4444-555555555555/",
+        "published sunset.mp4 and 12 frames at pvc://videos/sunset/11111111-2222-3333-4444-555555555555/",
     )
     assert decision.status.output is not None
     assert decision.status.output.manifest_digest == DIGEST
@@ -106,7 +106,7 @@ def test_a_runner_that_says_failed_and_ends_with_0_has_failed_in_its_own_words()
 def test_failed_without_a_reason_is_still_said_plainly() -> None:
     words = termination_message(report(9, state=ProgressState.FAILED))
     decision = decide_about(job=complete_job(), pods=(succeeded_pod(words=words),))
-    assert condition_value(decision, "Succeeded")[1:] == ("RunnerFailed", "Failed: STATUS says FAILED")
+    assert condition_value(decision, "Succeeded")[1:] == ("RunnerFailed", "Failed: the runner reported FAILED")
 
 
 @pytest.mark.parametrize("reason", ["CredentialsRefused", "OutputNotWritable", "EndpointUnreachable", "AgentFailed"])
@@ -147,7 +147,7 @@ def test_a_job_that_somebody_deleted_after_the_commit_has_succeeded() -> None:
     assert condition_value(decision, "Succeeded") == (
         "True",
         "Completed",
-        "no video and 12 frames lie at pvc://videos/x/",
+        "published no video and 12 frames at pvc://videos/x/",
     )
 
 
@@ -164,7 +164,7 @@ def test_exit_code_64_is_a_bad_config_in_the_runners_own_words() -> None:
     assert condition_value(decision, "Succeeded") == (
         "False",
         "BadConfig",
-        "the runner ended with exit code 64: BadConfig: vqganClip.video.prompts: 'heavy' is no weight",
+        "the runner exited with exit code 64: BadConfig: vqganClip.video.prompts: 'heavy' is no weight",
     )
 
 
@@ -207,7 +207,7 @@ def test_a_fetch_that_refuses_gives_its_own_reason() -> None:
     assert condition_value(decision, "Succeeded") == (
         "False",
         "DigestMismatch",
-        "fetch ended with exit code 65: note.txt: sha256 is 2cf2…, not 0000…",
+        "fetch exited with exit code 65: note.txt: sha256 is 2cf2…, not 0000…",
     )
 
 
@@ -216,7 +216,7 @@ def test_after_several_attempts_the_message_counts_them() -> None:
     pods = (failed_pod("a", code=3), failed_pod("b", code=3), failed_pod("c", code=4))
     decision = decide_about(videojob=seen, job=failed_job(failed=3), pods=pods)
     assert condition_value(decision, "Succeeded")[2] == (
-        "3 attempts failed (spec.retry.limit 2), the last one: the runner ended with exit code 4"
+        "3 attempts failed (spec.retry.limit 2), the last one: the runner exited with exit code 4"
     )
 
 
@@ -281,7 +281,7 @@ def test_without_change_of_progress_for_too_long_the_job_fails() -> None:
     decision = decide_about(videojob=seen, pods=(running_pod(),), report=still)
     assert condition_value(decision, "Succeeded")[1:] == (
         "ProgressDeadlineExceeded",
-        "no change of progress for 60 s (spec.deadlines.progressSeconds), at 42 %",
+        "no progress for 60 s (spec.deadlines.progressSeconds), at 42 %",
     )
     assert DeleteJob("sunset-1", JOB_UID, "ProgressDeadlineExceeded") in decision.actions
 

@@ -163,8 +163,8 @@ def test_a_suspended_videojob_creates_a_suspended_job() -> None:
 def test_a_suspended_job_says_while_its_pod_is_still_ending() -> None:
     ending = running_pod(deletion_deadline=seconds_ago(-10), since=seconds_ago(10))
     decision = decide_about(videojob=videojob(spec=spec(suspend=True)), job=job(suspend=True), pods=(ending,))
-    assert condition_value(decision, "Suspended")[2] == "spec.suspend is true, its pod is still ending"
-    assert RecordEvent("Normal", "Suspended", "spec.suspend is true, its pod is still ending") in decision.actions
+    assert condition_value(decision, "Suspended")[2] == "spec.suspend is true, its pod is still terminating"
+    assert RecordEvent("Normal", "Suspended", "spec.suspend is true, its pod is still terminating") in decision.actions
 
 
 @pytest.mark.parametrize("pods", [(), (pod(),)], ids=["no pod", "a pod that never started"])
@@ -235,7 +235,7 @@ def test_a_job_of_our_name_that_is_not_ours_stalls_the_videojob_and_is_not_touch
 
 def test_the_job_of_an_earlier_videojob_of_this_name_is_waited_for() -> None:
     decision = decide_about(videojob=new_videojob(), job=job(owner_uid="earlier"))
-    assert "still being removed" in condition_value(decision, "Running")[2]
+    assert "still being deleted" in condition_value(decision, "Running")[2]
 
 
 def test_a_name_that_is_taken_longer_than_the_user_waits_is_a_verdict_that_leaves_the_strangers_job() -> None:
@@ -270,7 +270,7 @@ def test_an_attempt_that_goes_on_says_from_where() -> None:
         containers=(running_container("agent"), exited_container("fetch", message=words), running_container("runner")),
     )
     decision = decide_about(pods=(failed_pod("a", code=75), attempt))
-    text = "pod sunset-1-b on node n1, going on after step 120 of an earlier attempt"
+    text = "pod sunset-1-b on node n1, resumed after step 120 of an earlier attempt"
     assert condition_value(decision, "Running") == ("True", "RunnerStarted", text)
     assert RecordEvent("Normal", "RunnerStarted", text) in decision.actions
 
@@ -301,7 +301,7 @@ def test_frames_on_their_way_show_where_they_go() -> None:
     assert condition_value(decide_about(pods=(running_pod(),), report=some), "OutputPublished") == (
         "False",
         "Publishing",
-        f"frames go to pvc://videos/sunset/{UID}/ as they are made",
+        f"frames are being published to pvc://videos/sunset/{UID}/",
     )
 
 
@@ -325,7 +325,7 @@ def test_reports_that_stop_make_progress_stale() -> None:
     assert condition_value(decision, "ProgressReporting") == (
         "False",
         "Stale",
-        "the last report came at 2026-01-02T14:57:59Z",
+        "the last report was received at 2026-01-02T14:57:59Z",
     )
 
 

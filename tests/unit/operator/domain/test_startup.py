@@ -230,7 +230,7 @@ def test_a_pod_that_cannot_be_set_up_names_the_secrets_and_claims_to_look_for() 
     assert condition_value(decision, "Running") == (
         "False",
         "VolumesNotReady",
-        "node n1 cannot set the pod's volumes up yet; do these exist: Secret art-s3, claim seeds?",
+        "node n1 cannot set up the pod's volumes yet; do these exist: Secret art-s3, claim seeds?",
     )
 
 
@@ -250,7 +250,7 @@ def test_a_job_without_secrets_and_claims_says_nothing_about_them() -> None:
     bare = videojob(spec=spec(output={"s3": {"bucket": "art"}}))
     conditions = true_condition("PodScheduled", since=seconds_ago(11)) | false_condition("PodReadyToStartContainers")
     message = condition_value(decide_about(videojob=bare, pods=(pod(conditions=conditions),)), "Running")[2]
-    assert message == "node n1 cannot set the pod's volumes up yet"
+    assert message == "node n1 cannot set up the pod's volumes yet"
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_a_job_without_a_pod_and_without_a_refusal_is_never_a_verdict(age: float
 
 def test_an_operator_that_may_not_read_events_says_so_where_they_would_tell() -> None:
     decision = decide_about(job=job(active=0, started=seconds_ago(30), created=seconds_ago(30)), refusals_hidden=True)
-    assert "this operator does not see it: it cannot list and watch events" in condition_value(decision, "Running")[2]
+    assert "the operator cannot see it: it may not list and watch events" in condition_value(decision, "Running")[2]
     assert decision.requeue_after == timedelta(minutes=1)
 
 
@@ -410,11 +410,11 @@ def waiting_for_a_pod(age: float, *, newest_pod: float | None = None) -> Decisio
     [
         (1, "the Job controller has not created a pod yet", 59),
         (59, "the Job controller has not created a pod yet", 1),
-        (61, "for 1 minute, nor one for any other VideoJob: check that kube-controller-manager runs", 239),
-        (1000, "for 15 minutes, nor one", 2600),
-        (3600, "for 1 hour, nor one", 10_800),
-        (90_000, "for 1 day, nor one", 82_800),
-        (260_000, "for 3 days, nor one", 85_600),
+        (61, "for 1 minute, nor for any other VideoJob: check that kube-controller-manager is running", 239),
+        (1000, "for 15 minutes, nor for", 2600),
+        (3600, "for 1 hour, nor for", 10_800),
+        (90_000, "for 1 day, nor for", 82_800),
+        (260_000, "for 3 days, nor for", 85_600),
     ],
 )
 def test_how_long_a_job_has_waited_is_said_in_steps(age: float, text: str, again: float) -> None:
@@ -426,10 +426,10 @@ def test_how_long_a_job_has_waited_is_said_in_steps(age: float, text: str, again
 def test_a_controller_that_serves_other_jobs_meanwhile_is_said_to_be_behind() -> None:
     text = "the Job controller has not created a pod for 5 minutes"
     assert condition_value(waiting_for_a_pod(400, newest_pod=10), "Running")[2] == (
-        f"{text}; it serves other Jobs meanwhile, so it is behind"
+        f"{text}; it is creating pods for other Jobs, so it is behind"
     )
     assert (
-        "check that kube-controller-manager runs"
+        "check that kube-controller-manager is running"
         in condition_value(waiting_for_a_pod(400, newest_pod=401), "Running")[2]
     )
 
@@ -442,7 +442,7 @@ def test_a_controller_that_serves_other_jobs_meanwhile_is_said_to_be_behind() ->
         (job(active=0, failed=1), ()),
         (job(active=0), (failed_pod(),)),
     ],
-    ids=["not in the cache yet", "the old one is ending", "in back-off", "in back-off, the old one still there"],
+    ids=["not in the cache yet", "the old one is terminating", "in back-off", "in back-off, the old one still there"],
 )
 def test_between_two_pods_nothing_is_wrong(child: Any, pods: Any) -> None:
     decision = decide_about(job=child, pods=pods)

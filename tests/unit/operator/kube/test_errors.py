@@ -116,9 +116,9 @@ def test_a_fitting_definition_has_no_complaint() -> None:
     [
         ({"version": "v1"}, "does not serve v1alpha1"),
         ({"served": False}, "does not serve v1alpha1"),
-        ({"revision": "0"}, "has revision 0"),
-        ({"revision": ""}, "has revision none"),
-        ({"revision": "new"}, "has revision new"),
+        ({"revision": "0"}, "has schema revision 0"),
+        ({"revision": ""}, "has schema revision none"),
+        ({"revision": "new"}, "has schema revision new"),
         ({"established": "False"}, "not established"),
     ],
 )
