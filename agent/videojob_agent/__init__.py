@@ -1,1 +1,1 @@
-"""Stands between a runner and the world: brings inputs, watches STATUS, publishes, reports."""
+"""The agent: fetches inputs, reads the runner's STATUS, publishes its output and reports progress."""

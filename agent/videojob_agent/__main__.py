@@ -1,8 +1,8 @@
 """
 The two containers of this package: `videojob-agent fetch` before the runner, `videojob-agent watch` beside it.
 
-Everything they need comes in the environment: the plan, and the authority of the progress endpoint. What they leave is
-a termination message, and for fetch an exit code; the exit code of the watch decides nothing and is 0 unless it broke.
+Input is the environment: the plan, and the CA of the progress endpoint. Output is a termination message and, for fetch,
+an exit code; the exit code of `watch` has no effect and is 0 unless the agent itself fails.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AgentSettings:
 
 
 def run_fetch(settings: AgentSettings) -> int:
-    """Fetches; the exit code. Ends with INTERRUPTED on SIGTERM."""
+    """Fetch; the exit code. Ends with INTERRUPTED on SIGTERM."""
     plan, log = settings.plan, JsonLog(settings.plan.job, component="fetch")
     signal.signal(signal.SIGTERM, _interrupted)  # PID 1 would ignore it otherwise
     try:
@@ -81,7 +81,7 @@ def run_fetch(settings: AgentSettings) -> int:
 
 
 def run_watch(settings: AgentSettings) -> int:
-    """Watches until SIGTERM and all is published or given up; the exit code."""
+    """Watch until SIGTERM and all is published or given up; the exit code."""
     plan, log, runner_exited = settings.plan, JsonLog(settings.plan.job, component="agent"), threading.Event()
     _set_on_signal(runner_exited)
     try:
@@ -101,7 +101,7 @@ def run_watch(settings: AgentSettings) -> int:
 
 
 def _write_termination_message(settings: AgentSettings, message: Report | FetchResult, log: JsonLog) -> None:
-    """Leaves last words; a message file that takes none must not stop a video."""
+    """Leave last words; a message file that takes none must not stop a video."""
     try:
         settings.termination_message.write(message)
     except OSError as error:
@@ -126,8 +126,7 @@ def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 def _set_on_signal(runner_exited: threading.Event) -> None:
     """
-    Sets `runner_exited` on SIGTERM or SIGINT, from a thread: a handler may interrupt a wait that holds the event's
-    lock.
+    Set `runner_exited` on SIGTERM or SIGINT, from a thread: a handler may interrupt a wait that holds the event's lock.
     """
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # inherited by every thread started later

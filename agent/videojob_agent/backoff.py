@@ -1,4 +1,4 @@
-"""Waiting longer after each failure, with full jitter, so that many pods do not come back at the same moment."""
+"""Exponential backoff with full jitter, so that many pods do not retry at the same moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent's log: one JSON line for each event, with the job it is about. Never a token, never a prompt."""
+"""The agent's log: one JSON line per event, with the job's identity. Never contains tokens or prompts."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """
-The agent beside the runner: looks at STATUS twice a second, publishes, reports, and leaves last words.
+Agent sidecar: polls STATUS twice a second, publishes output, reports progress, writes the termination message.
 
-Publishing and reporting have a thread each, so that a slow bucket does not hide progress and a lost operator does not
-hold up a video. An error that none of them expects ends the whole watch. The runner has ended when `runner_exited` is
-set: by the kubelet's SIGTERM, which comes to a native sidecar only then, or by whoever started the runner locally.
+Publishing and reporting have a thread each, so a slow bucket does not delay progress and an unavailable operator does
+not delay the video. An unexpected error in either ends the sidecar. The runner has exited when `runner_exited` is set:
+by the kubelet's SIGTERM, which a native sidecar receives only then, or by the local caller.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Sidecar:
     endpoint: Endpoint | None = None
 
     def run(self) -> Report:
-        """Watches until the runner has ended and all is published or given up; the last report."""
+        """Watch until the runner has ended and all is published or given up; the last report."""
         state, uploader = SharedState(), CheckpointUploader(self.plan, self.store, log=self.log)
         publisher = Publisher(
             self.plan, self.store, clock=time.monotonic, now=utc_now, already_stored=uploader.indexed_frames
@@ -101,7 +101,7 @@ class Sidecar:
 
 
 def raise_first_failure(tasks: Iterable[Future[None]]) -> None:
-    """Raises the error that has ended one of the threads."""
+    """Raise the error that has ended one of the threads."""
     for task in tasks:
         if task.done():
             task.result()

@@ -1,9 +1,9 @@
 """
-What people are told of a wait: for how long, until when, what to do, and why.
+Messages about waiting: for how long, until when, what to do, and why.
 
-Each change of these words is a write to the VideoJob's status. So the time that has passed is told in five steps, and
-a store that is away, in other words at each try, is quoted anew only with a step. A refusal is quoted as it comes:
-somebody may be at work on it.
+Each change of the message is a write to the VideoJob's status. So the elapsed time is rounded to five steps, and the
+error of an unavailable store, which differs at each try, is quoted again only with the next step. A rejection is quoted
+immediately, because somebody may be fixing it.
 """
 
 from __future__ import annotations

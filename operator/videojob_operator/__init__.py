@@ -1,1 +1,1 @@
-"""The operator: watches VideoJobs, runs each as a Job, keeps its status true."""
+"""The operator: runs each VideoJob as one Kubernetes Job and keeps its status."""

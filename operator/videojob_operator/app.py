@@ -1,10 +1,9 @@
 """
-Everything put together, and the order of starting and stopping.
+Wires the operator's components together, starts them and stops them.
 
-Starting: the definition must fit; certificates; kopf and the informers begin to look; once VideoJobs have been swept
-and Jobs and pods listed, the queue starts and the operator is ready. Nothing is decided before the picture is complete,
-because a Job that is not in an incomplete picture looks deleted. Stopping (SIGTERM): the queue first, then the doors,
-then the connection.
+Startup: check the CRD, ensure the certificates, start kopf and the informers, wait until all caches are synced, then
+process the queue and become ready. No decision is made before, because a Job that an incomplete cache lacks would look
+deleted. Shutdown (SIGTERM): the queue first, then the servers, then the connection.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Operator:
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
-        """Starts, works until told to stop, cleans up; IncompatibleCluster or ComponentStopped when it cannot go on."""
+        """Start, works until told to stop, cleans up; IncompatibleCluster or ComponentStopped when it cannot go on."""
         async with AsyncExitStack() as stack:
             api = await connect()
             stack.push_async_callback(api.close)
@@ -153,7 +152,7 @@ class Operator:
         self.metrics.queue_depth.set(len(caches.queue))
 
     def _start_component(self, component: Coroutine[Any, Any, None]) -> None:
-        """Runs a part beside the others; one that ends, ends the operator."""
+        """Run a part beside the others; one that ends, ends the operator."""
         task = asyncio.create_task(component)
         task.add_done_callback(self._on_component_stopped)
         self._tasks.append(task)

@@ -1,10 +1,10 @@
 """
-Whether the operator is alive, and what it counts: /healthz, /readyz and /metrics over plain http.
+Probes and metrics over plain http: /healthz, /readyz and /metrics.
 
-A probe that only proves that the process answers is worthless: operators go deaf and look healthy. So liveness asks
-four questions: does every watch still work, does kopf deliver what was written, does every worker finish its key, does
-the event loop keep time. Any No is named in the answer. An API server that is slow, paused or away is no reason to
-restart: a watch that fails and is tried again works, and so does a worker whose calls time out.
+An operator whose watches have died still answers probes. Liveness therefore checks that every watch is fresh, that kopf
+delivers the operator's own writes, that no worker is stuck on a key, and that the event loop is responsive; the
+response lists failed checks. An API server that is slow, paused or unavailable is no reason to restart: a failing watch
+that is retried counts as working, and so does a worker whose calls time out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class EventLoopLag:
         return max(self._last, asyncio.get_running_loop().time() - self._due)
 
     async def run(self) -> None:
-        """Measures without end."""
+        """Measure without end."""
         loop = asyncio.get_running_loop()
         while True:
             self._due = loop.time() + self._every
@@ -81,13 +81,13 @@ class HealthServer:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, *, host: str | None, port: int) -> int:
-        """Listens, and returns the port."""
+        """Listen, and returns the port."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Closes everything."""
+        """Close everything."""
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """
-What the operator counts (VJ-62), in one registry per process; no label ever holds a name or a uid.
+Prometheus metrics of the operator (VJ-62), in one registry per process; no label holds a name or a uid.
 
-The names and labels below are public: dashboards and alerts stand on them, so a test freezes them.
+Names and labels are public: dashboards and alerts depend on them, so a test freezes them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Metrics:
         self.loop_lag = self._gauge("eventloop_lag_seconds", "How late the event loop wakes.")
 
     def observe_api_call(self, *, verb: str, kind: str, status: int, seconds: float) -> None:
-        """Counts one call; status 0 means that no answer came."""
+        """Count one call; status 0 means that no answer came."""
         self.api_requests.labels(verb, kind, str(status)).inc()
         self.api_seconds.labels(verb, kind).observe(seconds)
 

@@ -1,8 +1,8 @@
 """
-How much attention a sender gets (VJ-5): token buckets, one per VideoJob, one per source address, one for TokenReviews.
+Rate limits of the report endpoint (VJ-5): token buckets per VideoJob, per source address, and for TokenReviews.
 
-A bucket holds at most `burst` tokens and gains `rate` per second; a request takes one or is told how long to wait.
-Buckets of senders who have gone quiet are full again and are forgotten, so memory follows the active ones only.
+A bucket holds at most `burst` tokens and gains `per_second`; a request takes one or is told how long to wait. Buckets
+of inactive senders are full and therefore dropped, so memory is bounded by the active ones.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TokenBucket:
         self._rate, self._tokens, self._at = rate, float(rate.burst), now
 
     def take(self, *, now: float) -> float:
-        """Takes a token and returns 0, or the seconds until one is there."""
+        """Take a token and returns 0, or the seconds until one is there."""
         self._tokens = self.level(now=now)
         self._at = now
         if self._tokens >= 1:
@@ -48,7 +48,7 @@ class TokenBucket:
         return min(float(self._rate.burst), self._tokens + (now - self._at) * self._rate.per_second)
 
     def full(self, *, now: float) -> bool:
-        """Whether forgetting it would change nothing."""
+        """True if forgetting it would change nothing."""
         return self.level(now=now) >= self._rate.burst
 
 

@@ -1,8 +1,7 @@
 """
-What the operator is told when it starts: environment variables, read once, typed, with errors that name the variable.
+The operator's settings: environment variables, read once and typed; errors name the variable.
 
-The chart sets them from its values; `videojob-operator --help` prints the table below. Where there is a default it is
-the chart's default too.
+The chart sets them from its values; `videojob-operator --help` prints them. Defaults are those of the chart.
 """
 
 from __future__ import annotations

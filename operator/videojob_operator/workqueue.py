@@ -1,11 +1,11 @@
 """
-The keyed work queue: which VideoJobs want a look, and when.
+Keyed work queue with deduplication, backoff and timers.
 
-A key stands for "look at this object again", not for an event, so ten events between two looks are one look. A key is
-never taken twice at the same time: what arrives while a worker has it makes it ready again when the worker is done. A
-key that fails waits longer each time, up to five minutes, with jitter so that a thousand of them do not come back
-together; a key that asked to be looked at later has one timer, the newest. Changes go before the periodic resync.
-All time comes from the injected clock.
+A key means "reconcile this object again" and not an event, so ten events between two reconciles cause one reconcile. A
+key is never processed twice at the same time: if it is added while a worker has it, it becomes ready again when the
+worker is done. A failing key is delayed longer each time, up to five minutes, with jitter so that a thousand keys do
+not return at once; a requeued key has one timer, the newest. Changes take precedence over the periodic resync. All
+times come from the injected clock.
 """
 
 from __future__ import annotations

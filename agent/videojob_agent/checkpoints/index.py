@@ -1,8 +1,8 @@
 """
-The checkpoints of one job at its output, below `checkpoints/<uid>/`: an index, and a folder for each of them.
+The checkpoints of one job at its output, in `checkpoints/<uid>/`: an index, and a folder per checkpoint.
 
-The uid in the path keeps a job's checkpoints apart from whatever else lies at a destination that is shared. The index
-is replaced as a whole, after everything it lists has been stored; a file that it does not list does not count.
+The uid in the path separates a job's checkpoints from other files at a shared destination. The index is replaced as a
+whole after everything it lists has been stored; files that it does not list are ignored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CheckpointIndexFile:
         return self._index
 
     def write(self, checkpoints: list[PublishedCheckpoint], frames: list[ManifestFile]) -> None:
-        """Writes another index: of these checkpoints, newest first, and the frames they count on."""
+        """Write another index: of these checkpoints, newest first, and the frames they count on."""
         count = max((checkpoint.frames for checkpoint in checkpoints), default=0)
         index = CheckpointIndex(uid=self._uid, checkpoints=checkpoints, frames=frames[:count])
         content = index.model_dump_json(by_alias=True, exclude_none=True).encode()
@@ -56,7 +56,7 @@ class CheckpointIndexFile:
 
     def remove_unindexed(self, expected: set[str]) -> None:
         """
-        Removes what does not count (any more): halves left by a pod that was killed, checkpoints that are too old.
+        Remove what does not count (any more): halves left by a pod that was killed, checkpoints that are too old.
 
         `expected` is looked through where the rights do not reach to list files. What cannot be removed stays.
         """
@@ -68,7 +68,7 @@ class CheckpointIndexFile:
             self._log("old checkpoints not removed", reason=error.failure.reason, message=str(error))
 
     def delete_all(self) -> None:
-        """Removes all of it: there will be no next attempt."""
+        """Remove all of it: there will be no next attempt."""
         expected = self.indexed_names() if self.index.checkpoints else set()
         self._index = CheckpointIndex(uid=self._uid)
         self.remove_unindexed(expected)

@@ -1,13 +1,13 @@
 """
-Brings back what an earlier attempt has left at the output: a checkpoint, and the frames that it counts on (VJ-48).
+Restores what an earlier attempt has stored at the output: a checkpoint and the frames it depends on (VJ-48).
 
-Everything is checked against the index while it streams, and lies aside until all of it is right; then the frames get
-their place, and the checkpoint last. The newest checkpoint wins that is whole, its frames included; where none is, the
-attempt begins anew and says so. Leftovers never fail a job: only a store that is away or a full disk does. A store that
-refuses to give out what the index lists has not damaged it: keys that have run out in the middle are waited for.
+Files are verified against the index while downloading, into a staging folder; when all are valid, frames are moved into
+place first and the checkpoint last. The newest intact checkpoint wins, its frames included; without one the attempt
+starts from scratch and logs it. Damaged checkpoints never fail a job; only an unavailable store or a full disk does. A
+store that refuses to serve a file that the index lists has not damaged it: expired credentials are waited for.
 
-What turned out to be damaged leaves the index before anything gets its place. The agent, which starts earlier, reads
-the index only when it sees a frame, and takes what stands there for stored.
+Damaged checkpoints are removed from the index before anything is moved into place. The agent, which starts earlier,
+reads the index only when it sees a frame, and takes the listed files for stored.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CheckpointRestorer:
         """What lies aside and is right; None when nothing is."""
 
     def restore(self) -> int | None:
-        """Does it; the step that the attempt goes on after, None when it begins anew. Raises AgentError."""
+        """Do it; the step that the attempt goes on after, None when it begins anew. Raises AgentError."""
         if not self._enabled or not self._index.index.checkpoints:
             return None
         with translate_scratch_errors():
@@ -73,7 +73,7 @@ class CheckpointRestorer:
             self._staged = set()
 
     def _download_frames(self, frames: list[ManifestFile]) -> int:
-        """Brings every frame that any checkpoint counts on; how many have come well, from the first on."""
+        """Bring every frame that any checkpoint counts on; how many have come well, from the first on."""
         with ThreadPoolExecutor(MAX_PARALLEL_DOWNLOADS, thread_name_prefix="restore") as pool:
             return sum(1 for _ in takewhile(bool, pool.map(self._download_frame, frames)))
 
@@ -96,7 +96,7 @@ class CheckpointRestorer:
         return problem is None
 
     def _download(self, file: ManifestFile, name: str, *, to: str) -> PermanentError | None:
-        """Brings one file aside; what is wrong with it. Raises Trouble, and OSError for the IO folder."""
+        """Bring one file aside; what is wrong with it. Raises Trouble, and OSError for the IO folder."""
         staged = self._staged if self._staged is not None else set()
         if to in staged:
             return None
@@ -112,14 +112,14 @@ class CheckpointRestorer:
         return None
 
     def _rewrite_index(self, checkpoint: PublishedCheckpoint | None, frames: list[ManifestFile]) -> None:
-        """Takes what is damaged, and what counts on it, out of the index."""
+        """Take what is damaged, and what counts on it, out of the index."""
         index = self._index.index
         remaining = index.checkpoints[index.checkpoints.index(checkpoint) :] if checkpoint else []
         if (remaining, frames) != (index.checkpoints, index.frames):
             self._index.write(remaining, frames)
 
     def _commit(self, checkpoint: PublishedCheckpoint, *, surplus: list[ManifestFile]) -> None:
-        """Gives the frames and the checkpoint their places."""
+        """Give the frames and the checkpoint their places."""
         self._staged = None
         for file in surplus:
             self._io.remove(f"{STAGING_FOLDER}/{file.path}")

@@ -1,9 +1,9 @@
 """
-Carries the runner's checkpoints to the output, so that the next attempt can go on from them (VJ-48).
+Uploads the runner's checkpoints to the output, so that the next attempt can resume from them (VJ-48).
 
-Only the newest one matters. It goes out after the frames that it counts on, file by file, and counts when the index
-lists it; two generations are kept there. The runner may be a stranger's image: what lies in a checkpoint's folder is
-bounded in number and size, and a link or a device in it means that it stays where it is.
+Only the newest one matters. A checkpoint is uploaded after the frames it depends on, file by file, and is valid once
+the index lists it; two generations are kept. Runner images are untrusted: a checkpoint's file count and size are
+bounded, and a checkpoint that contains a link or a device is not uploaded.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CheckpointUploader:
         )
 
     def upload(self, checkpoint: LocalCheckpoint, frames: Sequence[ManifestFile]) -> None:
-        """Stores a checkpoint whose frames, `frames`, are stored. Raises what the store raises."""
+        """Store a checkpoint whose frames, `frames`, are stored. Raises what the store raises."""
         try:
             with (
                 SafeDirectory.open(Path(self._plan.io_path)) as io,
@@ -139,7 +139,7 @@ class CheckpointUploader:
         )
 
     def _store(self, folder: SafeDirectory, checkpoint: LocalCheckpoint) -> list[ManifestFile] | None:
-        """Stores a checkpoint's files; None when it changed meanwhile. Raises UnsafePath for one that is not taken."""
+        """Store a checkpoint's files; None when it changed meanwhile. Raises UnsafePath for one that is not taken."""
         files = []
         for entry in _list_files(folder):
             name = f"{self._index.prefix}{checkpoint.folder}/{entry.name}"
@@ -152,7 +152,7 @@ class CheckpointUploader:
     def _add_to_index(
         self, checkpoint: LocalCheckpoint, files: list[ManifestFile], frames: Sequence[ManifestFile]
     ) -> None:
-        """Puts the checkpoint first in the index, and removes what has to make room."""
+        """Put the checkpoint first in the index, and removes what has to make room."""
         previous, known = self._index.index, self._index.indexed_names()
         count = checkpoint.marker.frames
         new = PublishedCheckpoint(folder=checkpoint.folder, step=checkpoint.marker.step, frames=count, files=files)

@@ -1,1 +1,1 @@
-"""Files that strangers may have written: safe names, safe folders, verified bytes."""
+"""Access to untrusted files: safe names, safe directories, verified streams."""

@@ -1,9 +1,9 @@
 """
-Folders held by descriptor, so that nobody can turn a checked path into another one (VJ-72).
+Directories held by descriptor, so that a checked path cannot be replaced by another one (VJ-72).
 
-Every name is walked component by component from the descriptor, links refused at each step; only regular files are
-opened, so a FIFO or a device in a file's place cannot make the agent wait or misbehave. A new file is written beside
-its name and renamed, so a reader sees nothing or all of it.
+Every name is resolved component by component from the descriptor, and links are rejected at each step; only regular
+files are opened, so a FIFO or a device cannot block the agent. A new file is written under a temporary name and
+renamed, so a reader sees nothing or all of it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SafeDirectory:
         return cls(os.open(path, _DIRECTORY), path)
 
     def close(self) -> None:
-        """Gives the descriptor back."""
+        """Give the descriptor back."""
         os.close(self.descriptor)
 
     def __enter__(self) -> SafeDirectory:
@@ -91,7 +91,7 @@ class SafeDirectory:
         return os.fdopen(descriptor, "rb")
 
     def is_file(self, name: str) -> bool:
-        """Whether `name` is a regular file."""
+        """True if `name` is a regular file."""
         with self._parent(name, create=False) as (parent, last):
             return stat.S_ISREG(os.stat(last, dir_fd=parent.descriptor, follow_symlinks=False).st_mode)
 
@@ -117,17 +117,17 @@ class SafeDirectory:
                 os.fsync(parent.descriptor)
 
     def remove(self, name: str) -> None:
-        """Removes the file `name`, if there."""
+        """Remove the file `name`, if there."""
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             os.unlink(last, dir_fd=parent.descriptor)
 
     def remove_tree(self, name: str) -> None:
-        """Removes the folder `name` with everything in it, if there; no link in it is followed."""
+        """Remove the folder `name` with everything in it, if there; no link in it is followed."""
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             shutil.rmtree(last, dir_fd=parent.descriptor)
 
     def remove_empty_parents(self, name: str) -> None:
-        """Removes the folders on the way to `name`, innermost first, as far as they are empty."""
+        """Remove the folders on the way to `name`, innermost first, as far as they are empty."""
         with suppress(OSError):  # one that is not empty ends it, and so does one that is gone
             while "/" in name:
                 name = name.rpartition("/")[0]
@@ -135,7 +135,7 @@ class SafeDirectory:
                     os.rmdir(last, dir_fd=parent.descriptor)
 
     def move(self, name: str, to: str) -> None:
-        """Gives a file or folder another name below this folder; folders on the way are made."""
+        """Give a file or folder another name below this folder; folders on the way are made."""
         with self._parent(name, create=False) as (source, last), self._parent(to, create=True) as (target, new):
             os.rename(last, new, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
 

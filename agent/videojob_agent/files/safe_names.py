@@ -1,8 +1,8 @@
 """
-Names that others chose, before they touch a file system or a bucket (VJ-72).
+Validates untrusted names before they reach a file system or a bucket (VJ-72).
 
-Names come from the spec, from volumes and from the runner; all of them are data. A safe name is relative, made of plain
-components separated by `/`, and can be shown to people without turning their terminal around.
+Names come from the spec, from volumes and from the runner. A safe name is relative, consists of plain components
+separated by `/`, and can be printed to a terminal.
 """
 
 from __future__ import annotations

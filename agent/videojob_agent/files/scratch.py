@@ -1,4 +1,4 @@
-"""The IO folder's errors in the agent's words."""
+"""Translates OSErrors of the IO folder into agent errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def translate_scratch_errors() -> Iterator[None]:
-    """Turns OSErrors inside the block into ScratchFull or ScratchFailed."""
+    """Turn OSErrors inside the block into ScratchFull or ScratchFailed."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A stream of bytes against what was promised of it."""
+"""Verifies the size and the digest of a stream."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""`videojob-agent fetch`: the init container that brings the inputs."""
+"""`videojob-agent fetch`: the init container that downloads the inputs."""

@@ -1,11 +1,11 @@
 """
-What happens before the runner: the destination is tried, inputs and checkpoints are brought, config.json is written.
+Prepares the IO folder before the runner starts: probe the destination, fetch inputs and checkpoints, write config.json.
 
-The destination comes first, so that a job which could not be published never holds a device. Each input is checked
-while it streams and gets its name only when it is right; what an earlier attempt has left at the output is brought
-back; config.json comes last, so a runner that finds it finds everything.
+The destination is probed first, so that a job whose output could not be published never occupies a device. Each input
+is verified while it streams and gets its name only when it is valid; then the checkpoint of an earlier attempt is
+restored; config.json is written last, so a runner that finds it finds everything.
 
-A store that is away is waited for (`Retrier`); whatever a person must change first fails at once, before any work.
+An unavailable store is retried (`Retrier`); errors that a person must fix fail at once, before any work.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fetch(
     clock: Callable[[], float] = time.monotonic,
     on_message: Callable[[str], object] = ignore_message,
 ) -> FetchResult:
-    """Does everything, and returns how much was brought; `on_message` is told why it waits. Raises AgentError."""
+    """Do everything, and returns how much was brought; `on_message` is told why it waits. Raises AgentError."""
     retry = Retrier(limit=plan.fetch_seconds, log=log, sleep=sleep, clock=clock, on_message=on_message)
     retry(partial(check_destination, plan, store))
     with SafeDirectory.open(Path(plan.io_path), create=True) as io, io.subdirectory(INPUT, create=True) as folder:
@@ -65,7 +65,7 @@ def fetch(
 
 
 def check_destination(plan: JobPlan, store: Store) -> None:
-    """Raises AgentError when the output could not be published, or lies where another job's manifest is."""
+    """Raise AgentError when the output could not be published, or lies where another job's manifest is."""
     store.probe()
     content = store.manifest() if plan.output.exclusive else None
     if content is not None and manifest_owner(content) != plan.job.uid:
@@ -75,7 +75,7 @@ def check_destination(plan: JobPlan, store: Store) -> None:
 
 
 def fetch_input(plan: InputPlan, folder: SafeDirectory, *, root: Path | None) -> Sequence[int]:
-    """Brings one input below `folder`; sizes of its files in bytes. A mounted input is only checked."""
+    """Bring one input below `folder`; sizes of its files in bytes. A mounted input is only checked."""
     item = plan.input
     try:
         if check_name(item.path) == CONFIG.removeprefix(f"{INPUT}/"):

@@ -1,8 +1,8 @@
 """
-Why fetch waits, as a small file in the IO folder.
+The reason why fetch waits, as a small file in the IO folder.
 
-Fetch has no way to the operator, and its termination message is read when it has ended. The agent runs beside it and
-reports what stands here.
+Fetch cannot reach the operator, and its termination message is read only after it has exited. The agent, which runs
+beside it, reports the content of this file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class FetchNote:
         self._log = log
 
     def write(self, message: str) -> None:
-        """Replaces the note; no words remove it."""
+        """Replace the note; no words remove it."""
         try:
             with SafeDirectory.open(self._io, create=True) as io:
                 if not message:

@@ -1,7 +1,7 @@
 """
-Trying again while a store is away, before the runner starts: nothing is lost by waiting, and an attempt is by failing.
+Retries while a store is unavailable, before the runner starts: waiting costs nothing, failing costs an attempt.
 
-A refusal is raised at once. A node's disk that fails gets a moment only: another node may have a better one.
+A rejection is raised at once. A failing disk of the node is retried briefly: another node may have a better one.
 """
 
 from __future__ import annotations

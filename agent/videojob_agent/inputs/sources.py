@@ -1,8 +1,8 @@
 """
-Where inputs come from: bytes of an S3 object, of a mounted claim, or of the spec itself.
+Sources of inputs: bytes of an S3 object, of a mounted claim, or of the spec itself.
 
-A source is a list of named streams: one for an object, a text or a file, many for a folder on a claim. Nothing is read
-into memory as a whole, and every error is one of the agent's.
+A source yields named streams: one for an object, a text or a file, many for a folder on a claim. Nothing is read into
+memory as a whole, and every error is an AgentError.
 """
 
 from __future__ import annotations

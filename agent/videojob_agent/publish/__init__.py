@@ -1,1 +1,1 @@
-"""Publishing frames, videos and the manifest to the output."""
+"""Publishes frames, videos and the manifest to the output."""

@@ -1,8 +1,8 @@
 """
-What the runner has left below `output/`, as it stands now.
+Lists the files below the runner's `output/` that are to be published.
 
-The runner is a stranger: links, devices, files with several names and unsafe names are left out, and so are hidden
-files (halves that will be renamed) and a `manifest.json`, whose name is ours. Nothing is opened here.
+The runner is untrusted: links, devices, files with several hard links and unsafe names are skipped, and so are hidden
+files (temporary files before a rename) and `manifest.json`, which the agent writes. No file is opened here.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def list_frames(output: SafeDirectory) -> list[DirectoryEntry]:
 
 
 def is_frame(entry: DirectoryEntry) -> bool:
-    """Whether it counts as a frame."""
+    """True if it counts as a frame."""
     return entry.name.startswith(f"{FRAMES_FOLDER}/") and entry.name.endswith(".png")
 
 
 def is_video(entry: DirectoryEntry) -> bool:
-    """Whether it is an mp4 with something in it, directly in `output/`."""
+    """True if it is an mp4 with something in it, directly in `output/`."""
     return "/" not in entry.name and entry.name.endswith(".mp4") and entry.size > 0
 
 

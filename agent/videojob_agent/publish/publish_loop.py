@@ -70,14 +70,14 @@ class PublishLoop:
         """What was stored when there was trouble last."""
 
     def run(self) -> None:
-        """Steps until it is over or the board is closed; for a thread of its own."""
+        """Step until it is over or the board is closed; for a thread of its own."""
         while not (self.finished.is_set() or self._state.is_closed):
             snapshot = self._state.current
             pause = self.run_once()
             self._sleep(snapshot, until=self._clock() + pause)
 
     def _sleep(self, snapshot: AgentState, *, until: float) -> None:
-        """Waits for time to pass, or for another word of the runner; other news are no reason to list files again."""
+        """Wait for time to pass, or for another word of the runner; other news are no reason to list files again."""
         while not self.finished.is_set() and not self._state.is_closed and (left := until - self._clock()) > 0:
             current = self._state.current
             if (current.runner_state, current.runner_exited) != (snapshot.runner_state, snapshot.runner_exited):
@@ -85,7 +85,7 @@ class PublishLoop:
             self._state.wait_for_change(current, timeout=left)
 
     def run_once(self) -> float:
-        """Does what can be done now; seconds until there may be more."""
+        """Do what can be done now; seconds until there may be more."""
         since = self._clock()
         snapshot = self._state.current
         if snapshot.runner_exited:
@@ -122,7 +122,7 @@ class PublishLoop:
             self._upload_checkpoint()
 
     def _upload_checkpoint(self) -> None:
-        """Brings the newest checkpoint to the output, after the frames that it counts on."""
+        """Bring the newest checkpoint to the output, after the frames that it counts on."""
         checkpoint = self._uploader.newest()
         if checkpoint is None:
             return
@@ -131,7 +131,7 @@ class PublishLoop:
             self._uploader.upload(checkpoint, frames)
 
     def _complete(self, snapshot: AgentState, *, runner_done: bool) -> None:
-        """Publishes all and commits; `runner_done`: nothing is being written any more."""
+        """Publish all and commits; `runner_done`: nothing is being written any more."""
         if not self._publisher.sync_all(only_stable=not runner_done):
             return
         if self._publisher.has_video:

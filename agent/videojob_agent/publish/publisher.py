@@ -1,9 +1,9 @@
 """
-Brings files from `output/` to the store, and commits.
+Publishes files from `output/` to the store, and commits the manifest.
 
-A file is stored again only when it was written to since; a file that changes while it is read is not taken for stored.
-While the runner works, a file counts as complete when it has not changed for two seconds, which is also true of files
-that were renamed into place. Frames that an earlier attempt has stored are known by their digests and not sent again.
+A file is stored again only after it was modified; a file that changes while it is read does not count as stored. While
+the runner works, a file counts as complete when it has not changed for two seconds; files that were renamed into place
+satisfy that too. Frames that an earlier attempt has stored are recognized by digest and not sent again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class StabilityTracker:
     _since: dict[str, tuple[DirectoryEntry, float]] = field(default_factory=dict)
 
     def is_stable(self, entry: DirectoryEntry) -> bool:
-        """Whether `entry` was seen just like this at least two seconds ago."""
+        """True if `entry` was seen just like this at least two seconds ago."""
         now = self.clock()
         previous, since = self._since.get(entry.name, (None, now))
         if previous != entry:
@@ -96,18 +96,18 @@ class Publisher:
 
     @property
     def has_video(self) -> bool:
-        """Whether the newest listing of everything holds an mp4."""
+        """True if the newest listing of everything holds an mp4."""
         return any(map(is_video, self._last))
 
     def sync_frames(self, *, only_stable: bool) -> bool:
-        """Stores frames that changed; those still settling wait when `only_stable` says so. True: none is left."""
+        """Store frames that changed; those still settling wait when `only_stable` says so. True: none is left."""
         if not self._exists:
             return True
         with self._output() as output:
             return self._sync(output, list_frames(output), only_stable=only_stable)
 
     def sync_frames_up_to(self, count: int) -> list[ManifestFile] | None:
-        """Stores the first frames, which are complete; None when there are not so many, or one changed meanwhile."""
+        """Store the first frames, which are complete; None when there are not so many, or one changed meanwhile."""
         if not self._exists:
             return [] if count == 0 else None
         with self._output() as output:
@@ -124,7 +124,7 @@ class Publisher:
             return self._sync(output, self._last, only_stable=only_stable)
 
     def commit(self, versions: dict[str, str]) -> None:
-        """Writes the manifest of what the last `sync_all` found. Raises OutputOccupied, or what the store raises."""
+        """Write the manifest of what the last `sync_all` found. Raises OutputOccupied, or what the store raises."""
         manifest = self._manifest(versions).model_dump_json(by_alias=True, indent=1).encode()
         try:
             self.store.commit(manifest)
@@ -136,7 +136,7 @@ class Publisher:
             self._digest = sha256_digest(manifest)
 
     def adopt_manifest(self) -> bool:
-        """Takes over a manifest that an earlier pod of this very job has committed. Raises OutputOccupied."""
+        """Take over a manifest that an earlier pod of this very job has committed. Raises OutputOccupied."""
         content = self.store.manifest()
         if content is None:
             return False
@@ -184,7 +184,7 @@ class Publisher:
         return len(ready) == len(due) and all(done)
 
     def _put(self, output: SafeDirectory, entry: DirectoryEntry) -> bool:
-        """Stores one file; False when it changed meanwhile or is gone."""
+        """Store one file; False when it changed meanwhile or is gone."""
         already_stored = (self._already_stored or {}).get(entry.name)
         stored = upload_file(self.store, output, entry, name=entry.name, already_stored=already_stored)
         if stored:

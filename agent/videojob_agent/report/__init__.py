@@ -1,1 +1,1 @@
-"""Telling the operator, and in the end the kubelet, how far the job is."""
+"""Reports progress to the operator and, at the end, to the kubelet."""

@@ -1,4 +1,4 @@
-"""The operator's progress endpoint, over HTTPS with the pod's projected token (VJ-3, Wire)."""
+"""Client of the operator's progress endpoint, over HTTPS with the pod's projected token (VJ-3, Wire)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HttpsEndpoint:
         self._pool = urllib3.PoolManager(ssl_context=context, timeout=timeout, retries=False, maxsize=1)
 
     def post(self, body: bytes) -> ReportResponse:
-        """Sends one report with the token as it stands in its file now: the kubelet renews it."""
+        """Send one report with the token as it stands in its file now: the kubelet renews it."""
         try:
             token = self._token.read_text().strip()
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

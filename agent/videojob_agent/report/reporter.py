@@ -1,10 +1,10 @@
 """
-Progress on its way to the operator.
+Sends progress reports to the operator.
 
-A report is state, not history: there is one, the newest, and it goes out at once when the state word changes, else no
-sooner than two seconds after the last and only when something changed, with a heartbeat each half minute. When nobody
-answers, the agent waits longer and longer, and then one report is enough. Nothing here ever holds up publishing or the
-runner; a job that never reached the operator is judged by the termination message instead.
+A report is state, not history: only the newest is sent. It is sent at once when the state changes, otherwise at most
+every two seconds and only after a change, with a heartbeat every half minute. If the operator does not answer, the
+delay grows, and one report is enough afterwards. Reporting never delays publishing or the runner; a job that never
+reached the operator is evaluated by its termination message.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Endpoint(Protocol):
     """The seam to the network."""
 
     def post(self, body: bytes) -> ReportResponse:
-        """Sends one report. Raises EndpointUnreachable."""
+        """Send one report. Raises EndpointUnreachable."""
 
 
 class ProgressReporter:
@@ -77,7 +77,7 @@ class ProgressReporter:
         self._job_unknown = False
 
     def run(self) -> None:
-        """Sends until the board is closed, and then what is still new; for a thread of its own."""
+        """Send until the board is closed, and then what is still new; for a thread of its own."""
         while not self._state.is_closed:
             snapshot = self._state.current
             self._state.wait_for_change(snapshot, timeout=min(self.run_once(), HEARTBEAT_SECONDS))
@@ -96,7 +96,7 @@ class ProgressReporter:
         return self._sequence
 
     def run_once(self) -> float:
-        """Sends a report if one is due; seconds until the next may be."""
+        """Send a report if one is due; seconds until the next may be."""
         if self._next_send_time() <= self._clock():
             self._send()
         return self._next_send_time() - self._clock()
@@ -113,7 +113,7 @@ class ProgressReporter:
         return MIN_INTERVAL_SECONDS if snapshot != delivered else HEARTBEAT_SECONDS
 
     def _send(self) -> bool:
-        """One report; whether it was taken."""
+        """One report; true if it was taken."""
         snapshot = self._state.current
         self._sequence += 1
         report = snapshot.to_report(self._uid, sequence=self._sequence, time=self._now())
@@ -126,7 +126,7 @@ class ProgressReporter:
         return self._handle_response(response, snapshot)
 
     def _handle_response(self, response: ReportResponse, snapshot: AgentState) -> bool:
-        """Does what the answer asks for; whether the report was taken."""
+        """Do what the answer asks for; true if the report was taken."""
         self._job_unknown = response.status == HTTPStatus.NOT_FOUND
         if response.status in range(200, 300):
             self._delivered, self._not_before = snapshot, -math.inf

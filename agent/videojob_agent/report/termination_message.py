@@ -1,9 +1,9 @@
 """
-What the kubelet finds when a container of ours has ended: its termination message.
+The termination message of the agent's containers, read by the kubelet after they exit.
 
 The file is a mount, so it cannot be replaced by renaming, and the process may be killed at any moment. So each message
-goes out in one write from the beginning, padded to the length of the longest before it: JSON takes trailing spaces,
-and there is no moment at which the file holds half of one message and half of another.
+is written in one call from the beginning, padded to the length of the longest before it: JSON permits trailing spaces,
+and the file never holds a mixture of two messages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TerminationMessage:
         self._written: str | None = None
 
     def write(self, message: Report | FetchResult) -> None:
-        """Replaces the message, unless it says the same already. Raises OSError when the file cannot be written."""
+        """Replace the message, unless it says the same already. Raises OSError when the file cannot be written."""
         text = fit(message)
         if text == self._written:
             return

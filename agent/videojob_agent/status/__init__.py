@@ -1,1 +1,1 @@
-"""What the runner says in STATUS, and the state shared by the agent's loops."""
+"""The runner's STATUS, and the state that the agent's threads share."""

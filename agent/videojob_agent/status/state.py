@@ -1,8 +1,8 @@
 """
-What the agent knows now: the one value its three threads share.
+The agent's current state, shared by its three threads.
 
-The watching loop says what it saw, publishing says what it stored, and reporting reads both. A board holds state, not
-history: whoever reads late misses nothing that still matters.
+The sidecar sets what it read, the publish loop what it stored, and the reporter reads both. Only the latest state is
+kept; a slow reader may skip intermediate states.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AgentState:
     failure: Failure | None = None
     """Why publishing has given up."""
     runner_exited: bool = False
-    """Whether the runner has ended; its last words are in `runner_status` then."""
+    """True if the runner has ended; its last words are in `runner_status` then."""
 
     @property
     def runner_state(self) -> RunnerState | None:
@@ -143,11 +143,11 @@ class SharedState:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is time to end."""
+        """True if it is time to end."""
         return self._is_closed
 
     def wait_for_change(self, state: AgentState, *, timeout: float) -> None:
-        """Returns when something newer than `state` is known, when closed, or after `timeout` seconds."""
+        """Return when something newer than `state` is known, when closed, or after `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._state != state, timeout)
 

@@ -1,9 +1,9 @@
 """
-STATUS and STATUS.json, read as what a stranger may have written (VJ-2).
+Reads STATUS and STATUS.json as untrusted files (VJ-2).
 
-At most 4 KiB of the one and 32 KiB of the other, no links, FIFOs or devices, UTF-8 with replacement, control characters
-dropped, a closed grammar. A file that is missing, torn, too long or outside the grammar changes nothing: the last good
-value stays. STATUS.json counts only while it agrees with STATUS about uid and word.
+Limits: 4 KiB and 32 KiB, no links, FIFOs or devices, UTF-8 with replacement, no control characters, a closed grammar. A
+file that is missing, truncated, too long or invalid is ignored: the last valid value remains. STATUS.json is used only
+while its uid and state agree with STATUS.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RunnerStatus:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the runner has said its last word."""
+        """True if the runner has said its last word."""
         return self.line.state in _FINAL
 
 

@@ -1,8 +1,8 @@
 """
-The places where output can go, behind one protocol.
+Output stores (folder, S3) behind one protocol.
 
-A store holds files under names relative to the job's destination. There is no transaction over many files anywhere, so
-the manifest is the commit: it is written last, once, and never replaced; whoever finds it may rely on everything it
+A store holds files under names relative to the job's destination. No store has transactions over many files, so the
+manifest is the commit: it is written last, once, and never replaced; a reader that finds it can rely on everything it
 lists (VJ-41).
 """
 

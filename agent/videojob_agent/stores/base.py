@@ -1,4 +1,4 @@
-"""Operations of an output store; every store of this package implements them."""
+"""The protocol that all output stores implement."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Store(Protocol):
     """What is asked of each place. All methods raise AgentErrors and nothing else; all may be called from threads."""
 
     def probe(self) -> None:
-        """Returns when the destination takes files; leaves nothing visible behind."""
+        """Return when the destination takes files; leaves nothing visible behind."""
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Stores `size` bytes of `source`, left open, as `name`, replacing an older file; no half is ever visible."""
+        """Store `size` bytes of `source`, left open, as `name`, replacing an older file; no half is ever visible."""
 
     def read(self, name: str) -> Iterator[bytes]:
         """The content of a file, piece by piece. Raises InputNotFound when there is none."""
@@ -25,10 +25,10 @@ class Store(Protocol):
         """Every file below `prefix`, which ends in `/`."""
 
     def remove(self, name: str) -> None:
-        """Removes a file, if there."""
+        """Remove a file, if there."""
 
     def manifest(self) -> bytes | None:
         """The committed manifest; None when there is none."""
 
     def commit(self, manifest: bytes) -> None:
-        """Writes the manifest. Raises AlreadyCommitted when one lies there."""
+        """Write the manifest. Raises AlreadyCommitted when one lies there."""

@@ -1,8 +1,8 @@
 """
-Output on a volume claim: a folder of this pod's file system.
+Output store on a volume claim: a directory of the pod's file system.
 
-Each file is written beside its name, synced and renamed. The manifest is written the same way but *linked* to its name,
-which fails when the name is taken: the one exclusive create that also works on NFS.
+Each file is written under a temporary name, synced and renamed. The manifest is *linked* to its name instead, which
+fails if the name exists: the one exclusive create that also works on NFS.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FolderStore:
         self._path = path
 
     def probe(self) -> None:
-        """Writes, syncs and removes a small file."""
+        """Write, syncs and removes a small file."""
         with self._open() as folder:
             name = f".probe-{os.urandom(6).hex()}"
             with folder.atomic_writer(name, durable=True) as file:
@@ -50,7 +50,7 @@ class FolderStore:
             folder.remove(name)
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Copies `source`; `size` is not needed here."""
+        """Copy `source`; `size` is not needed here."""
         with self._open() as folder, folder.atomic_writer(name, durable=True) as file:
             shutil.copyfileobj(source, file, CHUNK_BYTES)
 
@@ -76,7 +76,7 @@ class FolderStore:
             return []
 
     def remove(self, name: str) -> None:
-        """Removes the file, and the folders on the way to it that are empty then."""
+        """Remove the file, and the folders on the way to it that are empty then."""
         with self._open() as folder:
             folder.remove(name)
             folder.remove_empty_parents(name)
@@ -86,7 +86,7 @@ class FolderStore:
         return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
-        """Writes the manifest under its name unless the name is taken."""
+        """Write the manifest under its name unless the name is taken."""
         part = f".{MANIFEST}-{os.urandom(6).hex()}"
         with self._open() as folder:
             with folder.atomic_writer(part, durable=True) as file:
@@ -125,7 +125,7 @@ class FolderStore:
 
 
 def _name_exclusively(folder: SafeDirectory, part: str) -> None:
-    """Gives the file `part` the manifest's name. Raises FileExistsError when the name is taken."""
+    """Give the file `part` the manifest's name. Raises FileExistsError when the name is taken."""
     here = folder.descriptor
     try:
         os.link(part, MANIFEST, src_dir_fd=here, dst_dir_fd=here)

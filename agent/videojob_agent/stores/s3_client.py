@@ -1,9 +1,9 @@
 """
-One S3 client, made the way clones of S3 need it, and its errors in the agent's words.
+Creates S3 clients that work with S3-compatible services, and translates their errors.
 
-Keys are read from the Secret's files whenever a client is made, so a rotated Secret is picked up by making a new one.
-With an endpoint: path-style addresses, signature v4 with the body's digest in it (many clones refuse the newer
-checksums, and the signed digest checks every part just as well). Without keys anywhere requests go unsigned, for
+Credentials are read from the Secret's files whenever a client is created, so a rotated Secret takes effect with the
+next client. With an endpoint: path-style addresses, signature v4 including the body's digest (many services reject the
+newer checksums, and the signed digest verifies every part as well). Without credentials requests are unsigned, for
 public inputs.
 """
 
@@ -141,7 +141,7 @@ def _config(options: S3ClientOptions, *, custom_endpoint: bool, signed: bool) ->
 
 @contextmanager
 def translate_errors(location: S3Location, key: str) -> Iterator[None]:
-    """Turns boto3's errors inside the block into AgentErrors that name bucket and key (or prefix)."""
+    """Turn boto3's errors inside the block into AgentErrors that name bucket and key (or prefix)."""
     where = f"s3://{location.bucket}/{key} at {location.endpoint or 'AWS'}"
     try:
         yield

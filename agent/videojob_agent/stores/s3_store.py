@@ -1,9 +1,9 @@
 """
-Output in an S3 bucket: objects below a prefix.
+Output store in an S3 bucket: objects below a prefix.
 
-There is no rename in S3, but an object appears only when it is whole. The manifest is put on the condition that its key
-is free; services that do not know the condition are asked for the key first. Permission is tried out by beginning a
-multipart upload and aborting it: that needs the same right as writing and leaves nothing to see.
+S3 has no rename, but an object becomes visible only when it is complete. The manifest is put with the condition that
+its key does not exist; for services without conditional writes the key is checked first. Write permission is probed by
+creating a multipart upload and aborting it, which needs the same right and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class S3Store:
         self._lock = threading.Lock()
 
     def probe(self) -> None:
-        """Begins an upload and aborts it."""
+        """Begin an upload and aborts it."""
         bucket, key = self._prefix.bucket, self._prefix.prefix + ".probe"
         with self._client_context() as client:
             try:
@@ -69,7 +69,7 @@ class S3Store:
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Uploads in parts when `size` asks for it; a failed upload is aborted."""
+        """Upload in parts when `size` asks for it; a failed upload is aborted."""
         part = part_size(size)
         config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=PARALLEL_PARTS)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -109,7 +109,7 @@ class S3Store:
         return [key.removeprefix(self._prefix.prefix) for key in keys]
 
     def remove(self, name: str) -> None:
-        """Removes the object; some services know no request for several at once."""
+        """Remove the object; some services know no request for several at once."""
         with self._client_context() as client:
             client.delete_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
 
@@ -118,7 +118,7 @@ class S3Store:
         return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
-        """Puts the manifest if its key is free."""
+        """Put the manifest if its key is free."""
         if self.manifest() is not None:
             raise AlreadyCommitted(f"s3://{self._prefix.bucket}/{self._prefix.prefix}{MANIFEST} exists")
         with self._client_context() as client:

@@ -1,4 +1,4 @@
-"""One file of the runner on its way to the store: read once for its digest, then stored, and watched for changes."""
+"""Uploads one file of the runner: reads it once for its digest, stores it, and detects concurrent changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def upload_file(
     store: Store, folder: SafeDirectory, entry: DirectoryEntry, *, name: str, already_stored: ManifestFile | None = None
 ) -> ManifestFile | None:
     """
-    Stores a file of `folder` as `name`; None when it changed meanwhile or is gone.
+    Store a file of `folder` as `name`; None when it changed meanwhile or is gone.
 
     `already_stored` is what is known to lie there under that name: if it is the same, nothing is sent.
     """
@@ -37,6 +37,6 @@ def upload_file(
 
 
 def _is_same(source: BufferedReader, entry: DirectoryEntry) -> bool:
-    """Whether the open file is still what was listed."""
+    """True if the open file is still what was listed."""
     state = os.fstat(source.fileno())
     return (state.st_size, state.st_mtime_ns, state.st_ino) == (entry.size, entry.modified_ns, entry.inode)

@@ -1,1 +1,1 @@
-"""What the operator knows of the cluster without asking again: informers and buffers."""
+"""Caches of the cluster's state, fed by watches."""

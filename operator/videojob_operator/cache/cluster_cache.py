@@ -92,7 +92,7 @@ class ClusterCache:
         return (informer.run() for informer in (self.jobs, self.pods, self.refusals))
 
     def has_synced(self) -> bool:
-        """Whether decisions and reports can be judged."""
+        """True if decisions and reports can be judged."""
         return self.videojobs.has_synced and self.jobs.has_synced and self.pods.has_synced
 
     def watch_staleness(self) -> dict[str, float]:

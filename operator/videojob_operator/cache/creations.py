@@ -1,7 +1,7 @@
 """
-What only the operator has seen of a VideoJob and no object holds: the API server's words about the Job's creation,
-since when containers and pods are refused, and whether an ended Job's pods were read. Kept until the VideoJob is gone
-or over.
+Facts about one VideoJob that no object holds: the API server's answers to the creation of its Job, since when
+containers and pods are being rejected, and whether the pods of a finished Job were read. An entry is evicted when the
+VideoJob is deleted or has finished.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-The store of an informer: projections by uid, with one index, and the last projections of deleted objects.
+The store of an informer: projections by uid, with one index, and tombstones of deleted objects.
 
-A deleted object leaves its last projection behind for a while: after a suspension or an eviction the last status of a
-pod, with the agent's final words in it, is in one watch event only and never in a list.
+A deleted object leaves its last projection behind for a while: after a suspension or an eviction the final status of a
+pod, including the agent's termination message, is in one watch event only and never in a list.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Indexer(Generic[T]):
         return self._objects.get(uid)
 
     def put(self, cached: CachedObject[T]) -> bool:
-        """Keeps a projection unless a newer one is known; False when nothing changed."""
+        """Keep a projection unless a newer one is known; False when nothing changed."""
         uid = cached.projection.uid
         known = self._objects.get(uid)
         if known and is_newer(known.resource_version, cached.resource_version):
@@ -76,7 +76,7 @@ class Indexer(Generic[T]):
         return known != cached
 
     def remove(self, uid: str, *, last: CachedObject[T] | None = None) -> CachedObject[T] | None:
-        """Moves an object among the deleted; `last_contact` is its final state when the event carried one."""
+        """Move an object among the deleted; `last_contact` is its final state when the event carried one."""
         known = self._objects.pop(uid, None)
         final = last or known
         if final is not None:
@@ -97,7 +97,7 @@ class Indexer(Generic[T]):
         )
 
     def expire_tombstones(self) -> None:
-        """Drops the deleted whose time is over."""
+        """Drop the deleted whose time is over."""
         before = self._clock() - self._tombstone_ttl
         for uid in [uid for uid, (at, _) in self._tombstones.items() if at < before]:
             _, cached = self._tombstones.pop(uid)

@@ -1,11 +1,11 @@
 """
-A local picture of one kind of object, kept true by a list and a watch.
+Informer: a local cache of one kind of object, kept up to date by a list and a watch.
 
-The API server is asked once for everything, in pages, and then for changes. Of each object only a projection is kept
-(a dozen fields instead of six kilobytes). When the stream ends the watch goes on from the last version seen; when the
-server has forgotten that version (410) the list is read again and what has vanished meanwhile is removed. Silence is
-death: the server sends a bookmark every minute, so a stream without any line for `idle_timeout` seconds is dropped and
-opened anew, and `staleness()` says how long ago the server last answered or sent a line, for the liveness probe.
+The API server lists everything once, in pages, and then sends changes. Of each object only a projection is kept (a
+dozen fields instead of six kilobytes). When a stream ends, the watch resumes from the last resourceVersion; when that
+version has expired (410), the objects are listed again and those that disappeared meanwhile are removed. The server
+sends a bookmark every minute, so a stream without any line for `idle_timeout` seconds is considered dead and reopened;
+`staleness()` tells the liveness probe how long ago the server last answered or sent a line.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ class Informer(Generic[T]):
 
     @property
     def has_synced(self) -> bool:
-        """Whether every namespace has been listed once."""
+        """True if every namespace has been listed once."""
         return all(stream.has_synced for stream in self._streams.values())
 
     @property
     def is_shut_out(self) -> bool:
-        """Whether it has failed for half a minute: a missing right, or an API server that is away."""
+        """True if it has failed for half a minute: a missing right, or an API server that is away."""
         return any(stream.consecutive_failures >= SHUT_OUT_FAILURES for stream in self._streams.values())
 
     def staleness(self) -> float:
@@ -100,7 +100,7 @@ class Informer(Generic[T]):
             await asyncio.gather(*(stream.initial_list_done.wait() for stream in self._streams.values()))
 
     async def run(self) -> None:
-        """Lists and watches every namespace, without end."""
+        """List and watches every namespace, without end."""
         async with asyncio.TaskGroup() as group:
             for namespace, stream in self._streams.items():
                 group.create_task(self._list_and_watch(namespace, stream))
@@ -160,7 +160,7 @@ class Informer(Generic[T]):
         stream.resource_version = raw["metadata"]["resourceVersion"]
 
     def put(self, raw: Mapping[str, Any]) -> None:
-        """Takes an object that the caller has just written, so that its next look does not miss it."""
+        """Take an object that the caller has just written, so that its next look does not miss it."""
         namespace = raw["metadata"]["namespace"]
         stream = self._streams.get(namespace) or self._streams.get(None)
         if stream is not None:
@@ -204,5 +204,5 @@ class Reflector:
 
     @property
     def has_synced(self) -> bool:
-        """Whether a whole list has been read."""
+        """True if a whole list has been read."""
         return self.initial_list_done.is_set()

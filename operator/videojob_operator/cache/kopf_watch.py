@@ -1,8 +1,8 @@
 """
-kopf as a shell: it logs in, watches VideoJobs and hands signals on; nothing else of it is used.
+Uses kopf to log in, to watch VideoJobs and to handle signals; no other feature of it is used.
 
-Every event goes into our store, which puts the key into our queue. No finalizer, no annotation, no event and no status
-comes from kopf: change-detecting handlers would write to each object, and its event handlers are edge-triggered.
+Every event updates the VideoJob cache, which adds the key to the work queue. kopf writes no finalizer, annotation,
+event or status: its change-detecting handlers would write to each object, and its event handlers are edge-triggered.
 """
 
 from __future__ import annotations

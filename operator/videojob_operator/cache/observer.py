@@ -1,8 +1,8 @@
 """
-What the caches know about one VideoJob, put together for `decide`; and the tidying when a VideoJob is gone.
+Assembles what the caches know about one VideoJob for `decide`, and evicts entries of VideoJobs that are gone.
 
-Reading the picture costs no call, with one exception: when a Job has ended and its newest pod's last words are not
-here, its pods are read from the API server once, so that a watch that lags or is silent is never taken for evidence.
+Observing makes no API call, with one exception: when a Job has finished and the cache has no termination message of its
+newest pod, the pods are read from the API server once, so that a lagging or silent watch is never taken for evidence.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Observer:
         return (*self.pods.store.by_index(job.uid), *gone)
 
     def _has_termination_message(self, job: ObservedJob) -> bool:
-        """Whether the newest pod is known to have ended, agent included."""
+        """True if the newest pod is known to have ended, agent included."""
         newest = max(self._pods(job), key=lambda pod: (pod.created, pod.name), default=None)
         return newest is not None and newest.is_terminal and newest.container(AGENT).exit is not None
 
     async def _read_pods(self, videojob: ObservedVideoJob) -> None:
-        """Brings the VideoJob's pods, as the API server has them now, into the cache."""
+        """Bring the VideoJob's pods, as the API server has them now, into the cache."""
         query = {"labelSelector": f"{UID_LABEL}={videojob.uid}"}
         async for page in self.client.list_pages(PODS, namespace=videojob.namespace, query=query):
             for raw in page.get("items") or ():

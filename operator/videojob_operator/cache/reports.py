@@ -1,9 +1,9 @@
 """
-The newest report of each job, and which of them the loop may see.
+Buffers the newest report of each job and limits how often reports reach the reconcile loop.
 
-A report is taken the moment it comes, but shown (and so written into status) at once only when it is urgent: the first
-one, a new state, the last. Otherwise it waits until the job's last showing is as long ago as the cluster-wide write
-budget asks for; what comes meanwhile replaces it. The slot of a VideoJob that is gone or over is dropped.
+A report is accepted immediately, but becomes visible (and is thus written to the status) at once only if it is urgent:
+the first one, a new state, the last one. Otherwise it waits for the flush interval that keeps the cluster-wide write
+budget; a later report replaces it meanwhile. The slot of a VideoJob that was deleted or has finished is evicted.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
-Every VideoJob as a projection, kept true by kopf's watch and checked by a sweep.
+Cache of all VideoJobs as projections, fed by kopf's watch and verified by periodic relists.
 
-kopf delivers each change, but drops deletions that fall into a re-list and never says when its first list is complete.
-So a sweep reads the metadata of all VideoJobs, page by page, at the start and every ten minutes: what the sweep does
-not know is a ghost and goes, what it knows in another version is read anew. Whoever writes a VideoJob expects that
-version to come back through kopf; when it does not come, `delivery_lag` grows and the liveness probe fails.
+kopf delivers each change, but drops deletions that happen during a relist and does not report when its first list is
+complete. Therefore the metadata of all VideoJobs is listed at startup and every ten minutes: cached VideoJobs that are
+not listed are removed, and those whose version differs are read again. A writer of a VideoJob expects kopf to deliver
+the new version; if it does not, `delivery_lag` grows and the liveness probe fails.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class VideoJobCache:
         return Counter(videojob.status.state or "New" for videojob in self._videojobs.values())
 
     def on_watch_event(self, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        """Takes an event of kopf's watch."""
+        """Take an event of kopf's watch."""
         videojob = project_videojob(raw)
         key = ObjectKey(videojob.namespace, videojob.name)
         expected = self._expected.get(key)
@@ -115,7 +115,7 @@ class VideoJobCache:
         return self._clock() - min(since) if since else 0.0
 
     async def reload(self, key: ObjectKey) -> None:
-        """Reads one VideoJob anew."""
+        """Read one VideoJob anew."""
         try:
             raw = await self._client.get(VIDEOJOBS, key.name, namespace=key.namespace)
         except NotFound:
@@ -132,7 +132,7 @@ class VideoJobCache:
         await self.relist()
 
     async def relist(self) -> None:
-        """Removes ghosts, and reads anew what differs from the cluster."""
+        """Remove ghosts, and reads anew what differs from the cluster."""
         began = self._clock()
         listed = await self._list_versions()
         old = [key for key in self if self._updated_at[key] < began]

@@ -1,1 +1,1 @@
-"""The certificates of the report server: made, stored, renewed."""
+"""The certificates of the report server: issued, stored and renewed."""

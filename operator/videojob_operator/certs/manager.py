@@ -1,8 +1,8 @@
 """
-The Secret with the report endpoint's certificates: read, filled, renewed.
+Reads, fills and renews the Secret with the report endpoint's certificates.
 
 The operator may get and update exactly this one Secret, which the chart ships without data. An update carries the
-resourceVersion that was read, so two operators that start together agree on one authority: the slower one reads again.
+resourceVersion that was read, so two operators that start at the same time agree on one CA: the slower one reads again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CertificateManager:
         return self._current.ca.certificate_pem.decode() if self._current else ""
 
     async def ensure(self) -> None:
-        """Makes Secret and context hold sound certificates."""
+        """Make Secret and context hold sound certificates."""
         for left in reversed(range(MAX_ATTEMPTS)):
             try:
                 return self._activate(await self._load_or_renew())

@@ -1,11 +1,10 @@
 """
 The report endpoint's own certificate authority.
 
-The chart ships one Secret without data; the operator fills it at run time, so that rendering stays deterministic and a
-`helm upgrade` (whose template has no data to compare) leaves the keys alone. The CA lives ten years and goes, as PEM,
-into each job pod; the serving certificate lives ninety days and is renewed after sixty, without a restart: the server
-reloads it for new connections. Keys are P-256: small enough for an environment variable, fast enough for a handshake
-per job.
+The chart ships one Secret without data and the operator fills it at run time, so rendering stays deterministic and
+`helm upgrade` leaves the keys alone. The CA is valid for ten years and is passed, as PEM, to each job pod; the serving
+certificate is valid for ninety days and renewed after sixty, without a restart: the server loads it for new
+connections. Keys are P-256: small enough for an environment variable, fast enough for a handshake per job.
 """
 
 from __future__ import annotations
@@ -104,12 +103,12 @@ def parse_secret_data(data: Mapping[str, str]) -> CertificateBundle | None:
 
 
 def is_ca_valid(pair: CertificateKeyPair, *, now: datetime) -> bool:
-    """Whether it outlives every serving certificate it may still sign by far."""
+    """True if it outlives every serving certificate it may still sign by far."""
     return pair.x509.not_valid_before_utc <= now and now + CA_RENEWAL_MARGIN < pair.x509.not_valid_after_utc
 
 
 def is_serving_valid(certificates: CertificateBundle, *, names: tuple[str, ...], now: datetime) -> bool:
-    """Whether it is ours, in time, and for these names."""
+    """True if it is ours, in time, and for these names."""
     certificate = certificates.serving.x509
     try:
         certificate.verify_directly_issued_by(certificates.ca.x509)

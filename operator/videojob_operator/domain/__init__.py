@@ -1,1 +1,1 @@
-"""What a VideoJob is and must become: observe, decide, plan. Pure: no I/O, no client."""
+"""Pure reconcile logic: observation in, decision out; no I/O and no client."""

@@ -1,9 +1,9 @@
 """
-Conditions: what was found out, as Kubernetes keeps it.
+Conditions of a VideoJob, as Kubernetes defines them.
 
-A `ConditionValue` is a finding without history; `merge_conditions` merges findings into the conditions that stand in
-the status. All types are there from the first sight, Unknown at worst, and the time of a condition changes only with
-its status.
+A `ConditionValue` is a condition without history; `merge_conditions` merges such values into the conditions of a
+status. All types are present from the first write on, Unknown if nothing is known, and lastTransitionTime changes only
+with the status.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,6 +70,6 @@ def status_since(status: VideoJobStatus, kind: str, value: Literal["True", "Fals
 
 
 def is_finished(status: VideoJobStatus) -> bool:
-    """Whether there is a verdict; it is final."""
+    """True if there is a verdict; it is final."""
     found = find_condition(status, "Succeeded")
     return found is not None and found.status != "Unknown"

@@ -1,12 +1,15 @@
 """
-Deciding: an observation and a clock become a Decision. Read this page first.
+The decision function: an observation and a clock become a Decision. Read this module first.
 
-1. What is not ours, or is being deleted, is left alone; what has a verdict is only tidied up.
-2. A spec that cannot be run is refused before anything exists.
+1. VideoJobs of another controller, or being deleted, are left alone; finished ones are only cleaned up.
+
+2. A spec that cannot be run is rejected before anything is created.
+
 3. The verdict, if the Job, the evidence and the deadlines give one.
-4. Otherwise the next step: create the Job, mirror the suspension, or wait and say for what.
 
-Nothing is remembered between two calls but what stands in the status.
+4. Otherwise the next step: create the Job, propagate suspension, or wait and report the reason.
+
+Nothing is remembered between two calls except the status.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,10 @@
 """
-What should be true of a VideoJob now, and what to do about it.
+The desired state of a VideoJob and the actions that lead to it.
 
-`decide` looks at an `Observed` and a clock and answers with a `Decision`: the whole status that should stand in the
-resource, actions as data, and when to look again if nothing happens before. It performs nothing and is total: for
-every observation there is a decision. The caller writes the status first, if it differs, and then performs the actions
-in order; each action is safe to repeat, and once they are done deciding again yields none.
+`decide` maps an `Observed` and a clock to a `Decision`: the complete desired status, actions as data, and the time
+after which to decide again if nothing changes before. It has no side effects and is total: every observation has a
+decision. The caller writes the status first, if it differs, and then performs the actions in order; each action is
+idempotent, and once all are done, deciding again yields none.
 """
 
 from collections.abc import Mapping

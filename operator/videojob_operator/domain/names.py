@@ -1,4 +1,4 @@
-"""Names that more than one part must agree on: the child Job's, its labels and containers, the token's audience."""
+"""Names and types that several packages share: of the child Job, its labels and containers, the token's audience."""
 
 from collections.abc import Mapping
 from typing import Any

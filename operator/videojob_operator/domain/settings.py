@@ -1,4 +1,4 @@
-"""What an installation decides for all its VideoJobs; every knob beside its meaning."""
+"""Settings of an installation that apply to all its VideoJobs."""
 
 from dataclasses import dataclass
 from datetime import timedelta

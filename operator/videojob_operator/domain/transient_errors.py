@@ -1,7 +1,7 @@
 """
-Words that say that nobody has answered: of Go's network stack, gRPC, etcd, and an API server that is starting or gone.
+Phrases of transient errors: of Go's network stack, gRPC, etcd, and an API server that is starting or shutting down.
 
-Wherever they stand in an error, nothing was judged, so nothing was refused.
+An error that contains one of them is no decision by the other side, so nothing was rejected.
 """
 
 TRANSIENT_ERRORS = (
@@ -32,6 +32,6 @@ TRANSIENT_ERRORS = (
 
 
 def is_transient(text: str) -> bool:
-    """Whether an error tells of somebody who did not answer."""
+    """True if an error tells of somebody who did not answer."""
     lower = text.lower()
     return any(phrase in lower for phrase in TRANSIENT_ERRORS)

@@ -1,1 +1,1 @@
-"""The Kubernetes API: client, errors, kinds, and the calls that no cache serves."""
+"""The Kubernetes API: client, errors, kinds, and calls that are not served by a cache."""

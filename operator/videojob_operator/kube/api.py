@@ -1,8 +1,7 @@
 """
-What the operator asks of an API server: the seam between its parts and the network.
+Operations of the API server that the operator uses, as a protocol.
 
-`Client` is the real thing; tests put a recording one in its place. Objects go in and out as raw JSON; every failure is
-a `ApiError`.
+`KubeClient` implements it; tests use a recording implementation. Objects are raw JSON; every failure is an `ApiError`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class KubeApi(Protocol):
         """The stored object and the server's warnings (Pod Security says there what it will refuse)."""
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
-        """Writes a whole object back; its `resourceVersion` guards against lost updates."""
+        """Write a whole object back; its `resourceVersion` guards against lost updates."""
 
     async def merge_patch(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
         """A JSON merge patch; another `metadata.uid` in it than the object's is refused (Invalid, as a 422)."""
@@ -52,7 +51,7 @@ class KubeApi(Protocol):
         """
 
     async def delete(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
-        """Deletes the object of this uid (Conflict for another), its dependents in the background."""
+        """Delete the object of this uid (Conflict for another), its dependents in the background."""
 
     def list_pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
@@ -71,7 +70,7 @@ class KubeApi(Protocol):
 
 
 def is_newer(version: str, than: str) -> bool:
-    """Whether one resourceVersion is later than another; anything beats none."""
+    """True if one resourceVersion is later than another; anything beats none."""
     if not (version.isdecimal() and than.isdecimal()):
         return version != than
     return int(version) > int(than)

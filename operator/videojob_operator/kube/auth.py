@@ -1,4 +1,4 @@
-"""Where the API server is and who we are: in a pod its service account, elsewhere the kubeconfig."""
+"""Connects to the API server: with the service account in a pod, with the kubeconfig elsewhere."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """
-The operator's only way to the API server.
+The operator's client of the API server.
 
-The official client does what is hard (credentials, their renewal, TLS, proxies, connection pool); this module adds
-what we want of every call: raw JSON instead of typed models (decoding into models costs 30 times more), a time limit,
-typed errors, the server's warnings, and a metric. One generic call serves all kinds, so there is one place where a
-request is made.
+The official client handles credentials and their renewal, TLS, proxies and the connection pool; this module adds raw
+JSON instead of typed models (decoding into models takes 30 times longer), a timeout, typed errors, the server's
+warnings, and a metric per call. One generic call serves all kinds.
 """
 
 from __future__ import annotations

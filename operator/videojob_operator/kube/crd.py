@@ -1,4 +1,4 @@
-"""Refuses to start on a cluster whose VideoJob definition is missing or older than this operator needs (VJ-35)."""
+"""Checks at startup that the VideoJob CRD is installed and recent enough for this operator (VJ-35)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class IncompatibleCluster(RuntimeError):
 
 
 async def require_crd(client: KubeApi, *, timeout_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Waits up to `timeout_seconds` seconds for a fitting definition; IncompatibleCluster when there is none."""
+    """Wait up to `timeout_seconds` seconds for a fitting definition; IncompatibleCluster when there is none."""
     end = clock() + timeout_seconds
     while True:
         try:

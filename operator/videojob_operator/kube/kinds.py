@@ -1,4 +1,4 @@
-"""The kinds of objects the operator touches, and their addresses on the API server."""
+"""The kinds of objects that the operator uses, and their API paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TokenReviews: asking the API server whose token this is."""
+"""Authenticates tokens with the TokenReview API."""
 
 from __future__ import annotations
 

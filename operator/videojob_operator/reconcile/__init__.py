@@ -1,1 +1,1 @@
-"""Bringing the cluster to the decided state, one VideoJob at a time."""
+"""Reconciles VideoJobs with the cluster, one key at a time."""

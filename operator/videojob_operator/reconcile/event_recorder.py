@@ -1,8 +1,8 @@
 """
-Events: what people read in `kubectl describe`, written sparingly.
+Writes Kubernetes events, rate-limited.
 
-An event tells once. The same words about the same object are not repeated, one VideoJob gets at most twelve, and all
-together five a second; what is over the budget is dropped and counted, never waited for.
+The same event about the same VideoJob is recorded once, one VideoJob gets at most twelve, and all together five per
+second; events over the budget are dropped and counted, never delayed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class EventRecorder:
         await self._pending.join()
 
     async def run(self) -> None:
-        """Writes what was recorded, without end."""
+        """Write what was recorded, without end."""
         while True:
             body = await self._pending.get()
             try:

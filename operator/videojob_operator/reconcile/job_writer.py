@@ -65,7 +65,7 @@ class JobWriter:
     def _record_creation_failure(
         self, videojob: ObservedVideoJob, reason: str, error: ApiError, *, permanent: bool = False
     ) -> None:
-        """Keeps the refusal, and has the VideoJob looked at again when it is news."""
+        """Keep the refusal, and has the VideoJob looked at again when it is news."""
         problem = CreationProblem(reason, str(error)[:1000], permanent=permanent)
         if self.creations.record_failure(videojob.uid, problem):
             self.videojobs.enqueue(videojob)
@@ -93,6 +93,6 @@ class JobWriter:
             log.info("Job %s in %s was recreated before %s was applied", action.name, videojob.namespace, spec)
 
     async def _is_same_job(self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline) -> bool:
-        """Whether the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""
+        """True if the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""
         raw = await self.client.get(JOBS, action.name, namespace=videojob.namespace)
         return project_job(raw).uid == action.uid

@@ -1,9 +1,9 @@
 """
-The loop: take a key, look at what the caches know, decide, carry it out.
+Reconcile loop: take a key, observe the VideoJob through the caches, decide, execute the decision.
 
-It is level-triggered: nothing remembers which event brought the key, so a lost or repeated event does no harm. One
-VideoJob is never looked at twice at the same time; sixteen different ones may be. This is the only place where every
-error ends: a key that fails for a reason nobody foresaw waits and is tried again, and the others go on.
+The loop is level-triggered: it does not know which event added the key, so lost or repeated events do no harm. A key is
+never reconciled by two workers at once; sixteen keys may be. This is the outermost error handler: an unexpected error
+requeues the key with backoff and does not affect other keys.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Reconciler:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
-        """Works without end."""
+        """Work without end."""
         async with asyncio.TaskGroup() as group:
             for _ in range(MAX_CONCURRENT_RECONCILES):
                 group.create_task(self._worker())
@@ -68,7 +68,7 @@ class Reconciler:
             self.metrics.reconciles.labels(result).observe(time.monotonic() - began)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
-        """Brings one VideoJob forward; seconds until the next look, None when only a change matters."""
+        """Bring one VideoJob forward; seconds until the next look, None when only a change matters."""
         videojob = self.observer.videojobs.get(key)
         if videojob is None:
             self.transitions.untrack(key)

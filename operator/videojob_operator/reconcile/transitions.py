@@ -1,8 +1,8 @@
 """
-A VideoJob's way through its states, as metrics: how many, how fast, why they ended.
+Metrics of state transitions: how many, how fast, and with which reasons.
 
-Reasons come from pods too, so a hostile runner could invent a new label each time: only the first fifty different words
-are taken, the rest count as `Other`.
+Reasons may come from pods, so a hostile runner could create a new label each time: only the first fifty distinct
+reasons are used, all others count as `Other`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TransitionMetrics:
             self.evict(uid)
 
     def observe(self, observed: Observed, after: VideoJobStatus) -> None:
-        """Counts what a written decision has changed."""
+        """Count what a written decision has changed."""
         videojob, before = observed.videojob, observed.videojob.status
         if before.state != after.state:
             self._record_transition(videojob, after)

@@ -1,1 +1,1 @@
-"""The HTTPS server that takes the agents' progress reports."""
+"""The HTTPS server that receives the agents' progress reports."""

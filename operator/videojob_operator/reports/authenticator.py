@@ -1,11 +1,11 @@
 """
-Whose token is this? (VJ-4, steps 1 to 3.)
+Authenticates bearer tokens with TokenReview (VJ-4, steps 1 to 3).
 
-The cheap looks come first, so that garbage costs no call: three parts, a readable payload, the audience that the URL
-implies, an expiry in the future. Nothing in the payload is trusted; it only decides whether asking is worth while. Then
-the cache, then a TokenReview for exactly that audience. A good answer must name the audience, a service account of the
-URL's namespace and the pod the token is bound to: a token that somebody made by TokenRequest without a pod is refused
-here. Tokens are kept as their sha256 and never logged.
+Cheap checks run first, so malformed tokens cost no API call: three parts, a readable payload, the audience that the URL
+implies, an expiry in the future. The payload is not trusted; it only decides whether a review is worthwhile. Then the
+cache is consulted, then a TokenReview for exactly that audience. The review must confirm the audience, a service
+account of the URL's namespace and the pod that the token is bound to; a token created by TokenRequest without a pod is
+rejected. Tokens are kept as their sha256 and never logged.
 """
 
 from __future__ import annotations

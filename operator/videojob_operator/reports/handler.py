@@ -1,11 +1,11 @@
 """
-Does this pod speak for this VideoJob? (VJ-4, step 4)
+Authorizes reports: does this pod belong to this VideoJob? (VJ-4, step 4)
 
-From the caches, without a call: the pod's uid leads to its Job, the Job's controller to the VideoJob, whose uid must be
-the one in the URL's audience and in the body. That makes a token worthless which somebody of the same namespace has
-made for a pod of their own, and a report of an earlier incarnation of the job. Nobody checks owner references, though:
-who may create pods can claim that a Job owns theirs. A Job of ours never has two pods at a time, so the older one is
-believed until it has ended.
+Answered from the caches without an API call: the pod's uid leads to its Job, the Job's controller to the VideoJob,
+whose uid must match the URL's audience and the body. Tokens of other pods of the namespace and reports of an earlier
+VideoJob of the same name are thus rejected. Owner references are not verified by Kubernetes: whoever may create pods
+can claim that a Job owns them. A Job of the operator never has two pods at a time, so the older one is trusted until it
+has finished.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class JobReportHandler:
         return cached.projection
 
     def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
-        """Takes the report; 409 when the slot holds a newer one."""
+        """Take the report; 409 when the slot holds a newer one."""
         wait = self.reports.put(target.uid, report, pod)
         key = ObjectKey(target.namespace, target.name)
         if wait is None:
@@ -73,7 +73,7 @@ class JobReportHandler:
         return videojob
 
     def _has_older_pod(self, pod: ObservedPod) -> bool:
-        """Whether somebody may have put it beside the Job's own pod, with an owner reference of their making."""
+        """True if somebody may have put it beside the Job's own pod, with an owner reference of their making."""
         others = self.pods.store.by_index(pod.job_uid)
         return any(other.created < pod.created and not other.is_terminal for other in others)
 

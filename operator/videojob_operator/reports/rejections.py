@@ -1,4 +1,4 @@
-"""Why a report was not taken: an HTTP status, a word for machines, a sentence without secrets for people."""
+"""A rejected report: an HTTP status, a machine-readable reason, and a message without secrets."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """
-The one door for progress reports: POST /v1/namespaces/{namespace}/videojobs/{name}/progress over TLS.
+HTTPS endpoint for progress reports: POST /v1/namespaces/{namespace}/videojobs/{name}/progress.
 
-A request passes gates from cheap to dear: route, source address, size, body, token, ownership, the job's own rate. Each
-gate either lets it on or ends it with one status code; every answer is counted under its code, and nothing but a report
-that has passed all of them touches anything.
+Filters run from cheapest to most expensive: route, source address, size, body, token, ownership, the job's own rate.
+Each either passes the request on or answers with its own status code; every answer is counted, and only a report that
+has passed all filters has an effect.
 
-204 taken · 400 body is no report · 401 token · 403 not this job's pod · 404 no such job or route · 405 not POST ·
-408 body too slow · 409 the job is over · 413 body over 8 KiB · 429 too often · 503 not now (both with Retry-After)
+204 accepted · 400 invalid report · 401 token · 403 not this job's pod · 404 unknown job or route · 405 not POST · 408
+body too slow · 409 the job has finished · 413 body over 8 KiB · 429 too many requests · 503 not ready (both with
+Retry-After)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class ReportHandler(Protocol):
         """The job's pod behind the token, or Rejected."""
 
     def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
-        """Takes the report, or raises Rejected."""
+        """Take the report, or raises Rejected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class RequestFilters:
     authenticator: TokenAuthenticator
     job_limiter: RateLimiter
     has_synced: Callable[[], bool]
-    """Whether the caches are complete, so that ownership can be judged."""
+    """True if the caches are complete, so that ownership can be judged."""
 
 
 class ReportServer:
@@ -84,7 +85,7 @@ class ReportServer:
         self._listening: asyncio.Server | None = None
 
     async def start(self, *, host: str | None, port: int, context: ssl.SSLContext) -> int:
-        """Listens, and returns the port (for `port` 0, the one the system chose)."""
+        """Listen, and returns the port (for `port` 0, the one the system chose)."""
         self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._timeouts.keepalive)
         self._listening = await asyncio.get_running_loop().create_server(
             self._web, host, port, ssl=context, ssl_handshake_timeout=self._timeouts.handshake
@@ -92,7 +93,7 @@ class ReportServer:
         return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Lets running requests finish for up to five seconds, then closes everything."""
+        """Let running requests finish for up to five seconds, then closes everything."""
         if self._listening is not None:
             self._listening.close()
         if self._web is not None:
@@ -100,7 +101,7 @@ class ReportServer:
             await self._web.shutdown(5.0)
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
-        """Answers one request; the only place where a Rejected becomes a response."""
+        """Answer one request; the only place where a Rejected becomes a response."""
         try:
             await self._process(request)
         except ReportRejected as rejection:

@@ -1,1 +1,1 @@
-"""The objects that the operator creates: Job, pod, volumes and plan."""
+"""Manifests that the operator creates: Job, pod, volumes and plan."""

@@ -1,9 +1,9 @@
 """
-The child Job: one per VideoJob for its whole life, its retries inside it (VJ-12, VJ-13).
+The child Job: one per VideoJob for its whole lifetime, with retries inside it (VJ-12, VJ-13).
 
-Failure policy in order: a disrupted pod is nobody's fault and not counted; exit codes that say "trying again cannot
-help" end the Job; everything else counts against `spec.retry.limit`. Each rule names its container, since one without
-a name would look at the sidecar's exit code as well.
+Pod failure policy, in order: a disrupted pod is ignored and not counted; exit codes for errors that a retry cannot fix
+fail the Job; every other failure counts against `spec.retry.limit`. Each rule names its container, because a rule
+without a name would apply to the sidecar's exit code as well.
 """
 
 from videojob_api.base import API_VERSION, KIND

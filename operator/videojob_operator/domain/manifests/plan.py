@@ -1,8 +1,8 @@
 """
-The plan: what fetch and agent must do, resolved from the spec so that neither has to know what a VideoJob is.
+The plan: everything fetch and agent need, resolved from the spec, so that they need not know VideoJobs.
 
-The same function serves the pod and a run without a cluster; only the places differ: where claims are mounted, where
-credentials lie, where reports go.
+The same function serves the pod and a run without a cluster; only the paths differ: where claims are mounted, where
+credentials are stored, where reports are sent.
 """
 
 import json
@@ -34,7 +34,7 @@ class PlanPaths:
     report_url: str | None = None
     """Absent: nobody listens."""
     can_retry: bool = True
-    """Whether somebody would start another attempt, which could go on from checkpoints at the output."""
+    """True if somebody would start another attempt, which could go on from checkpoints at the output."""
     fetch_seconds: int | None = None
     """How long fetch waits for a store that is away; absent: as long as the job may take to start."""
 
@@ -79,7 +79,7 @@ def build_config(job: JobRef, spec: VideoJobSpec) -> str:
 
 
 def writes_checkpoints(spec: VideoJobSpec) -> bool:
-    """Whether the runner is ours and does real work: a foreign image's state is its own affair, and a test has none."""
+    """True if the runner is ours and does real work: a foreign image's state is its own affair, and a test has none."""
     return spec.pipeline.custom is None and spec.test is None
 
 

@@ -1,8 +1,8 @@
 """
-The pod of a job: agent as a native sidecar, fetch before the runner, everything under Pod Security `restricted`.
+The pod of a job: agent as native sidecar, fetch as init container, then the runner; Pod Security `restricted`.
 
-The runner is the only container whose image a user may choose, so it gets the least: no token, no credentials, no
-claim it could write to. Agent and fetch are ours, with a read-only root file system.
+The runner is the only container whose image a user can choose, so it gets the fewest rights: no token, no credentials,
+no writable claim. Agent and fetch run the operator's image with a read-only root file system.
 """
 
 from videojob_api.contract import layout

@@ -1,4 +1,4 @@
-"""Disk for `/video_io`, asked for in advance so that the scheduler knows and an eviction is ours, not the node's."""
+"""Size of the scratch volume at `/video_io`, requested in advance so that the scheduler can account for it."""
 
 from dataclasses import dataclass
 

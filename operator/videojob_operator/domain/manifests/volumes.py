@@ -44,7 +44,7 @@ class PodVolumes:
         return name
 
     def mount(self, volume: str, path: str, *containers: str, sub_path: str = "", read_only: bool = False) -> None:
-        """Mounts a volume in some containers."""
+        """Mount a volume in some containers."""
         extra = ({"subPath": sub_path} if sub_path else {}) | ({"readOnly": True} if read_only else {})
         for container in containers:
             mount = {"name": volume, "mountPath": path, **extra}

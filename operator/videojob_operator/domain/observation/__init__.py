@@ -1,1 +1,1 @@
-"""What is known about one VideoJob: objects of the cluster in our own types."""
+"""Observations: objects of the cluster as typed, immutable facts about one VideoJob."""

@@ -1,9 +1,9 @@
 """
-Attempts: which pods the job has had, how each ended, and how many of them the cluster took away.
+Attempts: the pods that a job has had, how each finished, and how many were disrupted.
 
-Pods inside a Job are made by the Job controller, which counts failures itself (`backoffLimit`); disruptions it
-ignores without limit, so they are counted here. The status is the memory: a pod that is no longer anywhere was written
-down there, and an attempt that has an end is never judged again.
+Pods of a Job are created by the Job controller, which counts failures itself (`backoffLimit`); disruptions are not
+limited by it and are therefore counted here. The status is the memory: pods that no longer exist were recorded there,
+and an attempt that has finished is never evaluated again.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """
-Errors that keep a container from starting, and which of them are evidence.
+Errors that keep a container from starting, and which of them are evidence against the job.
 
-A registry that answers "not found" has refused the image; one that does not answer has refused nothing, and the kubelet
-goes on trying. The same holds for the container runtime: a configuration that it cannot use stays unusable, a runtime
-that timed out is busy. Only refusals become a verdict by themselves; the others end with `deadlines.startSeconds`.
+A registry that answers "not found" has rejected the image; one that does not answer has rejected nothing, and the
+kubelet keeps retrying. The same holds for the container runtime: an invalid configuration stays invalid, a runtime that
+timed out is busy. Only rejections lead to a verdict of their own; other errors end with `deadlines.startSeconds`.
 
-The words are those of containerd 2.x and CRI-O behind the kubelet's ErrImagePull and Create/RunContainerError.
+The phrases are those of containerd 2.x and CRI-O in the kubelet's ErrImagePull and Create/RunContainerError.
 """
 
 import re
@@ -55,7 +55,7 @@ def error_class(container: ObservedContainer) -> str:
 
 
 def is_refusal(container: ObservedContainer) -> bool:
-    """Whether the error says No, rather than that nobody answered."""
+    """True if the error says No, rather than that nobody answered."""
     text = container.waiting_message.lower()
     if error_class(container) == "pull":
         bare = _REFERENCE.sub("", text)
@@ -65,5 +65,5 @@ def is_refusal(container: ObservedContainer) -> bool:
 
 
 def is_backoff_only(container: ObservedContainer) -> bool:
-    """Whether it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
+    """True if it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
     return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

@@ -1,8 +1,7 @@
 """
-One VideoJob under examination: the observation, sorted and brought up to date with what its status remembers.
+The input of all policies: one observation, sorted and merged with the recorded status.
 
-The policies (waiting, verdict, state, events) all look at the same `ReconcileContext`, so that each of them can be one
-page of predicates and sentences.
+Every policy (completion, startup, suspension) and the status derivation read the same `ReconcileContext`.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """
-What the operator knows about one VideoJob: frozen facts, parsed once at the border.
+Typed, immutable facts about one VideoJob, parsed once when they enter the operator.
 
-The informers hand over raw objects; `projection` turns each into one of these. `Observed` brings together the
-VideoJob, its child Job, the Job's pods, what the cluster said about creating things, and the newest report. It is
-everything `decide` may look at: what is not in here cannot influence a decision.
+The informers deliver raw objects; `projection` converts each into one of these types. `Observed` combines the VideoJob,
+its child Job, the Job's pods, the results of creating them, and the newest report. It is the only input of `decide`.
 """
 
 from collections.abc import Mapping
@@ -79,7 +78,7 @@ class ObservedPod:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing in it will run any more."""
+        """True if nothing in it will run any more."""
         return self.deleted or self.phase in ("Succeeded", "Failed")
 
     def container(self, name: str) -> ObservedContainer:
@@ -123,7 +122,7 @@ class ObservedJob:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the Job controller is done with it."""
+        """True if the Job controller is done with it."""
         return bool(self.complete_condition or self.failed_condition)
 
 
@@ -144,7 +143,7 @@ class PodRefusal:
 
     @property
     def combined(self) -> bool:
-        """Whether it stands for many, which began with other words: recorders combine after ten in ten minutes."""
+        """True if it stands for many, which began with other words: recorders combine after ten in ten minutes."""
         return self.message.startswith("(combined from similar events)")
 
 
@@ -207,10 +206,10 @@ class Observed:
     refusals: tuple[PodRefusal, ...] = ()
     """The Job's FailedCreate events, in any order."""
     refusals_hidden: bool = False
-    """Whether FailedCreate events cannot be read, so that `refusals` may lack some."""
+    """True if FailedCreate events cannot be read, so that `refusals` may lack some."""
     newest_pod: datetime | None = None
     """When the youngest pod of any VideoJob was created: whether the Job controller serves others meanwhile."""
     pods_read: bool = False
-    """Whether `pods` was read from the API server after the Job had ended: no last words can be on their way."""
+    """True if `pods` was read from the API server after the Job had ended: no last words can be on their way."""
     creation_problem: CreationProblem | None = None
     report: ObservedReport | None = None

@@ -1,9 +1,8 @@
 """
-How a pod ended, in a word and a sentence.
+Classifies how a pod finished: reason, message, and who is responsible.
 
-The first that applies: a disruption (the cluster's doing, not counted), the pod's own reason (Evicted …), fetch, the
-runner. Where one of our containers says why in its termination message, its words are used; a foreign runner's last
-log lines otherwise.
+The first match applies: a disruption (caused by the cluster, not counted), the pod's own reason (Evicted …), fetch, the
+runner. A failure in a termination message takes precedence; for a custom runner the last lines of its log are used.
 """
 
 from dataclasses import dataclass

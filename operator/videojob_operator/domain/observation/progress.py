@@ -1,10 +1,10 @@
 """
-Progress reports on their way from a pod to the status of a VideoJob.
+Merges progress reports of a pod into the status of a VideoJob.
 
-A report is state, not history: only the newest of a job matters, so there is one slot per job and no queue. A newer
-pod beats an older one, then the higher sequence wins, and percent and frames never go back within one pod. A slot is
-flushed at once when the state word changes, and otherwise when the cluster-wide write budget allows. Losing a report
-is harmless; writing an old one over a new one is not, hence the sequence numbers.
+A report is state, not history: only the newest one of a job matters, so there is one slot per job and no queue. A newer
+pod replaces an older one, then the higher sequence number wins; percent and frames never decrease within one pod. A
+slot is flushed at once when the state changes, and otherwise when the cluster-wide write budget allows. Losing a report
+is harmless; overwriting a new one with an old one is not, hence the sequence numbers.
 """
 
 from datetime import datetime, timedelta
@@ -64,7 +64,7 @@ def enforce_monotonic(before: Report | None, report: Report) -> Report:
 
 
 def is_urgent(previous: ObservedReport | None, slot: ObservedReport) -> bool:
-    """Whether `slot` must be written at once: a first report, a new state word, a new pod."""
+    """True if `slot` must be written at once: a first report, a new state word, a new pod."""
     return previous is None or previous.pod_uid != slot.pod_uid or previous.report.state is not slot.report.state
 
 

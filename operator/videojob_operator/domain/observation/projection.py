@@ -1,4 +1,4 @@
-"""From the API's JSON to frozen facts: the one place where raw objects are read; only what `decide` needs is kept."""
+"""Projects raw API objects (JSON) to typed facts; keeps only the fields that `decide` needs."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

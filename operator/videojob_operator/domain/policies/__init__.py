@@ -1,1 +1,1 @@
-"""One question each: accepted, started in time, suspended, completed."""
+"""Policies, one module each: acceptance, startup, suspension, failures and completion."""

@@ -1,4 +1,4 @@
-"""Whether a VideoJob can be run at all: what the schema cannot say, checked before anything is created."""
+"""Checks that the schema cannot express, before anything is created for a VideoJob."""
 
 from collections.abc import Iterator
 

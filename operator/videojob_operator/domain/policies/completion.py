@@ -1,9 +1,9 @@
 """
-Verdicts: the one place where a VideoJob is declared done or failed (DESIGN §6).
+The verdict: the one place where a VideoJob is declared succeeded or failed (DESIGN §6).
 
-Exit code 0 is no evidence: a sidecar's failure does not show in it. A VideoJob has succeeded when its Job is complete
-*and* a manifest of this very VideoJob was committed. What waits for ever in Kubernetes gets a verdict elsewhere
-(`waiting`); a verdict is never taken back.
+Exit code 0 is no evidence: it does not reflect failures of the sidecar. A VideoJob has succeeded when its Job is
+complete *and* a manifest of this very VideoJob was committed. States in which Kubernetes would wait without end are
+ended by `startup`. A verdict is final.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """
-A Job without a pod: refused, waiting for a quota, or simply not served yet.
+A Job without a pod: rejected by the API server, waiting for a quota, or not processed yet.
 
-Nothing in a Job says why it has no pod; only FailedCreate events do. Without one there is no evidence of anything but a
+A Job does not report why it has no pod; only FailedCreate events do. Without such an event the only evidence is of a
 Job controller that is slow, behind or stopped, which is never the job's fault.
 """
 
@@ -50,7 +50,7 @@ class RefusalSummary:
 
 
 def classify(message: str) -> Literal["refused", "quota", "transient"]:
-    """Whether a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
+    """True if a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
     text = normalize_message(message).lower()
     if any(phrase in text for phrase in QUOTA_PHRASES):
         return "quota"

@@ -1,10 +1,10 @@
 """
-Why the runner does not run, and for how long that may last.
+Why the runner has not started, and how long that may take.
 
-Waiting before a pod is scheduled (the Job controller, a quota, a free device) is nobody's fault and has no limit but
-`deadlines.pendingSeconds`. After scheduling `deadlines.startSeconds` counts. Only a refusal, by the API server, a
-registry or the container runtime, is a verdict by itself, and only when it has been repeated for a while. After a
-verdict the operator deletes the Job, since Kubernetes would wait without end.
+Waiting before a pod is scheduled (Job controller, quota, free device) has no limit except `deadlines.pendingSeconds`.
+After scheduling, `deadlines.startSeconds` applies. Only a rejection by the API server, a registry or the container
+runtime leads to a verdict of its own, and only after it has been repeated for a while. After a verdict the operator
+deletes the Job, because Kubernetes would keep waiting.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """
-What of a running VideoJob may still change, and how the child Job follows: suspension and the active deadline.
+Propagates the mutable spec fields (suspend, active deadline) to the child Job.
 
-Suspension is the Job controller's work: it deletes the pod (SIGTERM, checkpoint), frees the accelerator, and makes a
-new pod on resume. Suspensions use up neither retries nor disruptions.
+The Job controller performs the suspension: it deletes the pod (SIGTERM, checkpoint), which frees the accelerator, and
+creates a new pod on resume. Suspensions count neither as retries nor as disruptions.
 """
 
 from collections.abc import Iterator

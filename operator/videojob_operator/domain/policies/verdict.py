@@ -31,7 +31,7 @@ Evaluation = Verdict | NoVerdict
 
 def awaits_termination_message(ctx: ReconcileContext) -> bool:
     """
-    Whether the newest pod may have said more than has arrived here.
+    True if the newest pod may have said more than has arrived here.
 
     A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
     silent or lagging watch is no evidence.

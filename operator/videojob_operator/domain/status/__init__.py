@@ -1,1 +1,1 @@
-"""The status of a VideoJob: conditions, display state, events."""
+"""Derives the status of a VideoJob: conditions, display state and events."""

@@ -1,4 +1,4 @@
-"""The conditions of a VideoJob (VJ-29): facts by type, on the way, with a verdict, and for a spec that is refused."""
+"""The conditions of a VideoJob (VJ-29): in progress, with a verdict, and for a rejected spec."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -65,7 +65,7 @@ def rejected_conditions(problem: SpecProblem) -> Mapping[str, ConditionValue]:
 
 
 def running_condition(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
-    """Whether the runner's container is at work."""
+    """True if the runner's container is at work."""
     if fact := node_lost_condition(ctx):
         return fact
     if wait:
@@ -136,7 +136,7 @@ def time_until_stale(ctx: ReconcileContext) -> timedelta | None:
 
 
 def _reporting(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
-    """Whether progress arrives; what was known of an earlier pod stands until this one has had its time."""
+    """True if progress arrives; what was known of an earlier pod stands until this one has had its time."""
     pod = ctx.active_pod
     if ctx.report and pod and ctx.now > ctx.report.received_at + ctx.settings.report_stale:
         text = f"the last report was received at {ctx.report.received_at:%Y-%m-%dT%H:%M:%SZ}"

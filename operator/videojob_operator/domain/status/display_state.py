@@ -1,4 +1,4 @@
-"""`status.state`: one word for people. Not a contract; scripts read conditions."""
+"""`status.state`: a one-word summary for humans. Not an API contract; scripts read conditions."""
 
 from collections.abc import Mapping
 

@@ -1,8 +1,7 @@
 """
-Events: what a person reading `kubectl describe` should see happen, in its order.
+Events of a VideoJob, derived from the difference between the current and the new status.
 
-Derived from the difference between the status that stands and the one that is about to be written, so each comes once
-and none is needed to decide anything.
+Each event is therefore emitted once, and no decision depends on an event.
 """
 
 from collections.abc import Iterator
