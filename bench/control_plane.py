@@ -119,12 +119,12 @@ class ControlPlane:
     async def pause_controller(self, seconds: float, *, after: int) -> float:
         """Stops the controller manager once there are `after` pods; the operator's share of a core meanwhile."""
         await self.until(lambda: len(self.tally.pods) >= after)
-        print(f"the controller manager stands still for {seconds:.0f} s", flush=True)
+        print(f"the controller manager is paused for {seconds:.0f} s", flush=True)
         with self.cluster.daemons.paused("controllers"):
             tail = min(60.0, seconds / 2)
             await asyncio.sleep(seconds - tail)
             share = await self.core_share(tail)
-        print("the controller manager goes on", flush=True)
+        print("the controller manager continues", flush=True)
         return share
 
     async def restart(self, count: int) -> Summary:
@@ -216,23 +216,32 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--objects", type=int, default=2000, help="VideoJobs (2000)")
-    add("--clients", type=int, default=16, help="that create at the same time (16)")
-    add("--rate", type=float, default=30, help="VideoJobs a second at most, all clients together; 0: no limit (30)")
-    add("--pause-controller", type=float, default=0, metavar="SECONDS", help="once a tenth has its pod")
+    add("--clients", type=int, default=16, help="clients that create concurrently (16)")
+    add("--rate", type=float, default=30, help="maximum VideoJobs per second over all clients; 0: no limit (30)")
     add(
-        "--controller-flag", action="append", default=[], help="one more for kube-controller-manager: --kube-api-qps=10"
+        "--pause-controller",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="seconds the controller manager is paused once a tenth of the jobs has a pod",
     )
-    add("--setting", action="append", default=[], metavar="NAME=VALUE", help="of the operator: report_wait_seconds=3")
-    add("--rest", type=float, default=60, metavar="SECONDS", help="of measuring when all wait (60)")
-    add("--restart", action="store_true", help="of the operator at the end, measured as well")
-    add("--limit", type=float, default=1800, metavar="SECONDS", help="for all of it (1800)")
+    add(
+        "--controller-flag",
+        action="append",
+        default=[],
+        help="extra flag for kube-controller-manager, such as --kube-api-qps=10",
+    )
+    add("--setting", action="append", default=[], metavar="NAME=VALUE", help="operator setting: report_wait_seconds=3")
+    add("--rest", type=float, default=60, metavar="SECONDS", help="seconds of measurement when all wait (60)")
+    add("--restart", action="store_true", help="restart the operator at the end and measure that as well")
+    add("--limit", type=float, default=1800, metavar="SECONDS", help="seconds for the whole run (1800)")
     add(
         "--checkout",
         type=lambda text: Path(text).resolve(),
         default=ROOT,
         help="the repository whose operator and chart are measured (this one)",
     )
-    add("--json", type=Path, help="a file for the summary")
+    add("--json", type=Path, help="file for the summary")
     return parser.parse_args(arguments)
 
 

@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=250)
     parser.add_argument(
-        "--work", type=Path, default=default_work_folder() / "card", help="folder that keeps guided pictures"
+        "--work", type=Path, default=default_work_folder() / "card", help="folder for cached guided images"
     )
     args = parser.parse_args()
     torch.set_num_threads(2)

@@ -56,7 +56,7 @@ class Objects:
                     event = json.loads(line)
                     version = event["object"]["metadata"].get("resourceVersion", "")
                     if event["type"] == "ERROR":
-                        print(f"{path}: the watch begins anew: {event['object'].get('message')}", file=sys.stderr)
+                        print(f"{path}: the watch restarts: {event['object'].get('message')}", file=sys.stderr)
                         break
                     if event["type"] != "BOOKMARK":
                         yield event

@@ -129,19 +129,21 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", choices=["f16", "shapes"], default="f16")
-    parser.add_argument("--packs", type=Path, help="folder that keeps the random weights for another run")
+    parser.add_argument("--packs", type=Path, help="folder in which the random weights are kept for the next run")
     parser.add_argument("--methods", nargs="+", choices=["original", "kornia"], default=["original", "kornia"])
-    parser.add_argument("--size", type=int, default=256, help="pixels of a side")
+    parser.add_argument("--size", type=int, default=256, help="side in pixels")
     parser.add_argument("--cuts", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA, for all")
-    parser.add_argument("--views-at-once", type=int, help="cutouts that our CLIP works on at a time")
-    parser.add_argument("--recompute", action="store_true", help="have our decoder keep less and compute it again")
+    parser.add_argument("--tf32", action="store_true", help="allow TF32 on CUDA for all implementations")
+    parser.add_argument("--views-at-once", type=int, help="cutouts per batch of our CLIP")
+    parser.add_argument("--recompute", action="store_true", help="use activation checkpointing in our decoder")
     parser.add_argument("--compile", action="store_true", help="compile our networks")
-    parser.add_argument("--contestants", nargs="+", default=NAMES, metavar="NAME[=COMMAND]", help="the reference first")
-    parser.add_argument("--json", type=Path, help="where to write all figures")
+    parser.add_argument(
+        "--contestants", nargs="+", default=NAMES, metavar="NAME[=COMMAND]", help="run the reference first"
+    )
+    parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args()
 
 

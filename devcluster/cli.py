@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     add("build", _build, "build what is missing").add_argument("--level", choices=["api", "node"], default="node")
     up = add_for_a_cluster("up", _up, "start a cluster and print the path of its kubeconfig")
     up.add_argument("--controllers", action="store_true", help="API-server level: also the controller manager")
-    up.add_argument("--extended", action="append", metavar="NAME=COUNT", help="node level: made-up devices")
+    up.add_argument("--extended", action="append", metavar="NAME=COUNT", help="node level: simulated devices")
     add_for_a_cluster("down", _down, "stop a cluster and keep its data")
     add_for_a_cluster("purge", _purge, "stop a cluster and remove its data; without --level and --name: every cluster")
     add("status", _status, "list the clusters")
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     kubectl.add_argument("rest", nargs=argparse.REMAINDER)
     add_for_a_cluster("env", _env, "print shell lines that point KUBECONFIG and PATH at a cluster")
     _add_image(add("image", _image, "build and push an image for the node; prints its reference by digest"))
-    user = add("s3-user", _s3_user, "make an S3 user with a bucket of its own; prints the endpoint for pods")
+    user = add("s3-user", _s3_user, "create an S3 user with its own bucket; prints the endpoint for pods")
     for field in ("user", "secret", "bucket"):
         user.add_argument(field)
     return parser
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dockerfile", type=Path)
     parser.add_argument("tag")
-    parser.add_argument("--context", type=Path, help="the folder it copies from (default: the Dockerfile's)")
+    parser.add_argument("--context", type=Path, help="build context (default: the Dockerfile's folder)")
     parser.add_argument("--target")
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
 

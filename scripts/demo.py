@@ -112,10 +112,10 @@ def run_on_this_machine() -> None:
 def main() -> None:
     """Chooses where the demo runs."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--context", help="a context of your kubeconfig: show it on that cluster instead")
+    parser.add_argument("--context", help="context of your kubeconfig: run the demo on that cluster")
     parser.add_argument("--operator-image", default="", help="with --context: Dockerfile.operator, by digest")
     parser.add_argument("--runner-image", default="", help="with --context: Dockerfile.runner, by digest")
-    parser.add_argument("--yes", action="store_true", help="with --context: do not ask")
+    parser.add_argument("--yes", action="store_true", help="with --context: do not ask for confirmation")
     args = parser.parse_args()
     begin = time.monotonic()
     if args.context:
@@ -123,7 +123,7 @@ def main() -> None:
         demo_context.run_demo(args.context, images, asked=args.yes)
     else:
         run_on_this_machine()
-    console.print(f"[bold green]demo: {time.monotonic() - begin:.0f} s altogether")
+    console.print(f"[bold green]demo: {time.monotonic() - begin:.0f} s in total")
 
 
 if __name__ == "__main__":

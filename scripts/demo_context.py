@@ -75,7 +75,7 @@ def confirm(context: str, server: str) -> bool:
     """Whether the user says yes to what will be done where."""
     console.print(f"This installs the chart into namespace {deploy.NAMESPACE} of [bold]{context}[/bold] ({server})")
     console.print(f"and renders {' and '.join(EXAMPLES)} in namespace {NAMESPACE}.")
-    return console.input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    return console.input("Continue? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def ensure_claim(target: deploy.DeployTarget) -> None:

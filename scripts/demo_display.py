@@ -61,7 +61,7 @@ def follow_job(kubectl: Kubectl, name: str, *, timeout: float) -> Resource:
             update_bar(progress, task, last)
             if find_condition(last, "Succeeded").get("status") in ("True", "False"):
                 return last
-    raise SystemExit(f"vj/{name} had no verdict within {timeout:.0f} s; last status: {json.dumps(last.get('status'))}")
+    raise SystemExit(f"vj/{name} had no result within {timeout:.0f} s; last status: {json.dumps(last.get('status'))}")
 
 
 def example_manifest(example: str) -> Resource:

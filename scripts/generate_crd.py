@@ -117,10 +117,7 @@ def main(arguments: list[str]) -> int:
     files = generated_files()
     old = stale_files(files)
     for path in old:
-        print(
-            f"{path.relative_to(ROOT)} is not what the models say"
-            + (": run `make generate`" * ("--check" in arguments))
-        )
+        print(f"{path.relative_to(ROOT)} is out of date" + (": run `make generate`" * ("--check" in arguments)))
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(files[path])

@@ -141,7 +141,7 @@ def main(levels: Sequence[str]) -> int:
     print()
     for result in results:
         print(f"{result.seconds:7.1f} s  {result.step.title}: {result.verdict}")
-    print(f"{time.monotonic() - begin:7.1f} s  altogether")
+    print(f"{time.monotonic() - begin:7.1f} s  in total")
     return 1 if any(result.verdict == "FAILED" for result in results) else 0
 
 

@@ -48,7 +48,7 @@ def parse_mode(word: str) -> RunMode:
 
 @app.callback()
 def root() -> None:
-    """Videos from a manifest."""
+    """Render videos from a VideoJob manifest."""
 
 
 @app.command()
@@ -56,9 +56,13 @@ def run(
     manifest: Annotated[Path, typer.Argument(help="YAML file with one VideoJob", exists=True, dir_okay=False)],
     output: Annotated[
         Path | None,
-        typer.Option(help="stands for the output's claim or bucket [default: the claim's folder, or the bucket]"),
+        typer.Option(
+            help="folder used instead of the output's claim or bucket [default: the claim's folder, or the bucket]"
+        ),
     ] = None,
-    io: Annotated[Path | None, typer.Option(help="empty folder to work in, kept [default: a temporary one]")] = None,
+    io: Annotated[
+        Path | None, typer.Option(help="empty working folder, kept afterwards [default: a temporary one]")
+    ] = None,
     mode: Annotated[
         RunMode | None,
         typer.Option(
@@ -67,7 +71,7 @@ def run(
             help="[default: TEST when the spec says test, else PROD]",
         ),
     ] = None,
-    claims: Annotated[Path, typer.Option(help="holds a folder for each claim, by name")] = Path(),
+    claims: Annotated[Path, typer.Option(help="folder with one subfolder per claim, by name")] = Path(),
 ) -> None:
     """
     Runs a VideoJob on this machine, without a cluster.
@@ -99,7 +103,7 @@ def _run(job: VideoJob, plan: JobPlan, mode: RunMode | None) -> LocalRunResult:
     if job.spec.pipeline.custom is not None:
         image, where = job.spec.runner.image, plan.io_path
         raise CommandFailed(
-            "pipeline.custom runs its own container, which this command does not start; by hand:\n"
+            "pipeline.custom runs its own container, which this command does not start; start it yourself:\n"
             f"  docker run --rm --user $(id -u):$(id -g) -v {where}:/video_io {image}"
         )
     with ProgressDisplay(job.metadata.name, console=console) as display:
@@ -116,7 +120,7 @@ def _print_outcome(outcome: LocalRunResult, plan: JobPlan) -> None:
     failure = report.failure
     reason = f"{failure.reason}: {failure.message}" if failure else f"ended while {report.state}"
     console.print(f"{outcome.log}\n", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{plan.job.name} has failed: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{plan.job.name} failed: {reason}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def ensure_base_image(buildah: Buildah) -> None:
     if os.environ.get("DEVCLUSTER_BASE") != "debian" and _pulled(buildah):
         return
     log_line(
-        f"          {BASE_IMAGE} is made of Debian's packages instead of pulled "
+        f"          {BASE_IMAGE} is built from Debian packages instead of pulled "
         "(Debian's Python 3.11, pip, no compiler)"
     )
     root = paths.cache_folder() / "images" / "debian-root"

@@ -103,7 +103,7 @@ class Buildah:
             log.write_text(done.stdout)
         if done.returncode:
             end = "\n".join(done.stdout.splitlines()[-25:])
-            raise BuildFailed(f"buildah {arguments[0]} failed{f' (all of it: {log})' if log else ''}:\n{end}")
+            raise BuildFailed(f"buildah {arguments[0]} failed{f' (full log: {log})' if log else ''}:\n{end}")
         return done.stdout
 
     def _prepare(self) -> None:

@@ -101,7 +101,7 @@ def _folder() -> Path:
 def _require_apt() -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if not shutil.which(tool):
-            raise Unsupported(f"the node level takes {', '.join(PACKAGES)} from Debian, and there is no {tool} here")
+            raise Unsupported(f"the node level takes {', '.join(PACKAGES)} from Debian, but {tool} is not installed")
 
 
 def _download(folder: Path) -> Sequence[Path]:

@@ -35,7 +35,7 @@ def binary_path(name: str) -> Path:
                 return path
             level = "api" if source.group is ComponentGroup.API else "node"
             raise Unsupported(f"{name} {source.version} is not built: run `python -m devcluster build --level {level}`")
-    raise Unsupported(f"{name} is not in the table of devcluster/versions.py")
+    raise Unsupported(f"{name} is not listed in devcluster/versions.py")
 
 
 def build_folder(source: GoSource) -> Path:

@@ -103,7 +103,7 @@ class ApiServer:
 def named_api_server(name: str) -> ApiServer:
     """The API-server level cluster called `name`, running or not."""
     if not name.replace("-", "").isalnum():
-        raise Unsupported(f"a cluster's name holds letters, digits and '-', not {name!r}")
+        raise Unsupported(f"a cluster name may contain letters, digits and '-', not {name!r}")
     return ApiServer(paths.clusters_folder() / f"api-{name}")
 
 

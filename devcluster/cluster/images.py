@@ -54,7 +54,7 @@ class BuildSpec:
         for source in list_copied_sources(self.dockerfile.read_text()):
             found = sorted(self.context.glob(source.strip("/")) if source.strip("./") else [self.context])
             if not found:
-                raise BuildFailed(f"{self.dockerfile} copies {source}, and there is no such thing in {self.context}")
+                raise BuildFailed(f"{self.dockerfile} copies {source}, which does not exist in {self.context}")
             for path in found:
                 yield from _files(path)
 

@@ -167,7 +167,7 @@ class Node:
         ]
         if patch:
             self.kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=json", "-p", json.dumps(patch))
-            wait_until("the made-up devices", partial(self._offers, resources), seconds=30)
+            wait_until("the simulated devices", partial(self._offers, resources), seconds=30)
 
     @cached_property
     def _ports(self) -> dict[str, int]:
@@ -209,7 +209,7 @@ class Node:
             raise Unsupported("not everything is built: run `python -m devcluster build --level node`")
         socket = self.folder / "kubelet" / "pod-resources" / "kubelet.sock"
         if len(str(socket)) > MAX_SOCKET_PATH:
-            raise Unsupported(f"{socket} is too long for a socket: set VIDEOJOB_CACHE to a shorter folder")
+            raise Unsupported(f"{socket} is too long for a socket path; set VIDEOJOB_CACHE to a shorter path")
         debian.install_packages()
 
     def _start_foundations(self) -> None:

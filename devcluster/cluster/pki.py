@@ -64,7 +64,7 @@ class CertificateAuthority:
         authority = x509.load_pem_x509_certificate(self.certificate.read_bytes())
         signer = serialization.load_pem_private_key((self.folder / "ca.key").read_bytes(), password=None)
         if not isinstance(signer, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{self.folder / 'ca.key'} holds no elliptic-curve key: remove the cluster's state")
+            raise TypeError(f"{self.folder / 'ca.key'} contains no elliptic-curve key; remove the cluster's state")
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _certificate(_name(user, groups), key.public_key())

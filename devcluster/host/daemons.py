@@ -55,7 +55,7 @@ class Daemons:
     def start(self, name: str, command: Iterable[str | Path], *, environment: Mapping[str, str] | None = None) -> int:
         """Starts `command` as daemon `name` and returns its pid; raises StartFailed when it runs already."""
         if self.running(name):
-            raise StartFailed(f"{name} runs already (pid file {self._pid_file(name)}): stop it first")
+            raise StartFailed(f"{name} is already running (pid file {self._pid_file(name)}): stop it first")
         argv = [*self.prefix, *(str(part) for part in command)]
         for path in (self._pid_file(name), self.log(name)):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class Daemons:
         """The end of a daemon's log, with the file's name, for an error message."""
         log = self.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return "\n".join([f"the end of {log}:", *lines[-LOG_TAIL_LINES:]])
+        return "\n".join([f"end of {log}:", *lines[-LOG_TAIL_LINES:]])
 
     def check_running(self, name: str) -> int:
         """The pid of daemon `name`; raises StartFailed, with the end of its log, when it has ended."""

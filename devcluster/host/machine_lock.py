@@ -53,7 +53,7 @@ class MachineLock:
             if holder and not self.is_free_for(folder):
                 cache = Path(holder.folder).parent.parent
                 raise NodeInUse(
-                    f"one node-level cluster per machine, and {holder.user} has had it since {holder.since} in "
+                    f"one node-level cluster per machine: {holder.user} has run one since {holder.since} in "
                     f"{holder.folder}; to stop it: VIDEOJOB_CACHE={cache} python -m devcluster down --level node"
                 )
             mine = Holder(str(folder), getpass.getuser(), datetime.now(UTC).isoformat(timespec="seconds"))

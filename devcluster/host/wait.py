@@ -17,6 +17,6 @@ def wait_until(what: str, check: Callable[[], bool], *, seconds: float, explain:
     deadline, pause = time.monotonic() + seconds, 0.02
     while not check():
         if time.monotonic() > deadline:
-            raise StartFailed(f"{what} was not there after {seconds:.0f} s\n{explain()}".rstrip())
+            raise StartFailed(f"{what} was not ready after {seconds:.0f} s\n{explain()}".rstrip())
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)

@@ -158,7 +158,7 @@ def run_branches(run: TrainingPipeline) -> None:
     ends = [branch.wait() for branch in branches]
     if any(ends):
         raise RuntimeError(
-            "a training branch failed; its output stands above, a new `make pack` goes on where it stopped"
+            "a training branch failed; see the output above; `make pack` resumes from the last finished stage"
         )
 
 
@@ -171,13 +171,15 @@ def default_work_folder() -> Path:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train and export the shapes packs.")
-    parser.add_argument("--out", type=Path, help="folder that gets shapes-vqgan/ and shapes-clip/")
-    parser.add_argument("--work", type=Path, default=default_work_folder(), help="folder that keeps finished stages")
+    parser.add_argument("--out", type=Path, help="output folder for shapes-vqgan/ and shapes-clip/")
+    parser.add_argument("--work", type=Path, default=default_work_folder(), help="folder for finished stages")
     parser.add_argument("--only", default="", help="comma-separated stages to finish in this process, without export")
-    parser.add_argument("--from", dest="packs", type=Path, help="folder of finished packs; trains their last stage on")
+    parser.add_argument(
+        "--from", dest="packs", type=Path, help="folder with finished packs; continues training their last stage"
+    )
     args = parser.parse_args()
     if args.packs and (args.only or not args.out):
-        parser.error("--from needs --out, and goes without --only")
+        parser.error("--from needs --out and cannot be combined with --only")
     if args.packs:
         torch.set_num_threads(2)
         TrainingPipeline(TrainingRecipe(), StageCache(args.work / "continued")).continue_from(args.packs, args.out)

@@ -212,7 +212,7 @@ def write_upscaler_pack(out: Path, net: nn.Module, recipe: UpscalerRecipe, *, se
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train and export the pack shapes-upscaler.")
-    parser.add_argument("--out", type=Path, required=True, help=f"folder that gets {NAME}/")
+    parser.add_argument("--out", type=Path, required=True, help=f"output folder for {NAME}/")
     parser.add_argument("--steps", type=int, default=UpscalerRecipe().steps, help="default %(default)s")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -29,18 +29,20 @@ def pack_root() -> None:
 
 @pack_app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="file of torch.save or TorchScript", exists=True, dir_okay=False)],
-    output: Annotated[Path, typer.Argument(help="folder to make; its name becomes the pack's")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="file written by torch.save or TorchScript", exists=True, dir_okay=False)
+    ],
+    output: Annotated[Path, typer.Argument(help="folder to create; its name becomes the pack's name")],
     *,
     config: Annotated[
-        Path | None, typer.Option(help="a VQGAN's yaml file; without it the checkpoint is a CLIP", exists=True)
+        Path | None, typer.Option(help="yaml file of a VQGAN; without it the checkpoint is read as CLIP", exists=True)
     ] = None,
     licence: Annotated[
         str | None, typer.Option(help="SPDX expression of the weights' licence [default: NOASSERTION]")
     ] = None,
-    sha256: Annotated[str | None, typer.Option(help="what the checkpoint must have, as its publisher says")] = None,
+    sha256: Annotated[str | None, typer.Option(help="expected SHA-256 of the checkpoint, as published")] = None,
     inert: Annotated[
-        list[str] | None, typer.Option(help="a class in the checkpoint to read as an empty placeholder; repeatable")
+        list[str] | None, typer.Option(help="class in the checkpoint that is read as an empty placeholder; repeatable")
     ] = None,
 ) -> None:
     """

@@ -21,7 +21,7 @@ def load_videojob(path: Path) -> VideoJob:
         raise CommandFailed(f"{path} cannot be read: {error}") from error
     found = [body for body in documents if isinstance(body, dict) and body.get("kind") == KIND]
     if len(found) != 1:
-        raise CommandFailed(f"{path} must hold one {KIND}; found {len(found)}")
+        raise CommandFailed(f"{path} must contain exactly one {KIND}; found {len(found)}")
     return _checked(found[0], path)
 
 
@@ -30,4 +30,4 @@ def _checked(body: dict[str, Any], path: Path) -> VideoJob:
         return VideoJob.model_validate(body)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise CommandFailed(f"{path} is no valid {KIND}:\n" + "\n".join(lines)) from error
+        raise CommandFailed(f"{path} is not a valid {KIND}:\n" + "\n".join(lines)) from error

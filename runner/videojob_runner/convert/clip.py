@@ -36,7 +36,9 @@ def convert_clip(request: ConversionRequest) -> Pack:
     try:
         shape = ClipArchitecture.from_state_dict(tensors)
     except NotAClip as error:
-        raise BadInput(f"{request.checkpoint.name!r} is no CLIP: {error}; for a VQGAN say --config") from error
+        raise BadInput(
+            f"{request.checkpoint.name!r} is not a CLIP model: {error}; for a VQGAN pass --config"
+        ) from error
     return write_pack(
         request.output,
         match_state_dict(drop_size_buffers(tensors, shape), shape.build().state_dict()),

@@ -21,7 +21,7 @@ def match_state_dict(tensors: Mapping[str, Tensor], network: Mapping[str, Tensor
     Types stay as they are, as long as numbers are where numbers shall be. Raises BadInput.
     """
     raise_if_any("lacks", network.keys() - tensors.keys())
-    raise_if_any("has, beside those of the network,", tensors.keys() - network.keys())
+    raise_if_any("has, in addition to those of the network,", tensors.keys() - network.keys())
     raise_if_any(
         "has in another shape",
         {word for name in network for word in describe_mismatch(name, tensors[name], network[name])},

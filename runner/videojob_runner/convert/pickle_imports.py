@@ -83,13 +83,15 @@ def _imports(pickle: bytes) -> Iterator[str]:
         for opcode, argument, _ in pickletools.genops(pickle):
             if opcode.name in OPAQUE_OPCODES:
                 raise UnsafeCheckpoint(
-                    f"the checkpoint imports by {opcode.name}, which no weights need; nothing was run"
+                    f"the checkpoint imports with {opcode.name}, which weights do not need; nothing was executed"
                 )
             if opcode.name == "GLOBAL":
                 module, _, name = str(argument).partition(" ")
                 yield f"{RENAMED_MODULES.get(module, module)}.{name}"
     except ValueError as error:
-        raise UnsafeCheckpoint(f"the checkpoint's pickle is damaged or made up: {error}; nothing was run") from error
+        raise UnsafeCheckpoint(
+            f"the checkpoint's pickle is damaged or forged: {error}; nothing was executed"
+        ) from error
 
 
 def is_allowed(name: str, inert: Collection[str]) -> bool:
@@ -115,8 +117,8 @@ def placeholder_class(name: str) -> type:
 def forbidden_import(name: str, package: str) -> UnsafeCheckpoint:
     """The error for a name that is not let through, with the remedy, if there is one."""
     if is_dangerous(package):
-        return UnsafeCheckpoint(f"the checkpoint wants to call {name}, which no weights need; nothing was run")
+        return UnsafeCheckpoint(f"the checkpoint tries to call {name}, which weights do not need; nothing was executed")
     return UnsafeCheckpoint(
-        f"the checkpoint wants to load {name}; nothing was run. "
-        f"If that is a harmless by-product of training, --inert {name} reads it as an empty placeholder"
+        f"the checkpoint tries to load {name}; nothing was executed. "
+        f"If this is a harmless leftover of training, --inert {name} reads it as an empty placeholder"
     )

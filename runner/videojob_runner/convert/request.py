@@ -36,7 +36,8 @@ class ConversionRequest:
         except ValidationError as error:
             name = self.output.name
             raise BadConfig(
-                f"{name!r} is no name for a pack; at most 63 of a-z, 0-9, dot and dash", field="output"
+                f"{name!r} is not a valid pack name; use at most 63 characters of a-z, 0-9, dot and dash",
+                field="output",
             ) from error
         if self.output.exists():
             raise BadConfig(f"{str(self.output)!r} exists; remove it or choose another folder", field="output")
@@ -50,6 +51,6 @@ class ConversionRequest:
         if self.sha256 is not None and found.sha256 != self.sha256.lower():
             raise BadInput(
                 f"{self.checkpoint.name!r} has sha256 {found.sha256} instead of {self.sha256}: "
-                "another file, or a download that is not whole"
+                "wrong file or incomplete download"
             )
         return found

@@ -84,7 +84,9 @@ def read_taming_config(path: Path) -> FirstStageSpec:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadConfig(f"{str(path)!r} cannot be read as yaml: {error}", field="config") from error
     if not isinstance(content, dict):
-        raise BadConfig(f"{path.name!r} has no `model`; it must be the yaml file beside the checkpoint", field="config")
+        raise BadConfig(
+            f"{path.name!r} has no `model`; it must be the yaml file published with the checkpoint", field="config"
+        )
     return parse_first_stage(content)
 
 
@@ -97,7 +99,7 @@ def parse_first_stage(config: Mapping[str, Any]) -> FirstStageSpec:
         part = parse_model(TargetConfig, part.params.get("first_stage_config"), field)
     if part.target not in VQGANS:
         known = ", ".join([*VQGANS, *([] if prefix else [TRANSFORMER_TARGET])])
-        raise BadConfig(f"{part.target!r} is none of {known}", field=f"{field}.target")
+        raise BadConfig(f"{part.target!r} must be one of {known}", field=f"{field}.target")
     params = parse_model(VqganParams, part.params, f"{field}.params")
     return FirstStageSpec(
         architecture=to_pack_architecture(params, field, quantiser=VQGANS[part.target]), prefix=prefix

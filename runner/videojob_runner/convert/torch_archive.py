@@ -54,7 +54,7 @@ CORRUPTION_ERRORS: Final = (
 
 def load_state_dict(path: Path, *, placeholder_classes: Collection[str] = ()) -> dict[str, Tensor]:
     """
-    The state dict in a file of torch.save or TorchScript: a Lightning checkpoint's, or the object itself.
+    The state dict in a file written by torch.save or TorchScript: a Lightning checkpoint's, or the object itself.
 
     Tensors are on the CPU and mapped from the file where possible, so that a checkpoint may be larger than memory.
     `placeholder_classes` names further classes to be read as placeholders. Raises BadInput for what is no such file and
@@ -81,11 +81,9 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with path.open("rb") as file:
             head = file.read(24)
         if head.startswith(LEGACY_MAGIC):
-            raise BadInput(
-                f"{path.name!r} is in torch's format before 1.6; torch.save it anew with a later one"
-            ) from error
+            raise BadInput(f"{path.name!r} uses the pre-1.6 torch format; save it again with torch ≥ 1.6") from error
         raise BadInput(
-            f"{path.name!r} is no checkpoint: {error}, it begins with {head!r}; was the download complete?"
+            f"{path.name!r} is not a checkpoint: {error}; it begins with {head!r}; was the download complete?"
         ) from error
     except OSError as error:
         raise BadInput(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
@@ -100,13 +98,14 @@ def archive_root(archive: zipfile.ZipFile, path: Path) -> str:
     ]
     if len(roots) != 1:
         raise BadInput(
-            f"{path.name!r} is a zip archive, but not torch's: {len(roots)} {PICKLE_NAME} in it instead of one"
+            f"{path.name!r} is a zip archive, but not one of torch: "
+            f"it contains {len(roots)} {PICKLE_NAME} instead of one"
         )
     ours = [entry for entry in entries if is_plain_member(entry.filename.removeprefix(roots[0]))]
     plain = all(entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & ENCRYPTED_FLAG for entry in ours)
     if len(set(names)) != len(names) or not plain:
         raise UnsafeCheckpoint(
-            f"{path.name!r} holds compressed, encrypted or doubled tensors, which torch never writes"
+            f"{path.name!r} contains compressed, encrypted or duplicate tensors, which torch never writes"
         )
     if archive.getinfo(f"{roots[0]}{PICKLE_NAME}").file_size > MAX_PICKLE_BYTES:
         raise UnsafeCheckpoint(f"{PICKLE_NAME} of {path.name!r} is larger than {MAX_PICKLE_BYTES} bytes")
@@ -145,10 +144,10 @@ def extract_state_dict(loaded: object, path: Path) -> dict[str, Tensor]:
         return dict(iter_scripted_tensors(loaded, path, seen=set()))
     entries = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(entries, dict) or not entries:
-        raise BadInput(f"{path.name!r} holds no state dict but a {type(entries).__name__}")
+        raise BadInput(f"{path.name!r} contains a {type(entries).__name__}")
     for name, tensor in entries.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise BadInput(f"{path.name!r} holds no state dict: its entry {name!r} is a {type(tensor).__name__}")
+            raise BadInput(f"{path.name!r} contains no state dict: its entry {name!r} is a {type(tensor).__name__}")
     return dict(entries)
 
 
@@ -157,7 +156,9 @@ def iter_scripted_tensors(
 ) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a TorchScript module and those in it. Raises BadInput for one that holds itself."""
     if id(module) in seen or depth > MAX_MODULE_DEPTH or not isinstance(module.state, dict):
-        raise BadInput(f"{path.name!r} holds no tree of modules: {prefix.removesuffix('.') or 'its root'!r} is odd")
+        raise BadInput(
+            f"{path.name!r} does not contain a module tree: {prefix.removesuffix('.') or 'its root'!r} is invalid"
+        )
     seen.add(id(module))
     for name, value in module.state.items():
         if isinstance(value, Tensor):

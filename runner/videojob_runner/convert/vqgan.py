@@ -36,7 +36,7 @@ def convert_vqgan(request: ConversionRequest, *, config: Path) -> Pack:
         try:
             network = Vqgan(stage.architecture)
         except ValueError as error:  # the libraries' own conditions, such as group norm's
-            raise BadConfig(f"no network can be built from it: {error}", field="config") from error
+            raise BadConfig(f"cannot build a network from it: {error}", field="config") from error
     tensors = match_state_dict(
         select_first_stage(
             load_state_dict(request.checkpoint, placeholder_classes=request.placeholder_classes), stage.prefix

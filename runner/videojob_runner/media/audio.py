@@ -41,7 +41,7 @@ def copy_audio(video: Path, source: Path, target: Path) -> bool:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode != 0:
             said = tail(done.stderr.decode(errors="replace"))
-            raise EncodingFailed(f"the sound of {source.name!r} could not be added: {said}")
+            raise EncodingFailed(f"the audio of {source.name!r} could not be added: {said}")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

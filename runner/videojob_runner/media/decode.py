@@ -50,7 +50,7 @@ def probe_video(video: Path) -> VideoInfo:
     first = re.search(r"\bn:\s*0\b.* s:(\d+)x(\d+) ", said)
     rate = re.search(r"frame_rate: (\d+)/(\d+)", said)
     if first is None or rate is None:
-        raise BadInput(f"{video.name!r} is no video that ffmpeg can read: {tail(said)}")
+        raise BadInput(f"{video.name!r} is not a video that ffmpeg can read: {tail(said)}")
     return VideoInfo(
         width=int(first[1]),
         height=int(first[2]),
@@ -64,7 +64,7 @@ def probe_audio_codec(source: Path) -> str | None:
     """The codec of a file's first sound track, video or not; None: there is none. Raises BadInput."""
     said = _describe(source)
     if "Input #0" not in said:
-        raise BadInput(f"{source.name!r} is no file that ffmpeg can read: {tail(said)}")
+        raise BadInput(f"{source.name!r} is not a file that ffmpeg can read: {tail(said)}")
     return _audio(said)
 
 
@@ -95,7 +95,7 @@ def iter_frames(video: Path, *, fps: float | None = None) -> Generator[RgbImage,
         try:
             yield from _pixmaps(pipe)
             if process.wait() != 0:
-                raise BadInput(f"{video.name!r} cannot be read to its end, encode it anew: {stderr_tail(said)}")
+                raise BadInput(f"{video.name!r} is truncated or damaged; re-encode it: {stderr_tail(said)}")
         finally:
             pipe.close()  # whoever wants no more frames: ffmpeg ends on the broken pipe
             process.wait()
@@ -119,7 +119,7 @@ def extract_frames(video: Path, folder: Path, *, fps: float | None = None) -> li
                 writer.write(index, picture)
         undo.pop_all()
     if not (files := list_frames(folder)):
-        raise BadInput(f"{video.name!r} has no frame at {fps} frames per second; ask for more of them")
+        raise BadInput(f"{video.name!r} has no frame at {fps} frames per second; use a higher fps")
     return files
 
 

@@ -46,4 +46,4 @@ def stderr_tail(said: IO[str]) -> str:
 def tail(text: str) -> str:
     """The last lines of what ffmpeg said, as one line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-_LAST_WORDS:]) or "it said nothing"
+    return " | ".join(lines[-_LAST_WORDS:]) or "no error output"

@@ -111,7 +111,7 @@ def interpolate(footage: FrameStream, *, fps: float) -> FrameStream:
 def add_audio(footage: FrameStream, source: Path) -> FrameStream:
     """The sound of another file. Raises BadInput when it is missing, unreadable or silent."""
     if probe_audio_codec(source) is None:
-        raise BadInput(f"{source.name!r} has no sound track; name a file with one, or leave the sound out")
+        raise BadInput(f"{source.name!r} has no audio track; use a file with one, or omit the audio")
     return replace(footage, audio=source)
 
 

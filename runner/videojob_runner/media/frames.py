@@ -111,7 +111,7 @@ def list_frames(folder: Path) -> list[Path]:
     files = sorted(_frames(folder), key=lambda path: int(path.stem))
     for index, path in enumerate(files):
         if int(path.stem) != index:
-            raise ValueError(f"frame {index} is missing in {folder}: found {path.name} in its place")
+            raise ValueError(f"frame {index} is missing in {folder}: found {path.name} instead")
     return files
 
 

@@ -48,14 +48,16 @@ def interpolate_frames(frames: Iterable[RgbImage], *, fps: float, to: float) -> 
     error of whoever makes the frames passes through.
     """
     if not 0 < fps < to <= MAX_FPS:
-        raise ValueError(f"interpolation goes from fps to a higher rate of at most {MAX_FPS:g}, not from {fps} to {to}")
+        raise ValueError(
+            f"interpolation must increase the frame rate, to at most {MAX_FPS:g} fps; {fps} to {to} does not"
+        )
     queue = iter(frames)
     first = next(queue, None)
     if first is None:
         return
     height, width = first.shape[:2]
     if min(width, height) < MIN_SIDE:
-        raise BadInput(f"motion is searched for in frames of at least 16×16 pixels, not {width}×{height}; upscale them")
+        raise BadInput(f"interpolation needs frames of at least 16×16 pixels, not {width}×{height}; upscale them first")
     feed = _Feed(itertools.chain([first], queue), ratio=_rate(to) / _rate(fps), shape=first.shape)
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(

@@ -15,5 +15,5 @@ def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
         raise ValueError(f"scale must be above 1 and at most {MAX_SCALE:g}, not {scale}")
     size = round(width * scale), round(height * scale)
     if max(size) > MAX_SIDE:
-        raise ValueError(f"{width}×{height} times {scale:g} has a side above {MAX_SIDE} pixels; choose less")
+        raise ValueError(f"{width}×{height} times {scale:g} has a side above {MAX_SIDE} pixels; use a smaller scale")
     return size

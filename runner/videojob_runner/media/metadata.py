@@ -86,7 +86,9 @@ def copy_metadata(source: Path, target: Path) -> None:
         pictures = [path for path in sorted(source.iterdir()) if _is(path, (*_PNG, *_JPEG))]
         for picture in pictures:
             if not (target / picture.name).is_file():
-                raise BadInput(f"there is no {picture.name!r} in {target.name!r}; each picture needs its namesake")
+                raise BadInput(
+                    f"{target.name!r} has no {picture.name!r}; each image needs a file of the same name there"
+                )
         for picture in pictures:
             copy_metadata(picture, target / picture.name)
     elif items := read_metadata(source):
@@ -177,7 +179,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except OSError as error:
-        raise BadInput(f"{path.name!r} is no picture: {error}") from error
+        raise BadInput(f"{path.name!r} is not a readable image: {error}") from error
 
 
 _Read = Callable[[Path], dict[str, str]]
@@ -192,4 +194,4 @@ def _kind(path: Path) -> tuple[_Read, _With]:
     for endings, kind in _KINDS.items():
         if _is(path, endings):
             return kind
-    raise ValueError(f"{path.name!r} has no place for metadata; choose .png, .jpg or .jpeg, or leave the items out")
+    raise ValueError(f"{path.name!r} cannot store metadata; use .png, .jpg or .jpeg, or omit the metadata")

@@ -56,11 +56,11 @@ def parse_command_line(arguments: Sequence[str], environment: Mapping[str, str])
 def parse_mode(word: str) -> RunMode:
     """The mode that `word` names, in any case. Raises BadConfig with the choices."""
     if word.upper() not in RunMode.__members__:
-        raise BadConfig(f"{word!r} is no mode; choose one of {', '.join(RunMode)}", field=MODE_OPTION)
+        raise BadConfig(f"{word!r} is not a mode; choose one of {', '.join(RunMode)}", field=MODE_OPTION)
     return RunMode(word.upper())
 
 
 def _seconds(word: str) -> int:
     if not word.isascii() or not word.isdigit():
-        raise argparse.ArgumentTypeError(f"{word!r} is no whole number of seconds, 0 or more")
+        raise argparse.ArgumentTypeError(f"{word!r} must be a whole number of seconds ≥ 0")
     return int(word)

@@ -30,13 +30,14 @@ def choose_device(environment: Mapping[str, str], *, cuda: Callable[[], str | No
     if complaint is not None and environment.get(ACCELERATOR_VARIABLE) == "Required":
         raise NoDevice(
             f"runner.accelerator is Required, but CUDA cannot be used: {complaint} (CUDA {torch.version.cuda} in this "
-            f"image, driver {driver_version()}). Give the runner a GPU and a driver that is new enough, or say None."
+            f"image, driver {driver_version()}). Request a GPU with a recent enough driver, "
+            "or set runner.accelerator to None."
         )
     threads = thread_count(environment)
     torch.set_num_threads(threads)
     versions = {"torch": torch.__version__, "threads": str(threads)}
     if complaint is not None:
-        log.info("working on the CPU with %d threads: %s", threads, complaint)
+        log.info("using the CPU with %d threads: %s", threads, complaint)
         # Another set of instructions rounds otherwise, which guidance turns into another picture.
         return TorchDevice(
             "cpu", {**versions, "device": "cpu", "cpuCapability": torch.backends.cpu.get_cpu_capability()}

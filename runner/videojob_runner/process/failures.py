@@ -18,12 +18,12 @@ def to_failure(error: Exception) -> Failure:
     first_line = str(error).partition("\n")[0]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return _failure(
-            "OutOfMemory", f"{first_line or 'memory is exhausted'}; ask for a smaller picture or fewer cuts"
+            "OutOfMemory", f"{first_line or 'memory is exhausted'}; reduce width and height, or use fewer cuts"
         )
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return _failure("NoSpace", f"{first_line}; give the job more pod.scratch, or fewer or smaller frames")
+        return _failure("NoSpace", f"{first_line}; increase pod.scratch, or render fewer or smaller frames")
     if isinstance(error, PermissionError):
-        return _failure("NotPermitted", f"{first_line}; the runner's user must be able to write the IO folder")
+        return _failure("NotPermitted", f"{first_line}; the IO folder must be writable by the runner's user")
     return _failure("InternalError", f"{type(error).__name__}: {first_line}")
 
 

@@ -86,7 +86,7 @@ def _failed(status: StatusWriter | None, error: Exception) -> int:
         if status is not None:
             status.failed(failure)
     except OSError as write_error:
-        log.error("and STATUS cannot be written: %s", write_error)
+        log.error("STATUS cannot be written either: %s", write_error)
     return error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL
 
 

@@ -37,7 +37,7 @@ class StopFlag:
         name = signal.Signals(number).name
         if self._requested.is_set():
             self._exit_now(ExitCode.INTERRUPTED)
-        log.warning("%s: ending after this step; once more to end at once", name)
+        log.warning("%s: stopping after this step; send it again to exit immediately", name)
         self._requested.set()
 
     def is_set(self) -> bool:

@@ -79,4 +79,4 @@ def open_image(path: Path, *, field: str) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(f"{field}: {path.name!r} has too many pixels: {error}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise BadInput(f"{field}: {path.name!r} is no picture that can be read: {error}") from error
+        raise BadInput(f"{field}: {path.name!r} is not a readable image: {error}") from error

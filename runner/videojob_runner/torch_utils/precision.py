@@ -31,7 +31,7 @@ def resolve_dtype(wanted: Precision | None, *, device: str, field: str) -> torch
     native = has_native_bfloat16(device)
     if wanted == "bfloat16" and not native:
         message = (
-            f"this node's {device} computes no bfloat16 and would take hours; ask for float32, or for another node"
+            f"this node's {device} has no native bfloat16 support and would be very slow; use float32 or another node"
         )
         raise BadConfig(message, field=field)
     if wanted is not None:

@@ -83,7 +83,7 @@ def test_the_logs_of_agent_and_runner_stay_in_the_io_folder(good: Good) -> None:
 def test_a_job_that_is_told_to_fail_ends_with_1_and_the_reason(tmp_path: Path) -> None:
     done = run(tmp_path, manifest(test={"durationSeconds": 0, "fail": True}))
     assert done.returncode == 1
-    assert "waves has failed" in done.stderr
+    assert "waves failed" in done.stderr
     assert "TEST_FAIL" in done.stderr
     assert not list(tmp_path.rglob("manifest.json"))
 

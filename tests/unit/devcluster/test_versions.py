@@ -128,7 +128,7 @@ def test_waiting_returns_as_soon_as_it_is_true() -> None:
 
 
 def test_waiting_in_vain_says_for_what_and_why() -> None:
-    with pytest.raises(StartFailed, match=r"the moon was not there after 0 s\nit is day"):
+    with pytest.raises(StartFailed, match=r"the moon was not ready after 0 s\nit is day"):
         wait_until("the moon", lambda: False, seconds=0, explain=lambda: "it is day")
 
 

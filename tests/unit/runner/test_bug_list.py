@@ -70,7 +70,7 @@ def test_row_6_memory_that_ends_while_models_load_is_a_failure_with_a_remedy(tmp
     bench = RunnerHarness(tmp_path, LEGACY_CONFIG)
     assert bench.run(RunMode.PROD, engine=failing(MemoryError())) == 70
     assert bench.status == "FAILED a b"
-    assert "smaller picture" in bench.failure[1]
+    assert "reduce width and height" in bench.failure[1]
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", " | "])

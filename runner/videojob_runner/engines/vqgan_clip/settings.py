@@ -125,7 +125,9 @@ def output_size(config: VqganClipConfig, factor: int, *, source: Size | None) ->
     if found := fit_aspect(source, budget=wanted, factor=factor):
         return found
     (width, height), (across, down) = wanted, source
-    message = f"{width}x{height} pixels are too few for the proportions {across}:{down} of the source; allow more"
+    message = (
+        f"{width}x{height} pixels are too few for the source's aspect ratio {across}:{down}; increase width and height"
+    )
     raise BadConfig(message, field=f"{FIELD_PREFIX}.width")
 
 

@@ -53,7 +53,7 @@ class ClipArchitecture:
             if isinstance(size, int) and size < 1:
                 raise NotAClip(f"{name} is {size}")
         if self.vision_patch_size is None and self.vision_width % 2:
-            raise NotAClip(f"vision_width is {self.vision_width}, which is no multiple of 2")
+            raise NotAClip(f"vision_width is {self.vision_width}, which is not a multiple of 2")
 
     @classmethod
     def from_state_dict(cls, tensors: Mapping[str, Tensor]) -> ClipArchitecture:
@@ -121,7 +121,7 @@ def _side(tensors: Mapping[str, Tensor], name: str) -> int:
     positions = tensors[name].shape[0] - 1
     side = math.isqrt(max(0, positions))
     if side * side != positions or side == 0:
-        raise NotAClip(f"{name} has {positions + 1} rows, which is no square and one more")
+        raise NotAClip(f"{name} has {positions + 1} rows, but must have a square number of patches plus one")
     return side
 
 
@@ -135,5 +135,5 @@ def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 def _heads(width: int, name: str) -> int:
     if width % HEAD_WIDTH:
-        raise NotAClip(f"{name} is {width} wide, which is no multiple of {HEAD_WIDTH}")
+        raise NotAClip(f"{name} is {width} wide, which is not a multiple of {HEAD_WIDTH}")
     return width // HEAD_WIDTH

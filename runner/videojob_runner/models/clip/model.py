@@ -52,7 +52,7 @@ class Clip(nn.Module):
         try:
             network = build_clip(to_float32(pack.tensors()))
         except (NotAClip, RuntimeError) as error:
-            raise BadInput(f"pack {pack.name!r} does not hold the tensors of a CLIP: {error}") from error
+            raise BadInput(f"pack {pack.name!r} does not contain the tensors of a CLIP model: {error}") from error
         # A first convolution stays: a transformer's is changed at each call, which must not round twice, and by a
         # residual network's openai's class tells the type of its texts.
         for part in vision_layers(network.visual):
@@ -89,7 +89,7 @@ class Clip(nn.Module):
         try:
             return tokenize_texts(texts, length=limit)
         except ValueError as error:
-            raise TextTooLong(f"{error}; this CLIP reads {limit} tokens, start and end included") from error
+            raise TextTooLong(f"{error}; this CLIP accepts {limit} tokens, including start and end") from error
 
 
 def vision_layers(tower: nn.Module) -> list[nn.Module]:

@@ -97,11 +97,11 @@ class Pack:
         for name in sorted(name for name in self.manifest.files if name.endswith(WEIGHTS_SUFFIX)):
             part = load_safetensors(self.folder / name)
             if twice := merged.keys() & part.keys():
-                raise BadInput(f"pack {self.name!r}: tensor {min(twice)!r} stands in more than one file")
+                raise BadInput(f"pack {self.name!r}: tensor {min(twice)!r} is contained in more than one file")
             merged |= part
         if not merged:
             raise BadInput(
-                f"pack {self.name!r} has no tensors; name a {WEIGHTS_SUFFIX} file under `files` in {PACK_FILE}"
+                f"pack {self.name!r} has no tensors; list a {WEIGHTS_SUFFIX} file under `files` in {PACK_FILE}"
             )
         return merged
 
@@ -135,9 +135,9 @@ def parse_manifest(content: bytes, folder: Path) -> PackManifest:
 def check_file(path: Path, promised: PackedFile) -> None:
     """Raises BadInput for a missing file and UnsafeCheckpoint for one of another size or digest, or a link."""
     if path.is_symlink():
-        raise UnsafeCheckpoint(f"{path.name!r} is a link; a pack holds plain files only")
+        raise UnsafeCheckpoint(f"{path.name!r} is a link; a pack may contain only regular files")
     if not path.is_file():
-        raise BadInput(f"the pack names {path.name!r}, but there is no such file beside {PACK_FILE}")
+        raise BadInput(f"the pack lists {path.name!r}, but there is no such file next to {PACK_FILE}")
     if path.stat().st_size != promised.size:
         raise UnsafeCheckpoint(f"{path.name!r} has {path.stat().st_size} bytes instead of {promised.size}")
     found = file_info(path).sha256
@@ -156,7 +156,7 @@ def load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise BadInput(f"{path.name!r} is no safetensors file: {error}") from error
+        raise BadInput(f"{path.name!r} is not a valid safetensors file: {error}") from error
 
 
 def to_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

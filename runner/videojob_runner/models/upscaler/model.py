@@ -42,11 +42,11 @@ class Upscaler:
             with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
                 found = ModelLoader(device="cpu").load_from_state_dict(to_float32(pack.tensors()))
         except (UnsupportedModelError, RuntimeError, LookupError, TypeError, ValueError) as error:
-            raise BadInput(f"pack {pack.name!r} holds no network that spandrel knows: {error}") from error
+            raise BadInput(f"pack {pack.name!r} contains no network that spandrel supports: {error}") from error
         if not isinstance(found, ImageModelDescriptor) or found.purpose != "SR" or found.scale < 2:
-            raise BadInput(f"pack {pack.name!r} holds a {found.architecture.name} network that enlarges nothing")
+            raise BadInput(f"pack {pack.name!r} holds a {found.architecture.name} network that does not enlarge images")
         if (found.input_channels, found.output_channels) != (3, 3):
-            raise BadInput(f"pack {pack.name!r} is not for RGB pictures: {found.input_channels} channels")
+            raise BadInput(f"pack {pack.name!r} is not for RGB images: it expects {found.input_channels} channels")
         freeze(found.model, device)
         return cls(found.half() if device.startswith("cuda") and found.supports_half else found)
 

@@ -25,7 +25,7 @@ def test_what_stands_beside_it_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("documents", [[], [CLAIM], [manifest(), manifest()]])
 def test_none_or_many_are_refused(tmp_path: Path, documents: list[dict[str, object]]) -> None:
-    with pytest.raises(CommandFailed, match="must hold one VideoJob"):
+    with pytest.raises(CommandFailed, match="must contain exactly one VideoJob"):
         load_videojob(write(tmp_path / "m.yaml", *documents))
 
 

@@ -62,7 +62,7 @@ def test_stopping_what_never_ran_does_nothing(daemons: Daemons) -> None:
 
 def test_a_second_start_is_refused_and_the_first_lives_on(daemons: Daemons) -> None:
     pid = daemons.start("sleeper", FOREVER)
-    with pytest.raises(StartFailed, match="sleeper runs already"):
+    with pytest.raises(StartFailed, match="sleeper is already running"):
         daemons.start("sleeper", FOREVER)
     assert daemons.pid("sleeper") == pid
 

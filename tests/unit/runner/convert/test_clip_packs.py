@@ -111,7 +111,10 @@ def test_every_tensor_is_asked_for_and_no_other_is_taken(tmp_path: Path, resnet:
     less = {name: tensor for name, tensor in whole.items() if name != bias}
     for tensors, words in (
         (less, f"lacks the tensors {bias}"),
-        ({**whole, "visual.extra": torch.zeros(1)}, r"has, beside those of the network, the tensors visual\.extra"),
+        (
+            {**whole, "visual.extra": torch.zeros(1)},
+            r"has, in addition to those of the network, the tensors visual\.extra",
+        ),
         ({**whole, bias: torch.zeros(3)}, r"in another shape the tensors .*\[3\] instead of"),
     ):
         with pytest.raises(BadInput, match=words):
@@ -119,7 +122,7 @@ def test_every_tensor_is_asked_for_and_no_other_is_taken(tmp_path: Path, resnet:
 
 
 def test_a_vqgan_without_its_yaml_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"is no CLIP: .*--config"):
+    with pytest.raises(BadInput, match=r"is not a CLIP model: .*--config"):
         convert(save_lightning(tmp_path / "last.ckpt", vqmodel()))
 
 

@@ -96,7 +96,7 @@ def test_a_call_of_anything_but_a_tensor_s_constructor_is_refused_and_not_run(
         b"c__builtin__\nexec\n", f"c{module}\n{name}\n".encode()
     )
     path = assemble(tmp_path / "evil.ckpt", spelled, scripted=scripted)
-    with pytest.raises(UnsafeCheckpoint, match=f"wants to call {call}.*nothing was run"):
+    with pytest.raises(UnsafeCheckpoint, match=f"tries to call {call}.*nothing was executed"):
         load_state_dict(path)
     assert not proof.exists()
 
@@ -131,13 +131,13 @@ def test_an_unknown_class_is_refused_until_the_user_calls_it_harmless(tmp_path: 
     path = assemble(tmp_path / "a.ckpt", content)
     with pytest.raises(UnsafeCheckpoint, match=r"--inert main\.SetupCallback"):
         load_state_dict(path)
-    with pytest.raises(BadInput, match="holds no state dict"):  # it is let through, and there are no tensors in it
+    with pytest.raises(BadInput, match="contains no state dict"):  # it is let through, and there are no tensors in it
         load_state_dict(path, placeholder_classes=["main.SetupCallback"])
 
 
 @pytest.mark.parametrize("protocol", [0, 4, 5])
 def test_imports_in_another_than_torch_s_way_are_refused(tmp_path: Path, protocol: int) -> None:
-    with pytest.raises(UnsafeCheckpoint, match="nothing was run"):
+    with pytest.raises(UnsafeCheckpoint, match="nothing was executed"):
         load_state_dict(assemble(tmp_path / "a.ckpt", pickled(Call(exec, "1"), protocol)))
 
 
@@ -150,10 +150,10 @@ def test_the_extension_registry_is_closed(tmp_path: Path, extension: bytes) -> N
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no checkpoint"),
+        (b"", "is not a checkpoint"),
         (b"<!DOCTYPE html><title>404</title>", "begins with b'<!DOCTYPE html>.*download"),
         (pickle.dumps({"a": 1}, protocol=2), "before 1.6"),
-        (b"PK\x03\x04 and no more", "no checkpoint"),
+        (b"PK\x03\x04 and no more", "is not a checkpoint"),
     ],
 )
 def test_what_is_no_archive_is_bad_input_and_shown(tmp_path: Path, content: bytes, words: str) -> None:

@@ -191,7 +191,7 @@ class TestTransformer:
 
     def test_a_tensor_of_the_first_stage_that_is_not_ours_is_named(self, tmp_path: Path) -> None:
         tensors = transformer({**vqmodel(), "colorize": torch.zeros(3)})
-        with pytest.raises(BadInput, match=r"beside those of the network, the tensors colorize$"):
+        with pytest.raises(BadInput, match=r"in addition to those of the network, the tensors colorize$"):
             convert(tmp_path, tensors, transformer_config(vqgan_config()["model"]))
 
     def test_a_vqmodel_beside_a_transformer_s_yaml_lacks_everything(self, tmp_path: Path) -> None:

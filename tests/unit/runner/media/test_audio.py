@@ -94,7 +94,7 @@ def test_interpolated_frames_stay_in_step_with_the_sound(tmp_path: Path) -> None
 
 def test_sound_that_cannot_be_read_leaves_no_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_text("a poem")
-    with pytest.raises(BadInput, match=r"'a\.mp3' is no file that ffmpeg can read"):
+    with pytest.raises(BadInput, match=r"'a\.mp3' is not a file that ffmpeg can read"):
         write_mp4(tmp_path / "a.mp4", brightening(3), VideoEncoding(audio=tmp_path / "a.mp3"))
     with pytest.raises(BadInput, match=r"there is no file 'b\.mp3'"):
         write_mp4(tmp_path / "a.mp4", brightening(3), VideoEncoding(audio=tmp_path / "b.mp3"))

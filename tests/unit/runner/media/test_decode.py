@@ -134,7 +134,7 @@ class TestRefusals:
     def test_a_file_that_is_no_video_leaves_the_old_frames(self, tmp_path: Path) -> None:
         extract_frames(video(tmp_path / "a.mp4", 2, fps=5), tmp_path / "frames")
         (tmp_path / "b.mp4").write_text("a novel")
-        with pytest.raises(BadInput, match=r"'b\.mp4' is no video that ffmpeg can read"):
+        with pytest.raises(BadInput, match=r"'b\.mp4' is not a video that ffmpeg can read"):
             extract_frames(tmp_path / "b.mp4", tmp_path / "frames")
         assert len(list((tmp_path / "frames").iterdir())) == 2
 
@@ -153,7 +153,7 @@ class TestRefusals:
         run_ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=6", "-movflags", "+faststart", str(whole))
         content = whole.read_bytes()
         (tmp_path / "a.mp4").write_bytes(content[: len(content) * 7 // 10])
-        with pytest.raises(BadInput, match=r"'a\.mp4' cannot be read to its end, encode it anew"):
+        with pytest.raises(BadInput, match=r"'a\.mp4' is truncated or damaged; re-encode it"):
             extract_frames(tmp_path / "a.mp4", tmp_path / "frames")
         assert list((tmp_path / "frames").iterdir()) == []
 

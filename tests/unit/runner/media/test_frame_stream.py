@@ -123,7 +123,7 @@ def test_a_video_gets_larger_and_keeps_its_sound(tmp_path: Path) -> None:
 
 
 def test_a_silent_song_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"'a\.mp4' has no sound track; name a file with one"):
+    with pytest.raises(BadInput, match=r"'a\.mp4' has no audio track; use a file with one"):
         add_audio(footage(), video(tmp_path / "a.mp4", 2, fps=5))
     with pytest.raises(BadInput, match="there is no file"):
         add_audio(footage(), tmp_path / "none.mp3")

@@ -98,7 +98,7 @@ def test_without_items_any_format_of_pillow_will_do(tmp_path: Path, picture: Rgb
 def test_items_where_they_have_no_place_are_refused_before_anything_is_written(
     tmp_path: Path, picture: RgbImage
 ) -> None:
-    with pytest.raises(ValueError, match=r"'a\.bmp' has no place for metadata; choose \.png"):
+    with pytest.raises(ValueError, match=r"'a\.bmp' cannot store metadata; use \.png"):
         save_image(tmp_path / "a.bmp", picture, ITEMS)
     assert list(tmp_path.iterdir()) == []
 
@@ -166,7 +166,7 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, name: str) -> Non
     with pytest.raises(BadInput, match=f"there is no file '{name}'"):
         read_metadata(tmp_path / name)
     (tmp_path / name).write_text("a poem")
-    with pytest.raises(BadInput, match=f"'{name}' is no picture"):
+    with pytest.raises(BadInput, match=f"'{name}' is not a readable image"):
         write_metadata(tmp_path / name, ITEMS)
 
 

@@ -65,9 +65,9 @@ def test_a_published_clip_is_rebuilt_from_the_shapes_of_its_tensors(name: str) -
     [
         ({"text_projection": None}, "no tensor 'text_projection'"),
         ({"visual.proj": None}, r"no tensor 'visual\.attnpool\.positional_embedding'"),
-        ({"visual.positional_embedding": torch.zeros(6, 64)}, "6 rows, which is no square"),
+        ({"visual.positional_embedding": torch.zeros(6, 64)}, "6 rows, but must have a square number"),
         ({"visual.positional_embedding": torch.zeros(1, 64)}, "1 rows"),
-        ({"visual.conv1.weight": torch.zeros(65, 3, 16, 16)}, "no multiple of 64"),
+        ({"visual.conv1.weight": torch.zeros(65, 3, 16, 16)}, "not a multiple of 64"),
         ({"visual.conv1.weight": torch.zeros(64, 3, 16, 0)}, "image_resolution is 0"),
         ({"visual.conv1.weight": torch.zeros(64)}, "too few dimensions"),
         ({"ln_final.weight": torch.zeros(0)}, "transformer_width is 0"),
@@ -81,7 +81,7 @@ def test_what_is_no_clip_says_why(change: dict[str, Tensor | None], words: str) 
 
 def test_a_residual_tower_of_odd_width_has_no_heads() -> None:
     narrow = {"visual.layer1.0.conv1.weight": torch.zeros(7, 7, 1, 1)}
-    with pytest.raises(NotAClip, match="no multiple of 2"):
+    with pytest.raises(NotAClip, match="not a multiple of 2"):
         ClipArchitecture.from_state_dict({**clip_tensors(resnet=True), **narrow})
 
 

@@ -150,5 +150,5 @@ class TestClip:
     def test_tensors_that_are_no_clip_are_bad_input(self, tmp_path: Path, missing: str) -> None:
         tensors = {name: tensor for name, tensor in clip_tensors().items() if name != missing}
         pack = Pack.open(write_pack(tmp_path / "p", tensors, kind="clip"), kind="clip")
-        with pytest.raises(BadInput, match="does not hold the tensors of a CLIP"):
+        with pytest.raises(BadInput, match="does not contain the tensors of a CLIP model"):
             Clip.load(pack)

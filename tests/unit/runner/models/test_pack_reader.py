@@ -57,7 +57,7 @@ def add(folder: Path, name: str, content: bytes) -> None:
 
 def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
     add(folder, "second.safetensors", (folder / "model.safetensors").read_bytes())
-    with pytest.raises(BadInput, match="'a' stands in more than one file"):
+    with pytest.raises(BadInput, match="'a' is contained in more than one file"):
         Pack.open(folder, kind="vqgan").tensors()
 
 

@@ -137,21 +137,21 @@ class TestRefusals:
             upscaler.upscale(picture, tile=16)
 
     def test_weights_of_something_else(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="'tiny' holds no network that spandrel knows"):
+        with pytest.raises(BadInput, match="'tiny' contains no network that spandrel supports"):
             Upscaler.load(pack(tmp_path, {"weight": torch.zeros(3)}))
 
     def test_weights_with_a_hole(self, tmp_path: Path) -> None:
         tensors = esrgan()
         del tensors["model.1.sub.0.RDB2.conv3.0.weight"]
-        with pytest.raises(BadInput, match="holds no network that spandrel knows"):
+        with pytest.raises(BadInput, match="contains no network that spandrel supports"):
             Upscaler.load(pack(tmp_path, tensors))
 
     def test_a_network_for_grey_pictures(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="not for RGB pictures: 1 channels"):
+        with pytest.raises(BadInput, match="not for RGB images: it expects 1 channels"):
             Upscaler.load(pack(tmp_path, esrgan(channels=1)))
 
     def test_a_network_that_enlarges_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="ESRGAN network that enlarges nothing"):
+        with pytest.raises(BadInput, match="ESRGAN network that does not enlarge images"):
             Upscaler.load(pack(tmp_path, esrgan(1)))
 
     def test_a_pack_of_another_kind(self, generator_folder: Path) -> None:

@@ -29,11 +29,11 @@ def test_the_environment_names_the_mode_when_the_command_line_does_not() -> None
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--mode=PRODUCTION"], "'PRODUCTION' is no mode; choose one of PROD, TEST, TEST_FAIL, SETUP"),
-        (["--mode="], "'' is no mode"),
+        (["--mode=PRODUCTION"], "'PRODUCTION' is not a mode; choose one of PROD, TEST, TEST_FAIL, SETUP"),
+        (["--mode="], "'' is not a mode"),
         (["-d", "-1"], "-d"),
-        (["-d", "2.5"], "'2.5' is no whole number of seconds"),
-        (["-d", "²"], "no whole number"),
+        (["-d", "2.5"], "'2.5' must be a whole number of seconds"),
+        (["-d", "²"], "must be a whole number"),
         (["--colour"], "--colour"),
         (["PROD"], "PROD"),
     ],

@@ -156,7 +156,12 @@ class OutOfMemoryError(RuntimeError):
     [
         (BadInput("initImage: is no picture"), 65, "BadInput", "initImage: is no picture"),
         (UnsafeCheckpoint("a pickle"), 66, "UnsafeCheckpoint", "a pickle"),
-        (OutOfMemoryError("CUDA out of memory.\nTried to"), 70, "OutOfMemory", "smaller picture or fewer cuts"),
+        (
+            OutOfMemoryError("CUDA out of memory.\nTried to"),
+            70,
+            "OutOfMemory",
+            "reduce width and height, or use fewer cuts",
+        ),
         (MemoryError(), 70, "OutOfMemory", "memory is exhausted"),
         (OSError(28, "No space left on device"), 70, "NoSpace", "pod.scratch"),
         (PermissionError(13, "Permission denied", "/video_io/x"), 70, "NotPermitted", "/video_io/x"),

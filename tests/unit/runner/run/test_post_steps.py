@@ -190,7 +190,7 @@ class TestRefusalsBeforeTheEngineWorks:
         studio = Studio(tmp_path, packs, {"audio": {"input": "a.mp4"}})
         video(tmp_path / "input" / "a.mp4", 2, fps=5)
         code, message = self.refused(studio)
-        assert (code, "'a.mp4' has no sound track" in message) == (65, True)
+        assert (code, "'a.mp4' has no audio track" in message) == (65, True)
 
     def test_a_missing_pack(self, tmp_path: Path) -> None:
         code, message = self.refused(Studio(tmp_path, tmp_path / "none", UPSCALE))

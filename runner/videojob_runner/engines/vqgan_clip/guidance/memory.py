@@ -185,7 +185,7 @@ def prefer_low_memory(fitting: list[MemoryPlan], demand: MemoryEstimator, room: 
         if demand.iteration_bytes(plan) <= room.available:
             return plan
     log.warning(
-        "about %s of memory will be needed, and %s are free now",
+        "about %s of memory are needed, and %s are available now",
         format_gib(demand.iteration_bytes(alike[-1])),
         format_gib(room.available),
     )
@@ -209,9 +209,9 @@ def out_of_memory_message(demand: MemoryEstimator, plan: MemoryPlan, room: Memor
     parts = f"networks {format_gib(demand.weight_bytes)}, an iteration at {width}x{height} with {count} cutouts"
     remedies = f"smaller width and height, fewer cuts, {FIELD_PREFIX}.memory.viewsAtOnce: 1 and recompute: true"
     return (
-        f"{FIELD_PREFIX}: this takes about {format_gib(demand.total_bytes(plan))} of memory "
+        f"{FIELD_PREFIX}: this needs about {format_gib(demand.total_bytes(plan))} of memory "
         f"({parts} {format_gib(demand.iteration_bytes(plan))}), but "
-        f"{room.description} is {format_gib(room.total)}. Give it more, or ask for less: {remedies}"
+        f"{room.description} is {format_gib(room.total)}. Increase the memory limit, or reduce: {remedies}"
     )
 
 

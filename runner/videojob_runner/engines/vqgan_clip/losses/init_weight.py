@@ -33,7 +33,7 @@ class InitWeight:
         """What to add to the loss of `z` ``[1, C, h, w]`` at iteration `age`. Raises ValueError without its target."""
         towards = {"original": start, "decay": torch.zeros_like(z)}.get(self.method, target)
         if towards is None:
-            raise ValueError(f"the init weight method {self.method!r} needs a target, which its form has not set")
+            raise ValueError(f"the init weight method {self.method!r} needs a target, which this form does not set")
         return self.factor(age) * nnf.mse_loss(z, towards)
 
     def factor(self, age: int) -> float:

@@ -116,7 +116,7 @@ def find_unquoted(piece: Span, wanted: str) -> Iterator[int]:
         elif character == wanted and opened is None:
             yield place
     if opened is not None:
-        raise piece.error("this double quote is never closed; add the second one or take it away", offset=opened)
+        raise piece.error("unterminated double quote; close or remove it", offset=opened)
 
 
 def parse_prompt(piece: Span, kind: PromptKind) -> Prompt:
@@ -132,7 +132,7 @@ def parse_prompt(piece: Span, kind: PromptKind) -> Prompt:
         remedy = "put double quotes around the text if the number belongs to it"
         raise piece.error(f"weight {weight:g} is not within ±{MAX_WEIGHT:g}; {remedy}", offset=len(body))
     if math.isnan(stop) or stop == math.inf:
-        raise piece.error(f"stop {stop:g} is not a number to stop at; use a finite one", offset=len(body))
+        raise piece.error(f"stop {stop:g} is not a number to stop at; use a finite number", offset=len(body))
     return Prompt(validate_body(unquote(Span(body, piece.start)), kind), weight, stop, kind)
 
 
@@ -142,14 +142,14 @@ def unquote(piece: Span) -> Span:
     quoted = text.startswith('"') and text.endswith('"') and text.count('"') == 2
     body = (Span(text[1:-1], piece.start + 1) if quoted else piece).strip()
     if not body.text:
-        raise piece.error("there is nothing before the weight; write something")
+        raise piece.error("there is no text before the weight; add some")
     return body
 
 
 def validate_body(body: Span, kind: PromptKind) -> str:
     """The body's text. Raises PromptSyntaxError for a noise that is no seed."""
     if kind == "noise" and not (body.text.isascii() and body.text.isdecimal() and int(body.text) <= MAX_SEED):
-        raise body.error(f"a noise prompt is a whole number from 0 to {MAX_SEED}, not {body.text!r}")
+        raise body.error(f"a noise prompt must be a whole number from 0 to {MAX_SEED}, not {body.text!r}")
     return body.text
 
 

@@ -31,8 +31,8 @@ class PromptTrack:
     def empty_phrase_error(self, index: int) -> BadConfig:
         """Says that phrase `index` has nothing to steer towards, and where it should stand."""
         if len(self.phrases) == 1:
-            return BadConfig("no valid prompts were provided; write at least one", field=self.field)
-        message = f"phrase {index + 1} is empty in every kind of prompts; write some or take its '^' away"
+            return BadConfig("no valid prompts were provided; add at least one", field=self.field)
+        message = f"phrase {index + 1} is empty in every kind of prompt; add a prompt or remove its '^'"
         return BadConfig(str(self.spans[index].error(message)), field=self.field)
 
 

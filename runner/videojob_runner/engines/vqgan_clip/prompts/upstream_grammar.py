@@ -53,5 +53,5 @@ def parse_number(piece: Span) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise piece.error(f"{piece.text!r} is no number, and only one may follow a colon with compat: upstream")
+        raise piece.error(f"{piece.text!r} is not a number; with compat: upstream only a number may follow a colon")
     return value

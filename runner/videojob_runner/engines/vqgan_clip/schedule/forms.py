@@ -30,11 +30,13 @@ def read_prompts(config: VqganClipConfig) -> tuple[Phrase, ...]:
     if isinstance(chosen, Image) and is_upstream(config):
         return phrases[:1]  # the original's image silently takes the first
     if isinstance(chosen, Image) and len(phrases) > 1:
-        raise BadConfig("a single picture has one phrase; use | instead of ^, or the form video", field=field)
+        raise BadConfig("a still image has one phrase; use | instead of ^, or use the form video", field=field)
     if isinstance(chosen, Video) and len(phrases) > chosen.frames and chosen.change_prompts_on_frame is None:
         raise BadConfig(f"{len(phrases)} phrases cannot share {chosen.frames} frames; add frames", field=field)
     if isinstance(chosen, Timelapse) and len(phrases) > chosen.iterations:
-        raise BadConfig(f"{len(phrases)} phrases cannot share {chosen.iterations} iterations; add some", field=field)
+        raise BadConfig(
+            f"{len(phrases)} phrases cannot share {chosen.iterations} iterations; increase iterations", field=field
+        )
     return phrases
 
 
@@ -110,7 +112,7 @@ def style_schedule(
     """
     changes = style.change_prompts_on_frame
     if phrases > sources and changes is None:
-        message = f"{phrases} phrases cannot share the source's {sources} frames; raise sourceFps, or take some away"
+        message = f"{phrases} phrases cannot share the source's {sources} frames; increase sourceFps, or remove phrases"
         raise BadConfig(message, field=f"{FIELD_PREFIX}.styleTransfer.prompts")
     each, lead = style.iterations_per_frame, style.iterations_for_first_frame
     if lead is None:

@@ -45,7 +45,7 @@ def extract_source_frames(style: StyleTransfer, context: TaskContext, *, size: S
     clear_frames(context.scratch)
     write_frames(context.scratch, islice(iter_frames(place, fps=fps), style.frames), size=size)
     if not (files := list_frames(context.scratch)):
-        raise BadInput(f"{SOURCE_FIELD}: {place.name!r} has no frame at {fps} frames per second; raise sourceFps")
+        raise BadInput(f"{SOURCE_FIELD}: {place.name!r} has no frame at {fps} frames per second; increase sourceFps")
     return files
 
 
@@ -61,7 +61,7 @@ def list_images(folder: Path) -> list[Path]:
     """All files in `folder` but hidden ones, by name, numbers by their value. Raises BadInput when there is none."""
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     if not files:
-        raise BadInput(f"{SOURCE_FIELD}: the folder {folder.name!r} holds no pictures")
+        raise BadInput(f"{SOURCE_FIELD}: the folder {folder.name!r} contains no images")
     return sorted(files, key=lambda path: natural_sort_key(path.name))
 
 

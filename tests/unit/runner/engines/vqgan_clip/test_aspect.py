@@ -104,7 +104,9 @@ def test_a_run_takes_the_proportions_of_its_init_image_only_when_it_is_told_to(w
 
 
 def test_proportions_that_cannot_be_kept_are_refused_with_the_remedy(world: HarnessFactory) -> None:
-    with pytest.raises(BadConfig, match=r"vqganClip\.width: 16x16 pixels are too few.*400:1.*allow more"):
+    with pytest.raises(
+        BadConfig, match=r"vqganClip\.width: 16x16 pixels are too few.*400:1.*increase width and height"
+    ):
         shape(world(), (400, 1), fit="aspect")
 
 
@@ -114,5 +116,5 @@ def test_a_missing_or_broken_init_image_is_bad_input_before_anything_else(world:
     with pytest.raises(BadInput, match=r"initImage: there is no file 'init\.png'"):
         run(w, **fields)
     (w.folder / "init.png").write_bytes(b"not a picture")
-    with pytest.raises(BadInput, match=r"initImage: 'init\.png' is no picture"):
+    with pytest.raises(BadInput, match=r"initImage: 'init\.png' is not a readable image"):
         run(w, **fields)

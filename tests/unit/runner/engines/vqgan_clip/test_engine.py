@@ -227,7 +227,7 @@ def test_a_processor_that_would_imitate_bfloat16_is_not_asked_to(
 ) -> None:
     """It takes some hundred times float32's time, in which a job looks as if it stood still."""
     with_flags(monkeypatch, avx512_bf16=False)
-    with pytest.raises(BadConfig, match=r"precision: .*cpu computes no bfloat16.*ask for float32"):
+    with pytest.raises(BadConfig, match=r"precision: .*cpu has no native bfloat16 support.*use float32"):
         run(world(), image={"prompts": "x", "iterations": 1}, precision="bfloat16")
 
 
@@ -236,7 +236,7 @@ def test_a_processor_that_would_imitate_bfloat16_is_not_asked_to(
     [
         ({"image": {"prompts": "a|b:"}}, "image.prompts.*character 4"),
         ({"image": {"prompts": " | "}}, "image.prompts: no valid prompts"),
-        ({"image": {"prompts": "a ^ b"}}, "single picture"),
+        ({"image": {"prompts": "a ^ b"}}, "still image"),
         ({"image": {"prompts": "word " * 80}}, "image.prompts.*77 tokens"),
         ({"video": {"prompts": "a^b^c", "frames": 2}}, "3 phrases cannot share 2 frames"),
     ],
@@ -249,7 +249,7 @@ def test_a_bad_configuration_names_its_field(world: HarnessFactory, fields: dict
 def test_an_init_image_that_is_none_is_bad_input(world: HarnessFactory) -> None:
     w = world()
     (w.folder / "seed.png").write_bytes(b"not a picture")
-    with pytest.raises(BadInput, match=r"initImage.*no picture"):
+    with pytest.raises(BadInput, match=r"initImage.*not a readable image"):
         run(w, initImage="seed.png", image={"prompts": "x"})
 
 

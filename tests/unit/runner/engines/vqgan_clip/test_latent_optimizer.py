@@ -216,7 +216,7 @@ class TestPictures:
     def test_what_is_no_picture_is_refused_by_its_field(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "seed.png"
         path.write_bytes(content)
-        with pytest.raises(BadInput, match=r"initImage: 'seed.png' is no picture"):
+        with pytest.raises(BadInput, match=r"initImage: 'seed.png' is not a readable image"):
             read_image(path, size=SIZE, field="initImage")
 
     def test_a_cut_off_picture_is_refused(self, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ class TestPictures:
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
         path.write_bytes(path.read_bytes()[:5000])
-        with pytest.raises(BadInput, match="no picture that can be read"):
+        with pytest.raises(BadInput, match="not a readable image"):
             read_image(path, size=SIZE, field="initImage")
 
     def test_a_picture_that_unpacks_to_absurd_sizes_is_refused(self, tmp_path: Path) -> None:

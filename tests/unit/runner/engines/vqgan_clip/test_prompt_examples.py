@@ -81,7 +81,7 @@ def test_the_original_knows_no_quotes() -> None:
 def test_the_original_s_numbers_may_have_spaces_but_must_be_finite() -> None:
     assert upstream_grammar.parse("a: 2 :-inf")[0][0] == Prompt("a", 2, NEVER)
     for source in ("a:inf", "a:1:nan", "a:-inf:0"):
-        with pytest.raises(PromptSyntaxError, match="is no number"):
+        with pytest.raises(PromptSyntaxError, match="is not a number"):
             upstream_grammar.parse(source)
 
 

@@ -55,7 +55,7 @@ def test_phrases_follow_each_other_and_their_items_act_together() -> None:
         ("x:inf", 2, "within ±100"),
         ("sea | Blade Runner:2049", 19, "double quotes"),
         ("x:1:nan", 2, "stop nan"),
-        ('a | 12" record', 7, "never closed"),
+        ('a | 12" record', 7, "unterminated double quote"),
     ],
 )
 def test_a_fault_is_pointed_out_by_its_character(source: str, position: int, words: str) -> None:

@@ -177,5 +177,5 @@ class TestPromptPictures:
     def test_what_is_no_picture_is_refused_by_its_field(self, tmp_path: Path) -> None:
         path = tmp_path / "p.png"
         path.write_text("no")
-        with pytest.raises(BadInput, match=r"imagePrompts: 'p\.png' is no picture"):
+        with pytest.raises(BadInput, match=r"imagePrompts: 'p\.png' is not a readable image"):
             read_image_within(path, area=100, field="imagePrompts")

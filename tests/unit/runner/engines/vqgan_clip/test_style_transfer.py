@@ -260,10 +260,10 @@ def test_sources_that_are_no_pictures_are_refused_with_their_field(world: Harnes
         run(world())
     empty = world()
     (empty.folder / "film").mkdir()
-    with pytest.raises(BadInput, match=f"{field}: the folder 'film' holds no pictures"):
+    with pytest.raises(BadInput, match=f"{field}: the folder 'film' contains no images"):
         run(empty)
     (empty.folder / "film" / "0.png").write_text("no picture")
-    with pytest.raises(BadInput, match="no picture"):
+    with pytest.raises(BadInput, match="not a readable image"):
         run(empty)
     (empty.folder / "film.mp4").write_text("no video")
     with pytest.raises(BadInput, match="no video"):
