@@ -1,4 +1,4 @@
-"""The whole CustomResourceDefinition as YAML."""
+"""Renders the CustomResourceDefinition as YAML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PRINTER_COLUMNS = (
 
 
 def build_crd() -> dict[str, Any]:
-    """The CustomResourceDefinition."""
+    """Return the CustomResourceDefinition as a dictionary."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -72,7 +72,7 @@ def _schema() -> dict[str, Any]:
     status["default"] = {"observedGeneration": -1, "conditions": list(DEFAULT_CONDITIONS)}
     return {
         "type": "object",
-        "description": "One video to be made: what makes it, from what, and where it goes.",
+        "description": "A video to render: pipeline, inputs and output.",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
@@ -95,6 +95,6 @@ class _Dumper(yaml.SafeDumper):
 
 
 def render_yaml() -> str:
-    """The definition as YAML text."""
+    """Return the CustomResourceDefinition as YAML text."""
     text: str = yaml.dump(build_crd(), Dumper=_Dumper, sort_keys=False, width=120)
     return HEADER + text

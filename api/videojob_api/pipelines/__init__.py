@@ -1,4 +1,4 @@
-"""The pipelines, one module for each engine, and the one-of that holds them."""
+"""Specs of the pipelines, one module per engine, and the union of them."""
 
 from videojob_api.pipelines.base import PipelineChoice
 from videojob_api.pipelines.custom import CustomPipeline
@@ -8,13 +8,14 @@ __all__ = ["PIPELINES", "CustomPipeline", "Pipeline", "VqganClipPipeline"]
 
 
 class Pipeline(PipelineChoice):
-    """What makes the pictures: exactly one of the fields."""
+    """The pipeline that renders the frames: exactly one of the fields."""
 
     vqgan_clip: VqganClipPipeline | None = None
-    """Text-steered pictures and videos by VQGAN+CLIP."""
+    """Images and videos from prompts, with VQGAN and CLIP."""
     custom: CustomPipeline | None = None
-    """Any container that keeps the file contract; its image stands in runner.image."""
+    """A custom runner: any container that follows the file contract; its image is set in runner.image."""
 
 
 PIPELINES = Pipeline.pipelines()
-"""Every pipeline's model by its field in `Pipeline`, which registers it: rules follow from what the model declares."""
+"""Pipeline models by their field in `Pipeline`. Adding a field registers a pipeline; its rules are derived from the
+model."""

@@ -1,4 +1,4 @@
-"""Fields of `pipeline.vqganClip`: a VQGAN's latent steered by CLIP towards text (specification §2 to §4)."""
+"""Fields of `pipeline.vqganClip`: a VQGAN latent optimized towards prompts with CLIP (specification §2 to §4)."""
 
 import math
 from typing import Annotated, ClassVar, Literal, cast
@@ -16,107 +16,108 @@ Prompts = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
 LatentInit = Literal["random", "gray", "pixels", "gradient"]
-"""What the latent is without a picture: codes drawn at random, or an encoded picture of gray, noise or gradients."""
+"""Initial latent without an init image: random codes, or an encoded image of gray, noise or gradients."""
 InitWeightMethod = Literal["original", "decay"]
-"""How an init weight acts in every form."""
+"""Target of the init weight loss: the initial latent, or zero with a decaying weight."""
 OptimizerName = Literal["Adam", "AdamW", "Adagrad", "Adamax", "DiffGrad", "RAdam", "RMSprop", "AdamP"]
-"""The optimisers of upstream programs, under their names there."""
+"""Optimizers of the upstream programs, under their upstream names."""
 Precision = Literal["float32", "bfloat16"]
-"""Types of numbers, under torch's names."""
+"""Floating-point types, under torch's names."""
 CutMethod = Literal["original", "kornia", "sg3", "nrupdated", "latest", "updatedpooling", "nvg"]
-"""The ways in which upstream programs cut, under their names there; `nvg` is the container's."""
+"""Cutout methods of the upstream programs, under their upstream names; `nvg` is the original container's."""
 Augment = Literal["Af", "Cr", "Er", "Et", "Gn", "Ji", "Pe", "Re", "Ro", "Sh", "Ts"]
-"""The augmentations of the command-line program, under its codes."""
+"""Augmentations of the upstream command-line program, under its codes."""
 
 
 class PromptedForm(Document):
-    """What a form steers towards: at least one of three kinds of prompts, all in the same language."""
+    """Prompts of a form: at least one of three kinds, all with the same syntax."""
 
     rules: ClassVar[tuple[Rule, ...]] = (at_least_one("prompts", "image_prompts", "noise_prompts"),)
     prompts: Prompts | None = None
-    """What to show: `text[:weight[:stop]]`, several joined by `|`; `^` separates phrases that follow each other."""
+    """Text prompts: `text[:weight[:stop]]`, several joined by `|`; `^` separates consecutive phrases."""
     image_prompts: Prompts | None = None
-    """Pictures to come close to: `path[:weight[:stop]]`, paths below `input/`; `|` and `^` as in prompts."""
+    """Image prompts: `path[:weight[:stop]]`, paths relative to `input/`; `|` and `^` as in prompts."""
     noise_prompts: Prompts | None = None
-    """Random directions to go in: `seed[:weight[:stop]]`; `|` and `^` as in prompts."""
+    """Random embeddings as prompts: `seed[:weight[:stop]]`; `|` and `^` as in prompts."""
 
     def frame_count(self) -> int | None:
-        """How many frames the form makes; None: only the engine knows."""
+        """Number of frames the form renders; None if only the engine can tell."""
         return None
 
     def max_frame_count(self) -> int | None:
-        """A bound where the number itself is not known; None: there is none."""
+        """Maximum number of frames; None if unlimited."""
         return self.frame_count()
 
     def images_per_frame(self) -> int:
-        """About how many images of the video come from each frame."""
+        """Approximate number of images in the video per frame."""
         return 1
 
 
 class SmootherOptions(Document):
-    """Averages the latents of neighbouring frames, so that a video flickers less."""
+    """Averages the latents of neighboring frames to reduce flicker."""
 
     length: Annotated[int, Field(ge=1, le=99), ODD] = 5
-    """Frames in the average, the shown one in their middle; odd. Fewer at both ends of the video."""
+    """Window length in frames, centered on the current frame; odd. Shorter at both ends of the video."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Each step away from the middle counts 1 − alpha as much as the one before; 0: all alike."""
+    """Decay of the weights: each frame further from the center weighs 1 − alpha times the previous one; 0: equal
+    weights."""
 
 
 class Image(PromptedForm):
-    """One picture, which has a single phrase."""
+    """One still image; its prompts have a single phrase."""
 
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Steps of optimisation."""
+    """Number of optimization steps."""
     save_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Also keep the picture of every so many iterations as a frame; absent: the last one only."""
+    """Save a frame every this many iterations, in addition to the last; only the last if absent."""
 
     def frame_count(self) -> int:
-        """A frame after every `save_every` iterations, and one after the last unless they coincide."""
+        """One frame per `save_every` iterations, plus one after the last unless they coincide."""
         return math.ceil(self.iterations / (self.save_every or self.iterations))
 
 
 class Video(PromptedForm):
-    """Frames, each trained on from the last; the camera zooms, turns and shifts between them."""
+    """A video: each frame is optimized starting from the previous one, which the camera zooms, rotates and shifts."""
 
     rules: ClassVar[tuple[Rule, ...]] = (*PromptedForm.rules, increasing("change_prompts_on_frame", maximum="frames"))
     frames: Annotated[int, Field(ge=1, le=100_000)]
-    """How many frames the video has."""
+    """Number of frames."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 30
-    """Steps of optimisation for each frame."""
+    """Number of optimization steps per frame."""
     iterations_for_first_frame: Annotated[int, Field(ge=0, le=100_000)] = 100
-    """Extra iterations before the first frame; skipped with an init image."""
+    """Additional optimization steps for the first frame; none with an init image."""
     change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
-    """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
+    """Frame numbers (from 1, increasing) at which the next phrase starts. Absent: phrases share the frames evenly."""
     zoom: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    """Enlargement between two frames; below 1 shrinks."""
+    """Scale factor between consecutive frames; below 1 zooms out."""
     rotate: Annotated[float, Field(ge=-180, le=180)] = 0.0
-    """Degrees clockwise between two frames; below 0: the other way round."""
+    """Rotation between consecutive frames in degrees clockwise; negative values rotate counterclockwise."""
     shift_x: Annotated[int, Field(ge=-4096, le=4096)] = 0
-    """Pixels to the right between two frames, wrapping."""
+    """Shift between consecutive frames in pixels to the right; wraps around."""
     shift_y: Annotated[int, Field(ge=-4096, le=4096)] = 0
-    """Pixels down between two frames, wrapping."""
+    """Shift between consecutive frames in pixels down; wraps around."""
     smoother: SmootherOptions | None = None
-    """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
+    """Averages the latents of neighboring frames. Absent: no smoothing."""
 
     def frame_count(self) -> int:
-        """As many as are asked for."""
+        """The requested number of frames."""
         return self.frames
 
 
 class RestyleOptions(Document):
-    """Each frame from scratch, as an older function of the library did: more flicker, and no drift."""
+    """Optimizes every frame from its source instead of the previous frame: more flicker, no drift."""
 
     blend: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Share of the frame before in what a frame starts from; the rest is its source."""
+    """Share of the previous frame in the initial image; the rest is the source frame."""
     previous_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
-    """The frame before as an image prompt of this weight; 0: none."""
+    """Weight of the previous frame as an image prompt; 0: not used."""
 
 
 class StyleTransfer(PromptedForm):
     """
-    Another video's frames drawn towards the prompts, each trained on from the last and held near its source.
+    Style transfer: every frame of a source video is optimized towards the prompts and kept close to its source.
 
-    What was made moves along with what moves in the source.
+    Each frame starts from the previous result, warped by the motion between the two source frames.
     """
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -125,78 +126,82 @@ class StyleTransfer(PromptedForm):
         excludes("start", other="restyle", explanation="it starts each frame from its source"),
     )
     source: RelativePath
-    """A video below `input/`, or a folder of pictures in the order of their names. Its proportions are kept."""
+    """Path below `input/` of a video, or of a folder of images sorted by name. The aspect ratio is preserved."""
     source_fps: Annotated[float, Field(gt=0, le=240)] | None = None
-    """Frames per second to take of a video; absent: `encoding.fps`."""
+    """Frames per second sampled from the source video. Defaults to `encoding.fps`."""
     frames: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """At most so many of them; absent: all."""
+    """Maximum number of frames; all if absent."""
     iterations_per_frame: Annotated[int, Field(ge=1, le=10_000)] = 15
-    """Steps of optimisation for each frame."""
+    """Number of optimization steps per frame."""
     iterations_for_first_frame: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """Extra iterations before the first frame; absent: as many as for each, with restyle none."""
+    """Additional optimization steps for the first frame. Defaults to iterationsPerFrame, or to 0 with restyle."""
     source_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """How strongly a frame is held near its source, colours too; absent: 2, beside sourceLayoutWeight or restyle 0."""
+    """Weight of the loss that keeps a frame close to its source. Defaults to 2, or 0 with sourceLayoutWeight or
+    restyle."""
     source_weight_fades: bool = False
-    """It fades with every iteration of a frame, from more than three times as strong."""
+    """If true, sourceWeight decays with each iteration of a frame, from more than three times its value."""
     source_layout_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """How strongly a frame keeps its source's layout, in any colours, after a fifth of the lead. 0: not at all."""
+    """Weight of the loss that keeps the source's layout in any colors, after a fifth of the first frame's steps. 0:
+    off."""
     start: LatentInit | None = None
-    """Start of the first frame instead of its source: random codes, or gray, noisy pixels, a gradient."""
+    """Initial latent of the first frame: random codes, gray, noise (pixels) or a gradient. Defaults to its source."""
     source_prompt_weight: Annotated[float, Field(ge=-100, le=100)] = 0.0
-    """The source frame as an image prompt of this weight too; 0: none."""
+    """Weight of the source frame as an image prompt; 0: not used."""
     change_prompts_on_frame: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=256)] | None = None
-    """1-based frames from which the next phrase counts, rising. Absent: the phrases share the frames evenly."""
+    """Frame numbers (from 1, increasing) at which the next phrase starts. Absent: phrases share the frames evenly."""
     smoother: SmootherOptions | None = None
-    """Averages neighbouring frames' latents. Absent: frames are shown as they are."""
+    """Averages the latents of neighboring frames. Absent: no smoothing."""
     restyle: RestyleOptions | None = None
-    """Starts each frame anew instead of training on."""
+    """Optimizes every frame from its source instead of the previous frame."""
 
     def max_frame_count(self) -> int | None:
-        """The source may have fewer."""
+        """The requested maximum; the source may have fewer frames."""
         return self.frames
 
 
 class Timelapse(PromptedForm):
     """
-    A film of one picture that comes about: a frame for each iteration.
+    Time-lapse of one image being optimized; one frame per iteration.
 
-    The mp4 begins with a title card and fades over from the init image; between iterations it blends; it runs back to
-    the beginning and fades into the init image again. The frames beside it are the iterations alone.
+    The mp4 shows a title card, fades in from the init image, blends between iterations, plays back in reverse and
+    fades out to the init image. The published frames are the iterations only.
     """
 
     iterations: Annotated[int, Field(ge=1, le=99_999)] = 300
-    """Steps of optimisation; there is one frame more than steps, the start."""
+    """Number of optimization steps; the initial image is an additional frame."""
     learning_rate_growth: Annotated[float, Field(ge=1, le=2)] = 1.02
-    """Factor on the learning rate from each iteration to the next."""
+    """Factor applied to the learning rate after each iteration."""
     learning_rate_cap: Annotated[float, Field(gt=0, le=10)] | None = None
-    """What it grows to; absent: the pack's learning rate, else 0.1. Without learningRate it begins with a fifth."""
+    """Maximum learning rate. Defaults to the pack's, else 0.1. Without learningRate the first step uses a fifth of
+    it."""
     in_betweens: Annotated[int, Field(ge=0, le=59)] = 4
-    """Blended frames between two iterations."""
+    """Number of blended images between two iterations."""
     boomerang: bool = True
-    """Afterwards everything backwards."""
+    """If true, the video is played back in reverse afterwards."""
     title: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
-    """Text of the title card; absent: the first prompt's."""
+    """Text of the title card. Defaults to the first prompt."""
     title_seconds: Annotated[float, Field(ge=0, le=3600)] = 3.5
-    """How long it stands; 0, or without any text: no card."""
+    """Seconds the title card is shown; 0, or an empty text: no title card."""
     fade_seconds: Annotated[float, Field(ge=0, le=3600)] = 2.5
-    """Length of each fade; without an init image there is none."""
+    """Duration of each fade in seconds; without an init image there are no fades."""
 
     def frame_count(self) -> int:
-        """The start, and one after each iteration."""
+        """The initial image, and one frame per iteration."""
         return self.iterations + 1
 
     def images_per_frame(self) -> int:
-        """Each frame with the blends after it, forwards and perhaps backwards; title card and fades take no disk."""
+        """Each frame and its blends, twice with boomerang. Title card and fades are not stored on disk."""
         return (self.in_betweens + 1) * (2 if self.boomerang else 1)
 
 
 class MemoryOptions(Document):
-    """How a run spends memory; what is absent here it chooses by itself, the fastest way that fits."""
+    """Memory options; absent fields are chosen automatically (the fastest plan that fits)."""
 
     views_at_once: Annotated[int, Field(ge=1, le=256)] | None = None
-    """How many cutouts CLIP works on at a time: fewer take less. It moves the last bits of a picture, no more."""
+    """Number of cutouts per CLIP batch; fewer need less memory. Results differ only by rounding."""
     recompute: bool | None = None
-    """Keep half as much of the generator's work and compute its way forward twice, to the same bits."""
+    """Activation checkpointing in the generator: half the activation memory, a second forward pass, identical
+    results."""
 
 
 Form = Image | Video | StyleTransfer | Timelapse
@@ -205,7 +210,7 @@ PERCEPTOR = ModelRole(name="perceptor", kind="clip", default="shapes-clip")
 
 
 class VqganClipPipeline(PipelineSpec):
-    """A picture or a video steered by prompts: common fields, and exactly one form."""
+    """Image or video optimized towards prompts with VQGAN and CLIP: common fields, and exactly one form."""
 
     MODEL_ROLES: ClassVar[tuple[ModelRole, ...]] = (GENERATOR, PERCEPTOR, UPSCALER)
     INPUT_FIELDS: ClassVar[tuple[InputField, ...]] = (
@@ -222,76 +227,79 @@ class VqganClipPipeline(PipelineSpec):
         requires("init_weight_method", needs="init_weight", explanation="it says how the weight acts"),
     )
     width: Annotated[int, Field(ge=16, le=4096)] = 256
-    """Pixels; rounded down to a multiple of the generator's factor, 16 for most."""
+    """Width in pixels; rounded down to a multiple of the generator's downsampling factor, usually 16."""
     height: Annotated[int, Field(ge=16, le=4096)] = 256
-    """Pixels; rounded down like the width."""
+    """Height in pixels; rounded down like the width."""
     seed: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
-    """Absent: drawn and recorded in the manifest."""
+    """Random seed. If absent, one is drawn and recorded in the manifest."""
     init_image: RelativePath | None = None
-    """A picture below `input/` to start from."""
+    """Path of the initial image, relative to `input/`."""
     fit: Literal["stretch", "aspect"] = "stretch"
-    """An init image of other proportions is stretched, or its proportions are kept at about width × height pixels."""
+    """stretch: scales the init image to width × height. aspect: keeps its aspect ratio at about width × height
+    pixels."""
     start: LatentInit | None = None
-    """Start without an init image: random codes, or gray, noisy pixels, a gradient. Absent: the pack's choice."""
+    """Initial latent without an init image: random codes, gray, noise (pixels) or a gradient. Defaults to the
+    pack's."""
     init_weight: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """How strongly the latent is held back while the prompts pull at it; absent: not at all."""
+    """Weight of the loss that keeps the latent close to a target (see initWeightMethod). Off if absent."""
     init_weight_method: InitWeightMethod | None = None
-    """What holds it: its start (original, also when absent), or zero with a force that fades (decay)."""
+    """Target of initWeight: original (default) is the initial latent; decay is zero, with a weight that decays."""
     cuts: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Cutouts each iteration; absent: the pack's choice, else 32."""
+    """Number of cutouts per iteration. Defaults to the pack's value, else 32."""
     cut_method: CutMethod = "kornia"
-    """original, sg3: plain crops; kornia, nvg, nrupdated: augmented; latest, updatedpooling: the whole, augmented."""
+    """original, sg3: crops; kornia, nvg, nrupdated: augmented crops; latest, updatedpooling: the augmented whole
+    image."""
     augments: Annotated[list[Augment], Field(max_length=16)] | None = None
-    """Augmentations of latest and nrupdated, in their order; absent: Af, Pe, Ji, Er; empty: none."""
+    """Augmentations of latest and nrupdated, in this order. Defaults to Af, Pe, Ji, Er; empty: none."""
     cut_power: Annotated[float, Field(gt=0, le=10)] = 1.0
-    """Above 1: more small cutouts; below 1: more large ones."""
+    """Exponent of the cutout size distribution: above 1 favors small cutouts, below 1 large ones."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Step size of the optimiser. Absent: the pack's choice, else 0.1."""
+    """Learning rate of the optimizer. Defaults to the pack's value, else 0.1."""
     adaptive_learning_rate: bool = False
-    """Divide the learning rate by ten whenever the loss has stopped falling for some frames."""
+    """Divides the learning rate by ten whenever the loss has not decreased for several frames."""
     optimizer: OptimizerName = "Adam"
-    """How the latent is moved."""
+    """Optimizer of the latent."""
     precision: Precision | None = None
-    """What the networks compute in; absent: bfloat16, faster and coarser, on GPUs that have it, else float32."""
+    """Precision of the networks. Defaults to bfloat16 (faster, less exact) on GPUs that support it, else float32."""
     deterministic: bool = False
-    """On a GPU, have cuDNN repeat itself bit by bit, which is slower. CPUs always do."""
+    """Uses deterministic cuDNN kernels, for bitwise reproducible results on a GPU; slower. CPU runs always are."""
     memory: MemoryOptions | None = None
-    """How it spends memory; absent: as its limit allows."""
+    """Memory options. If absent, chosen from the memory limit."""
     compat: Literal["upstream"] | None = None
-    """upstream: habits of the original programs that older videos depend on, listed in docs/vqgan-clip.md."""
+    """upstream: reproduces behavior of the original programs, listed in docs/vqgan-clip.md."""
     image: Image | None = None
-    """One picture."""
+    """One still image."""
     video: Video | None = None
     """A video."""
     style_transfer: StyleTransfer | None = None
-    """Another video in another style."""
+    """Style transfer onto another video."""
     timelapse: Timelapse | None = None
-    """A film of one picture that comes about."""
+    """Time-lapse of one image being optimized."""
 
     def form(self) -> tuple[str, Form]:
-        """The form that is given, after its name on the wire."""
+        """Return the wire name of the form in use, and the form."""
         return cast("tuple[str, Form]", super().form())
 
     def frame_count(self) -> int | None:
-        """The form's; a style transfer's depends on its source."""
+        """Number of frames of the form; None for a style transfer, which depends on its source."""
         return self.form()[1].frame_count()
 
     def video_frame_count(self, *, fps: float) -> int | None:
-        """The form's frames at most, and what a timelapse shows between them."""
+        """Maximum number of frames of the form, including the blends of a timelapse."""
         _, form = self.form()
         frames = form.max_frame_count()
         return None if frames is None else frames * form.images_per_frame()
 
     def frame_size(self) -> tuple[int, int]:
-        """Width and height; the frames' own may be a little less."""
+        """Requested width and height in pixels; the frames may be slightly smaller."""
         return self.width, self.height
 
     def scratch_bytes(self, *, fps: float) -> int | None:
-        """All frames as PNG, and beside a style transfer's those of its source."""
+        """Approximate bytes of all frames as PNG, including the source frames of a style transfer."""
         frames = self.form()[1].max_frame_count()
         images = 2 if self.style_transfer else 1
         return None if frames is None else math.ceil(frames * images * png_bytes(self.width * self.height))
 
     def title(self) -> str | None:
-        """The prompts."""
+        """The text prompts, used as the video's title."""
         return self.form()[1].prompts

@@ -1,4 +1,4 @@
-"""What is done to frames after they were made: `VideoJob.spec.post` (DESIGN §3)."""
+"""Post-processing steps: `VideoJob.spec.post` (DESIGN §3)."""
 
 from typing import Annotated, ClassVar
 
@@ -11,39 +11,39 @@ from videojob_api.validation.post import at_most_one
 
 
 class Upscale(Document):
-    """Larger frames, by the pack in the role upscaler."""
+    """Enlarges frames with the pack in the role upscaler."""
 
     scale: Annotated[float, Field(gt=1, le=16)] = 4
-    """How much larger each way. No side may exceed 16384 pixels."""
+    """Factor for width and height; neither may exceed 16384 pixels afterwards."""
     tile: Annotated[int, Field(ge=32, le=4096)] = 256
-    """Side of the parts that a frame is worked on in, in pixels before enlargement: less takes less memory."""
+    """Side of the tiles in which a frame is processed, in pixels before scaling; smaller tiles need less memory."""
 
 
 class Interpolate(Document):
-    """More frames in a second, by motion compensation."""
+    """Increases the frame rate by motion-compensated interpolation."""
 
     fps: Annotated[int, Field(ge=2, le=240)]
-    """Frames in a second of the video; more than encoding.fps."""
+    """Frame rate of the video in frames per second; must exceed encoding.fps."""
 
 
 class Audio(Document):
-    """Sound for the video, cut where the picture ends."""
+    """Adds an audio track, cut to the length of the video."""
 
     input: RelativePath
-    """A sound or video file among the inputs, below `/video_io/input`."""
+    """Path of an audio or video file among the inputs, relative to `/video_io/input`."""
 
 
 class PostStep(Document):
-    """One step: exactly one of upscale, interpolate, audio."""
+    """One post-processing step: exactly one of upscale, interpolate, audio."""
 
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("upscale", "interpolate", "audio"),)
     upscale: Upscale | None = None
-    """Larger frames, kept in `output/post/`."""
+    """Enlarges the frames; the result is also stored in `output/post/`."""
     interpolate: Interpolate | None = None
-    """More frames in a second."""
+    """Increases the frame rate."""
     audio: Audio | None = None
-    """Sound for the video."""
+    """Adds an audio track."""
 
 
 Post = Annotated[list[PostStep], Field(max_length=8), at_most_one("interpolate"), at_most_one("audio")]
-"""Steps in the order in which they are done."""
+"""Steps in the order in which they are executed."""

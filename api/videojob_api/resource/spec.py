@@ -1,4 +1,4 @@
-"""What a user asks for: `VideoJob.spec` (DESIGN §3)."""
+"""Desired state of a VideoJob: `VideoJob.spec` (DESIGN §3)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -26,7 +26,7 @@ from videojob_api.validation.values import UniqueBy, each_in
 BUILTIN_PACKS = tuple(
     dict.fromkeys(role.default for model in PIPELINES.values() for role in model.MODEL_ROLES if role.default)
 )
-"""The packs that ship in the runner's image; a runner by itself takes any that it finds."""
+"""Packs included in the runner's image. The runner itself accepts any pack that it finds."""
 
 Resources = Annotated[dict[str, Quantity], Field(max_length=16), BeforeValidator(drop_nulls)]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", max_length=63)]
@@ -34,134 +34,136 @@ Labels = Annotated[dict[str, LabelValue], Field(max_length=32), BeforeValidator(
 
 
 class ModelSource(Document):
-    """The pack behind one of the pipeline's roles; exactly one of builtin, input."""
+    """Model pack for one role of the pipeline; exactly one of builtin, input."""
 
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("builtin", "input"),)
     role: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]*$", max_length=63)]
-    """Its use: vqganClip has a generator and a perceptor, steps upscale an upscaler. No two packs share a role."""
+    """Role of the pack: generator or perceptor for vqganClip, upscaler for upscale steps. Roles must be unique."""
     builtin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
-    """A pack that ships in the runner's image: shapes-vqgan, shapes-clip or shapes-upscaler."""
+    """Pack included in the runner's image: shapes-vqgan, shapes-clip or shapes-upscaler."""
     input: RelativePath | None = None
-    """A pack folder among the inputs, below `/video_io/input`."""
+    """Path of a pack folder among the inputs, relative to `/video_io/input`."""
     digest: Sha256 | None = None
-    """sha256 of the pack's pack.json. The job fails when it differs."""
+    """Expected SHA-256 digest of the pack's pack.json; the job fails if it differs."""
 
 
 Models = Annotated[list[ModelSource], Field(max_length=8), UniqueBy("role")]
 
 
 class Encoding(Document):
-    """The mp4: H.264, yuv420p."""
+    """Encoding of the mp4 (H.264, yuv420p)."""
 
     fps: Annotated[int, Field(ge=1, le=240)] = 24
-    """Frames in a second."""
+    """Frame rate in frames per second."""
     crf: Annotated[int, Field(ge=0, le=51)] = 23
-    """Quality: lower is better and larger; 18 looks lossless."""
+    """Constant rate factor of H.264: lower means better quality and a larger file; 18 is visually lossless."""
 
 
 class SimulationOptions(Document):
-    """The contract's TEST and TEST_FAIL: simulated frames, no engine, no accelerator."""
+    """Simulates the run (modes TEST and TEST_FAIL of the contract): no engine and no accelerator."""
 
     duration_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
-    """How long the simulation takes."""
+    """Duration of the simulation in seconds."""
     fail: bool = False
-    """End with FAILED instead of COMPLETED."""
+    """If true, the simulation ends with FAILED instead of COMPLETED."""
 
 
 class ResourceRequirements(Document):
-    """Compute resources of the runner's container."""
+    """Compute resources of the runner container."""
 
     limits: Resources | None = None
-    """The most it may use, like nvidia.com/gpu: 1."""
+    """Maximum amount of each resource, such as nvidia.com/gpu: 1."""
     requests: Resources | None = None
-    """What the scheduler sets aside for it. Absent: the limits."""
+    """Amount of each resource reserved by the scheduler. Defaults to the limits."""
 
 
 class RunnerSpec(Document):
-    """The container that makes the pictures."""
+    """The runner container, which renders the frames."""
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
-    """Absent: the image the operator was installed with. Required for pipeline.custom."""
+    """Container image. Defaults to the image configured in the operator; required for pipeline.custom."""
     resources: ResourceRequirements | None = None
-    """Its compute resources."""
+    """Compute resources of the container."""
     accelerator: Literal["Required", "None"] = "Required"
-    """Required: the limits must name an extended resource, and the runner fails when it sees no device. None: CPU."""
+    """Required: limits must include an extended resource; the runner fails if it finds no device. None: runs on the
+    CPU."""
     env: Annotated[list[EnvVar], Field(max_length=64), UniqueBy("name")] | None = None
-    """Environment of the runner's container."""
+    """Environment variables of the runner container."""
 
 
 class EmptyDirVolume(Document):
-    """An emptyDir."""
+    """An emptyDir volume."""
 
     size: Quantity
-    """Its size limit, like 20Gi."""
+    """Size limit of the volume, such as 20Gi."""
 
 
 class PodOptions(Document):
-    """The curated part of the pod; everything else is decided by the operator."""
+    """Configurable pod settings; all others are set by the operator."""
 
     image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] | None = None
-    """Names of Secrets for pulling images."""
+    """Names of the Secrets used to pull images."""
     service_account_name: ObjectName | None = None
-    """Service account, whose identity may open buckets. Absent: default."""
+    """Service account of the pod; its identity can grant access to buckets. Defaults to the account `default`."""
     node_selector: Labels | None = None
-    """Labels a node must have."""
+    """Labels that a node must have to run the pod."""
     tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] | None = None
-    """Taints to tolerate, as in a pod."""
+    """Tolerations of the pod, as in a pod spec."""
     affinity: dict[str, Any] | None = None
-    """Preferred and required places, as in a pod."""
+    """Scheduling affinity of the pod, as in a pod spec."""
     priority_class_name: ObjectName | None = None
-    """Priority class of the pod."""
+    """Name of the pod's PriorityClass."""
     runtime_class_name: ObjectName | None = None
-    """Runtime class of the pod, like nvidia."""
+    """Name of the pod's RuntimeClass, such as nvidia."""
     scheduler_name: ObjectName | None = None
-    """Scheduler to place the pod. Absent: the cluster's own."""
+    """Name of the scheduler for the pod. Defaults to the cluster's default scheduler."""
     run_as_user: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
-    """Numeric user of all containers; never root."""
+    """Numeric user ID of all containers; root (0) is not allowed."""
     scratch: EmptyDirVolume | None = None
-    """The volume behind /video_io."""
+    """Scratch volume mounted at /video_io."""
     shm: EmptyDirVolume | None = None
-    """Shared memory at /dev/shm, for data loaders."""
+    """Shared-memory volume mounted at /dev/shm, used by data loaders."""
     termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
-    """Time for a checkpoint and for publishing it, after the pod was told to stop."""
+    """Seconds from the termination signal until the pod is killed; used to save and publish a checkpoint."""
 
 
 class RetryPolicy(Document):
-    """How often to try again: own failures, and disruptions that are nobody's fault."""
+    """Number of retries after failures of the job and after disruptions by the cluster."""
 
     limit: Annotated[int, Field(ge=0, le=20)] = 2
-    """Attempts after the first, when the job itself failed."""
+    """Maximum number of retries after failures of the job itself."""
     max_disruptions: Annotated[int, Field(ge=0, le=1000)] = 20
-    """Attempts after evictions, preemptions and lost nodes."""
+    """Maximum number of retries after evictions, preemptions and lost nodes."""
 
 
 class CheckpointPolicy(Document):
-    """How often what was reached is saved for the next attempt."""
+    """How often a checkpoint is saved, from which the next attempt resumes."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
-    """Time between two checkpoints. One more is made when the pod is told to stop."""
+    """Seconds between two checkpoints. Another checkpoint is saved when the pod is terminated."""
 
 
 class Deadlines(Document):
-    """Limits in seconds; a job that passes one fails. Waiting for capacity has no limit but pendingSeconds."""
+    """Time limits in seconds; a job that exceeds one fails. Waiting for capacity is limited only by pendingSeconds."""
 
     rules: ClassVar[tuple[Rule, ...]] = tuple(map(immutable, ("start_seconds", "progress_seconds", "publish_seconds")))
     pending_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
-    """Longest wait for a pod to be created and scheduled: for the Job controller, a quota, a free device. Counts from
-    acceptance, resumption, or the end of an attempt; not while suspended. Absent: no limit. Can be changed."""
+    """Maximum wait until a pod is created and scheduled (Job controller, quota, free device). Measured from acceptance,
+    resumption or the end of the previous attempt; not counted while suspended. Unlimited if absent. Can be changed."""
     start_seconds: Annotated[int, Field(ge=10, le=604_800)] = 1800
-    """From the scheduling of a pod until its runner has started: images, volumes, inputs. Cannot be changed."""
+    """Maximum time from the scheduling of a pod to the start of its runner: image pulls, volumes, inputs. Cannot be
+    changed."""
     active_seconds: Annotated[int, Field(ge=10, le=31_536_000)] | None = None
-    """From the start of the Job to its end. Absent: no limit. Can be changed while the job runs."""
+    """Maximum time from the start of the Job to its end. Unlimited if absent. Can be changed while the job runs."""
     progress_seconds: Annotated[int, Field(ge=10, le=604_800)] | None = None
-    """Longest time that the runner reports no change of progress. Absent: no limit. Cannot be changed."""
+    """Maximum time without a change in the runner's progress. Unlimited if absent. Cannot be changed."""
     publish_seconds: Annotated[int, Field(ge=60, le=604_800)] = 21_600
-    """How long a finished output waits for a store that is away, full or refuses; the pod keeps its device meanwhile.
-    After that the attempt counts as failed. Cannot be changed."""
+    """Maximum time to retry publishing when the store is unreachable, full or denies access; the pod keeps its device
+    meanwhile. The attempt then fails. Cannot be changed."""
 
 
 MUTABLE_FIELDS = ("suspend", "deadlines.active_seconds", "deadlines.pending_seconds")
-"""The only fields of a spec that may change after creation."""
+"""Python paths of the only spec fields that may change after creation."""
 
 
 IMMUTABLE = (
@@ -181,7 +183,7 @@ IMMUTABLE = (
 
 
 def spec_rules(pipelines: Mapping[str, type[PipelineSpec]]) -> tuple[Rule, ...]:
-    """What must hold between fields of a spec that has these pipelines, by their fields in `Pipeline`."""
+    """Return the cross-field rules of a spec with these pipelines, keyed by their field in `Pipeline`."""
     needs_image = [f"pipeline.{name}" for name, model in pipelines.items() if model.NEEDS_OWN_IMAGE]
     return (
         *(
@@ -205,7 +207,7 @@ def spec_rules(pipelines: Mapping[str, type[PipelineSpec]]) -> tuple[Rule, ...]:
 
 
 def input_rules(name: str, model: type[PipelineSpec]) -> Iterator[Rule]:
-    """One rule for each field of the pipeline `name` that names an input."""
+    """Yield one rule for each field of the pipeline `name` that refers to an input."""
     for field in model.INPUT_FIELDS:
         optional = [f"pipeline.{name}", *(f"pipeline.{name}.{part}" for part in optional_fields(model, field.path))]
         path = f"pipeline.{name}.{field.path}"
@@ -213,34 +215,35 @@ def input_rules(name: str, model: type[PipelineSpec]) -> Iterator[Rule]:
 
 
 class VideoJobSpec(Document):
-    """Everything a user says about one video. Fields cannot be changed after creation unless they say so."""
+    """Desired state of a VideoJob. Fields are immutable after creation unless documented otherwise."""
 
     rules: ClassVar[tuple[Rule, ...]] = spec_rules(PIPELINES)
     pipeline: Pipeline
-    """What makes the pictures: exactly one of its fields."""
+    """The pipeline that renders the frames: exactly one of its fields."""
     models: Annotated[Models, each_in("builtin", BUILTIN_PACKS)] | None = None
-    """Weights by role. Absent: the pipeline's built-in packs."""
+    """Model packs by role. Defaults to the pipeline's built-in packs."""
     inputs: Inputs | None = None
-    """Files that lie below `/video_io/input` when the runner starts."""
+    """Files provided below `/video_io/input` before the runner starts."""
     output: Output
-    """Where the results go: exactly one of s3, pvc."""
+    """Destination of the results: exactly one of s3, pvc."""
     encoding: Encoding = Encoding()
-    """The mp4."""
+    """Encoding of the mp4."""
     post: Post | None = None
-    """Steps after the frames were made, in this order: upscale, interpolate, audio. A test leaves them out."""
+    """Post-processing steps, executed in the order upscale, interpolate, audio. Skipped when test is set."""
     test: SimulationOptions | None = None
-    """Simulated frames instead of real work, to try out everything around it. Absent: real work."""
+    """Simulates the run without an engine, to test everything else. Absent: the pipeline runs."""
     runner: RunnerSpec = RunnerSpec()
-    """The container that makes the pictures."""
+    """The runner container, which renders the frames."""
     pod: PodOptions | None = None
-    """The pod around it."""
+    """Settings of the pod that runs the job."""
     suspend: bool = False
-    """Stop after saving, and free the accelerator, until it is false again. Can be changed at any time."""
+    """If true, the job saves a checkpoint, stops and frees its accelerator; set it to false to resume. Can be
+    changed."""
     retry: RetryPolicy = RetryPolicy()
-    """How often to try again."""
+    """Retry limits."""
     checkpoint: CheckpointPolicy = CheckpointPolicy()
-    """How often to save what the next attempt goes on from. A foreign image keeps its own ways."""
+    """Checkpoint interval. Ignored by custom runner images."""
     deadlines: Deadlines = Deadlines()
-    """Limits in seconds."""
+    """Time limits in seconds."""
     managed_by: Annotated[str, StringConstraints(min_length=1, max_length=63)] = "videojobs.dev/controller"
-    """The controller in charge; another value keeps this operator's hands off."""
+    """Name of the controller that manages this VideoJob; with any other value this operator ignores it."""

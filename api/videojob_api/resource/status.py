@@ -1,4 +1,4 @@
-"""`VideoJob.status`: what the operator writes (VJ-29, VJ-30)."""
+"""Observed state of a VideoJob: `VideoJob.status`, written by the operator (VJ-29, VJ-30)."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -29,107 +29,107 @@ DEFAULT_CONDITIONS = tuple(
     }
     for kind in ("Accepted", "Reconciling", "Succeeded")
 )
-"""What a new object shows until the operator has seen it; a default must be constant, hence the date."""
+"""Conditions of a new object until the operator has observed it; CRD defaults must be constant, hence the date."""
 
 
 class Condition(LenientDocument):
-    """One aspect of the job, as True, False or Unknown; conditions are the contract."""
+    """One aspect of the job's state; clients should rely on conditions."""
 
     type: Annotated[str, Field(max_length=64)]
-    """Which aspect, like Accepted, Running, OutputPublished, Succeeded, Suspended, Stalled."""
+    """Type of the condition, such as Accepted, Running, OutputPublished, Succeeded, Suspended, Stalled."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """Status of the condition: True, False or Unknown."""
     reason: Annotated[str, Field(max_length=128)]
-    """Why, in one CamelCase word for programs."""
+    """Machine-readable reason for the status, in CamelCase."""
     message: Annotated[str, Field(max_length=1024)] = ""
-    """Why, for people."""
+    """Human-readable explanation of the status."""
     observed_generation: int | None = None
-    """The generation of the spec this is about."""
+    """Generation of the spec on which this condition is based."""
     last_transition_time: datetime
-    """When the status last changed."""
+    """Time of the last change of the status."""
 
 
 class ProgressStatus(LenientDocument):
-    """The newest report of the running attempt."""
+    """Latest progress report of the running attempt."""
 
     state: Annotated[str, Field(max_length=32)]
-    """What the runner is doing: starting, running, checkpointing, finishing, done, failed."""
+    """State of the runner: starting, running, checkpointing, finishing, done or failed."""
     percent: Annotated[int, Field(ge=0, le=100)] = 0
-    """How much of the work is done."""
+    """Completed share of the work, in percent."""
     frames_done: int | None = None
-    """Frames finished."""
+    """Number of finished frames."""
     frames_total: int | None = None
-    """Frames wanted."""
+    """Number of requested frames."""
     frames: Annotated[str, Field(max_length=32)] | None = None
-    """Frames finished and wanted, as `done/total`."""
+    """Finished and requested frames, as `done/total`."""
     eta_seconds: int | None = None
-    """Estimated seconds to the end."""
+    """Estimated remaining time in seconds."""
     message: Annotated[str, Field(max_length=256)] = ""
-    """What the runner says about it."""
+    """Latest message of the runner."""
     sequence: int = 0
-    """Number of the report; rises within one attempt."""
+    """Sequence number of the report; increases within one attempt."""
     observed_time: datetime | None = None
-    """When this was so."""
+    """Time at which the progress was observed."""
     source: Literal["push", "termination"] = "push"
-    """push: reported while running. termination: read from the ended pod."""
+    """push: reported while running. termination: read from the terminated pod."""
 
 
 class AttemptStatus(LenientDocument):
-    """One pod that was started for the job."""
+    """One attempt: a pod that was started for the job."""
 
     number: int
-    """Counts from 1."""
+    """Number of the attempt, starting at 1."""
     pod: Annotated[str, Field(max_length=253)]
     """Name of the pod."""
     node: Annotated[str, Field(max_length=253)] | None = None
-    """Node it ran on."""
+    """Name of the node the pod ran on."""
     reason: Annotated[str, Field(max_length=128)] = ""
-    """Why it ended."""
+    """Reason for the end of the attempt."""
     exit_code: int | None = None
     """Exit code of the runner."""
     started: datetime | None = None
-    """When its runner started."""
+    """Time at which the runner started."""
     finished: datetime | None = None
-    """When it ended."""
+    """Time at which the attempt ended."""
 
 
 class OutputStatus(LenientDocument):
-    """What was published, and where."""
+    """Published output and its location."""
 
     url: Annotated[str, Field(max_length=1024)]
-    """The place, like s3://bucket/prefix/ or pvc://claim/path/."""
+    """URL of the output, such as s3://bucket/prefix/ or pvc://claim/path/."""
     manifest_digest: Annotated[str, Field(max_length=71)] | None = None
-    """sha256 of manifest.json, which is written last."""
+    """SHA-256 digest of manifest.json, which is written last."""
     frames: int = 0
-    """Frames published."""
+    """Number of published frames."""
     bytes: int = 0
-    """Bytes published."""
+    """Published bytes."""
     videos: Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=8)] = []
-    """Videos published, relative to the place."""
+    """Paths of the published videos, relative to url."""
 
 
 class VideoJobStatus(LenientDocument):
-    """What the operator has seen and done; written by it alone."""
+    """Observed state of a VideoJob, written only by the operator."""
 
     observed_generation: int = -1
-    """The generation of the spec this status is about; -1 until the operator has seen the object."""
+    """Generation of the spec observed by the operator; -1 until the object was observed."""
     state: Annotated[str, Field(max_length=32)] | None = None
-    """A word for people; programs look at the conditions."""
+    """Human-readable summary; programs should use the conditions."""
     conditions: Annotated[list[Condition], Field(max_length=12), UniqueBy("type")] = []
-    """Every aspect of the job; wait with `kubectl wait --for=condition=Succeeded`."""
+    """Conditions of the job; wait with `kubectl wait --for=condition=Succeeded`."""
     attempt: int = 0
-    """Number of the newest attempt, from 1."""
+    """Number of the latest attempt, starting at 1; 0 before the first."""
     attempts: Annotated[list[AttemptStatus], Field(max_length=3)] = []
-    """The newest attempts."""
+    """Latest attempts, at most 3."""
     disruptions: int = 0
-    """How many attempts ended without a fault of their own."""
+    """Number of attempts ended by disruptions, not by failures of the job."""
     job_name: Annotated[str, Field(max_length=63)] | None = None
-    """The batch Job that does the work."""
+    """Name of the child Job."""
     start_time: datetime | None = None
-    """When the first runner started."""
+    """Time at which the first runner started."""
     completion_time: datetime | None = None
-    """When the job ended, well or badly."""
+    """Time at which the job succeeded or failed."""
     progress: ProgressStatus | None = None
-    """The newest report."""
+    """Latest progress report."""
     output: OutputStatus | None = None
-    """What was published, and where."""
+    """Published output and its location."""

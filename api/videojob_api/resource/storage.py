@@ -1,4 +1,4 @@
-"""Places that bytes come from and go to: S3 and volume claims, the same reference types everywhere."""
+"""Locations of inputs and outputs: S3 and PersistentVolumeClaims, with shared reference types."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -10,7 +10,7 @@ from videojob_api.validation.objects import exactly_one, value_requires
 from videojob_api.validation.values import UniqueBy, not_matching, total_bytes
 
 MAX_INLINE_BYTES = 32 * 1024
-"""Bytes of all inline inputs together: they travel in the pod's environment."""
+"""Maximum total size of all inline inputs in bytes; they are passed in the pod's environment."""
 
 SAFE_PREFIX = not_matching(
     rf"(^|/)\.{{1,2}}(/|$)|^/|//|{CONTROL_CHARACTERS}",
@@ -24,39 +24,40 @@ Endpoint = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._:\[\
 
 
 class SecretRef(Document):
-    """A Secret beside the job, with keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and optionally AWS_SESSION_TOKEN."""
+    """Reference to a Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and optionally AWS_SESSION_TOKEN."""
 
     secret_name: ObjectName
     """Name of the Secret, in the namespace of the job."""
 
 
 class S3Location(Document):
-    """Which S3 service, which bucket, whose credentials."""
+    """S3 service, bucket and credentials."""
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
     """Name of the bucket: 3 to 63 lower-case letters, digits, dots and hyphens."""
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._:\[\]-]+$", max_length=253)] | None = (
         None
     )
-    """Address of the service, like https://minio.example.com:9000. Absent: AWS. http only where the operator allows."""
+    """URL of the service, such as https://minio.example.com:9000. Defaults to AWS. http only if the operator allows
+    it."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=63)] | None = None
-    """Region to sign for, like eu-central-1. Absent: the service's default."""
+    """Region used to sign requests, such as eu-central-1. Defaults to the service's default region."""
     credentials: SecretRef | None = None
-    """Absent: the identity of the pod itself."""
+    """Secret with the credentials. Defaults to the identity of the pod."""
 
 
 class S3Object(S3Location):
-    """One object of a bucket."""
+    """One object in a bucket."""
 
     key: Annotated[str, StringConstraints(max_length=1024), SAFE_PATH]
     """Key of the object."""
 
 
 class S3Prefix(S3Location):
-    """All keys of a bucket below a prefix."""
+    """All keys of a bucket that start with a prefix."""
 
     prefix: Annotated[str, StringConstraints(max_length=512), SAFE_PREFIX] = ""
-    """What the keys begin with, like videos/. Absent: the whole bucket."""
+    """Prefix of the keys, such as videos/. Defaults to the whole bucket."""
 
 
 class VolumeClaim(Document):
@@ -65,45 +66,46 @@ class VolumeClaim(Document):
     claim_name: ObjectName
     """Name of the PersistentVolumeClaim."""
     sub_path: RelativePath | None = None
-    """Path on the volume. Absent: its root."""
+    """Path on the volume. Defaults to its root."""
 
 
 InputPath = Annotated[RelativePath, NOT_CONFIG_JSON]
 
 
 class Input(Document):
-    """One thing below `/video_io/input` when the runner starts; exactly one of s3, pvc, inline says from where."""
+    """File or folder provided below `/video_io/input`; its source is exactly one of s3, pvc, inline."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one("s3", "pvc", "inline"),
         value_requires("access", "Mount", needs="pvc"),
     )
     path: InputPath
-    """Where it will lie, relative to the input folder. No two inputs share a path."""
+    """Destination path relative to the input folder; must be unique among the inputs."""
     s3: S3Object | None = None
     """An object in a bucket."""
     pvc: VolumeClaim | None = None
-    """A file or folder on a volume claim."""
+    """A file or folder on a PersistentVolumeClaim."""
     inline: Annotated[str, StringConstraints(max_length=MAX_INLINE_BYTES)] | None = None
-    """The text itself; all inline inputs together at most 32 KiB."""
+    """Content of the file as text; all inline inputs together are limited to 32 KiB."""
     sha256: Sha256 | None = None
-    """Digest of the file. The job fails when it differs."""
+    """Expected SHA-256 digest of the file; the job fails if it differs."""
     size_bytes: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    """Size of the file in bytes. The job fails when it differs."""
+    """Expected size of the file in bytes; the job fails if it differs."""
     access: Literal["Copy", "Mount"] = "Copy"
-    """Copy into the job's scratch volume, or Mount the claim read-only in the runner."""
+    """Copy: copied into the scratch volume. Mount: the claim is mounted read-only in the runner."""
 
 
 Inputs = Annotated[list[Input], Field(max_length=64), UniqueBy("path"), total_bytes("inline", limit=MAX_INLINE_BYTES)]
 
 
 class Output(Document):
-    """Where frames, video and manifest go: exactly one of s3, pvc."""
+    """Destination of frames, video and manifest: exactly one of s3, pvc."""
 
     rules: ClassVar[tuple[Rule, ...]] = (exactly_one("s3", "pvc"),)
     s3: S3Prefix | None = None
-    """A bucket."""
+    """A bucket, optionally with a prefix."""
     pvc: VolumeClaim | None = None
-    """A volume claim."""
+    """A PersistentVolumeClaim, optionally with a path."""
     layout: Literal["PerRun", "Flat"] = "PerRun"
-    """PerRun: below <name>/<uid>/, so runs never mix. Flat: right there, refused where another job's manifest lies."""
+    """PerRun: in <name>/<uid>/, so runs never mix. Flat: in the destination itself; fails if it has another job's
+    manifest."""

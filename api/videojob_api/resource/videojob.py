@@ -1,4 +1,4 @@
-"""The resource itself: metadata, spec, status."""
+"""The VideoJob resource: metadata, spec, status."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from videojob_api.validation.problems import InvalidDocument, field_problems
 
 
 class Metadata(LenientDocument):
-    """The part of ObjectMeta we look at. The name leaves room for our suffixes: at most 52 characters."""
+    """The fields of ObjectMeta that are read. Names have at most 52 characters, so that suffixes can be added."""
 
     name: Annotated[str, Field(max_length=52, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     namespace: str = "default"
@@ -24,7 +24,7 @@ class Metadata(LenientDocument):
 
 
 class VideoJob(LenientDocument):
-    """A VideoJob as it stands in a manifest or on the API server."""
+    """A VideoJob as written in a manifest or stored by the API server."""
 
     api_version: Literal["videojobs.dev/v1alpha1"]
     kind: Literal["VideoJob"]
@@ -34,9 +34,7 @@ class VideoJob(LenientDocument):
 
 
 def parse_videojob(manifest: Mapping[str, Any]) -> VideoJob:
-    """
-    The VideoJob in a manifest, judged as `kubectl apply` would judge it. Raises InvalidDocument with every problem.
-    """
+    """Parse a manifest with the rules of `kubectl apply`. Raise InvalidDocument with all problems."""
     try:
         return VideoJob.model_validate(dict(manifest), by_alias=True, by_name=False)
     except ValidationError as error:
