@@ -15,12 +15,13 @@ import torch
 import torch.nn.functional as nnf
 from clip.model import CLIP
 from torch import Tensor, nn
+from videojob_runner.models.clip.model import IMAGE_MEAN, IMAGE_STD
 
 from packs.shapes import vocabulary as words
 from packs.shapes.captions import CONTEXT, END_TOKEN, prompt_tokens, with_article
 
-MEAN: Final = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
-DEVIATION: Final = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
+MEAN: Final = torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1)
+STD: Final = torch.tensor(IMAGE_STD).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def build_clip(shape: ClipArchitecture = DEFAULT_ARCHITECTURE) -> CLIP:
 
 def image_embeddings(model: CLIP, images: Tensor) -> Tensor:
     """Unit vectors ``[n, D]`` in fp32 of pictures ``[n, 3, 64, 64]`` in 0…1."""
-    return nnf.normalize(model.encode_image((images - MEAN) / DEVIATION).float(), dim=1)
+    return nnf.normalize(model.encode_image((images - MEAN) / STD).float(), dim=1)
 
 
 def text_embeddings(model: CLIP, tokens: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from clip.model import CLIP
 from torch import Tensor
+from videojob_runner.torch_utils.clamp import clamp_with_gradient
 
 from packs.shapes.augment import GUIDANCE, augment
 from packs.shapes.clip_model import image_embeddings
@@ -38,35 +39,10 @@ def spherical_distance(images: Tensor, texts: Tensor) -> Tensor:
     return angle.square() / 2
 
 
-class ClampWithGradient(torch.autograd.Function):
-    """Clamps to 0…1; lets a gradient through wherever a descent step would not lead further outside."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
-        """The clamped values."""
-        ctx.save_for_backward(x)
-        return x.clamp(0, 1)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
-        """The gradient where it points inside."""
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        inward: Tensor = gradient * (x - x.clamp(0, 1)) >= 0
-        return gradient * inward
-
-
 def decode(first_stage: FirstStage, latents: Tensor) -> Tensor:
     """The pictures ``[n, 3, H, W]`` in 0…1 of latents, differentiable."""
     decoded = first_stage.decode(first_stage.quantize_st(latents)).float()
-    clamped: Tensor = ClampWithGradient.apply((decoded + 1) / 2)  # type: ignore[no-untyped-call]
-    return clamped
-
-
-def gray_latents(first_stage: FirstStage, count: int, *, side: int = 64) -> Tensor:
-    """`count` encodings of a flat mid-gray picture, the start that shows nothing."""
-    with torch.no_grad():
-        latent = first_stage.encode(torch.zeros(1, 3, side, side))
-        return first_stage.quantize_st(latent).repeat(count, 1, 1, 1)
+    return clamp_with_gradient((decoded + 1) / 2)
 
 
 def guide(

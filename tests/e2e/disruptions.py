@@ -20,7 +20,8 @@ from typing import Any
 
 from devcluster.build.go_build import binary_path
 from devcluster.cluster.node import Node
-from tests.e2e.kube import Kube, Manifest, Timeout, condition, is_over
+from tests.e2e.kube import Kube, Manifest, condition, is_over
+from tests.support.timeouts import Timeout
 
 LIMIT = 600.0
 """Seconds for anything: many of these jobs share two cores."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.disruptions import DisruptedRun
-from tests.e2e.kube import Kube, Manifest, Timeout, is_over
+from tests.e2e.kube import Kube, Manifest, is_over
+from tests.support.timeouts import Timeout
 
 
 @dataclass(frozen=True)

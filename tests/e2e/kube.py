@@ -9,12 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from devcluster.cluster.kubectl import Kubectl
+from tests.support.timeouts import Timeout
 
 Manifest = dict[str, Any]
-
-
-class Timeout(AssertionError):
-    """What was waited for did not come; carries the last object seen."""
 
 
 @dataclass(frozen=True)

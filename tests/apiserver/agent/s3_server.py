@@ -19,6 +19,7 @@ from botocore.config import Config
 from videojob_api.resource.storage import S3Prefix, SecretRef
 
 from devcluster.build.go_build import binary_path
+from devcluster.host.ports import free_ports
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,7 +90,7 @@ class Gateway:
     """versitygw with its data in a folder; it can stop, stand still, and come back at the same address."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
+        self._folder, self._port = folder, free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "data").mkdir()
 
@@ -139,13 +140,6 @@ def s3_server(folder: Path) -> Iterator[Server]:
     """The same, for whoever leaves it alone."""
     with s3_gateway(folder) as gateway:
         yield gateway.server
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

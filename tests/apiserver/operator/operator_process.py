@@ -25,16 +25,13 @@ import yaml
 import devcluster
 from devcluster.build.go_build import binary_path
 from devcluster.host.ports import free_ports
+from tests.support.timeouts import Timeout
 
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEM = "videojob-system"
 RELEASE = "videojob"
 """Name of the release, and of everything it makes."""
 Manifest = dict[str, Any]
-
-
-class Timeout(AssertionError):
-    """Something did not become true in time; the text says what was there instead."""
 
 
 def render_chart(*options: str, release: str = RELEASE, root: Path = ROOT) -> list[Manifest]:

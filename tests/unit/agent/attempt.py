@@ -19,7 +19,8 @@ from videojob_agent.stores import Store
 from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import FetchResult
 
-from tests.unit.agent.fakes import JOB, NOON, ManualClock, plan, runner_status, write_as_runner
+from tests.support.clock import NOON, ManualClock
+from tests.unit.agent.fakes import JOB, plan, runner_status, write_as_runner
 
 PREFIX = "checkpoints/uid-1/"
 INDEX = PREFIX + "index.json"

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +18,9 @@ from videojob_api.contract.status import RunnerState, StatusDetails, parse_statu
 from videojob_api.messages.plan import InputPlan, JobPlan, JobRef, OutputPlan
 from videojob_api.resource.storage import Input
 
+from tests.support.clock import ManualClock
+
 JOB = JobRef(namespace="night", name="waves", uid="uid-1")
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def plan(io_path: Path, **changes: Any) -> JobPlan:
@@ -66,24 +66,6 @@ def details_of(line: str, **more: Any) -> str:
 def names_in(folder: Path) -> list[str]:
     """What lies in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
-
-
-@dataclass
-class ManualClock:
-    """Time that passes when the test says so; seconds."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Time passes."""
-        self.now += seconds
-
-    def wall(self) -> datetime:
-        """The wall clock: it began at noon."""
-        return NOON + timedelta(seconds=self.now - 1000)
 
 
 @dataclass

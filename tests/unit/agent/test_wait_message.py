@@ -6,7 +6,7 @@ import pytest
 from videojob_agent.errors import AgentError, BucketNotFound, CredentialsRefused, EndpointUnreachable
 from videojob_agent.wait_message import WaitMessage, elapsed_text, format_duration
 
-from tests.unit.agent.fakes import ManualClock
+from tests.support.clock import ManualClock
 
 
 @pytest.mark.parametrize(

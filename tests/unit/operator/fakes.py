@@ -17,19 +17,6 @@ from videojob_operator.metrics import Metrics
 
 
 @dataclass
-class ManualClock:
-    """Time that stands still until a test moves it."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@dataclass
 class RecordingReviewer:
     """Answers every TokenReview with `status` and remembers what was asked."""
 

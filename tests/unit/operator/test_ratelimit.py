@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from videojob_operator.ratelimit import JOB_RATE, Rate, RateLimiter
 
-from tests.unit.operator.fakes import ManualClock
+from tests.support.clock import ManualClock
 
 
 def test_a_job_may_send_three_reports_at_once_and_then_one_in_two_seconds() -> None:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from videojob_operator.workqueue import ExponentialBackoff, ObjectKey, WorkQueue
 
-from tests.unit.operator.fakes import ManualClock, metrics
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import metrics
 
 SUNSET, WAVES = ObjectKey("art", "sunset"), ObjectKey("art", "waves")
 

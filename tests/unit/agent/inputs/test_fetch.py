@@ -27,7 +27,8 @@ from videojob_api.messages.plan import InputPlan, JobPlan, OutputPlan
 from videojob_api.messages.report import FetchResult
 from videojob_api.resource.storage import Input, VolumeClaim
 
-from tests.unit.agent.fakes import JOB, ManualClock, MemoryStore, inline_input, names_in, plan, string_log
+from tests.support.clock import ManualClock
+from tests.unit.agent.fakes import JOB, MemoryStore, inline_input, names_in, plan, string_log
 
 SHA256_OF_HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 MANIFEST_OF_ANOTHER = json.dumps(

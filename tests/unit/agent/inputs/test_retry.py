@@ -20,7 +20,8 @@ from videojob_agent.errors import (
 from videojob_agent.inputs.retry import Retrier
 from videojob_agent.wait_message import WaitMessage
 
-from tests.unit.agent.fakes import ManualClock, string_log
+from tests.support.clock import ManualClock
+from tests.unit.agent.fakes import string_log
 
 AWAY = EndpointUnreachable("away")
 

@@ -24,8 +24,9 @@ from videojob_agent.status.status_file import RunnerStatus
 from videojob_agent.wait_message import WaitMessage
 from videojob_api.messages.report import Acknowledgement, ProgressState, Report
 
+from tests.support.clock import NOON, ManualClock
 from tests.unit.agent.attempt import SimulatedAttempt
-from tests.unit.agent.fakes import NOON, ManualClock, MemoryStore, plan, runner_status, string_log, write_as_runner
+from tests.unit.agent.fakes import MemoryStore, plan, runner_status, string_log, write_as_runner
 from tests.unit.agent.test_errors import below
 
 WORKING = "IN_PROGRESS uid-1 40% 7s"

@@ -21,7 +21,8 @@ from videojob_agent.errors import (
 from videojob_agent.publish.publisher import Publisher
 from videojob_api.contract.manifest import Manifest
 
-from tests.unit.agent.fakes import JOB, ManualClock, MemoryStore, plan
+from tests.support.clock import ManualClock
+from tests.unit.agent.fakes import JOB, MemoryStore, plan
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

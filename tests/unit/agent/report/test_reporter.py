@@ -13,7 +13,8 @@ from videojob_agent.report.reporter import SEQUENCE_SKIP, ProgressReporter, Repo
 from videojob_agent.status.state import SharedState
 from videojob_api.messages.report import Failure
 
-from tests.unit.agent.fakes import NOON, ManualClock, RecordingEndpoint, runner_status, string_log
+from tests.support.clock import NOON, ManualClock
+from tests.unit.agent.fakes import RecordingEndpoint, runner_status, string_log
 
 AWAY = EndpointUnreachable("nobody answers")
 

@@ -9,7 +9,7 @@ import pytest
 from videojob_agent.report.termination_message import MAX_BYTES, TerminationMessage, fit
 from videojob_api.messages.report import Failure, FetchResult, ProgressState, Published, Report
 
-from tests.unit.agent.fakes import NOON
+from tests.support.clock import NOON
 
 
 def report(**changes: object) -> Report:

@@ -10,7 +10,8 @@ import pytest
 from videojob_agent.status.state import SharedState
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
-from tests.unit.agent.fakes import NOON, runner_status
+from tests.support.clock import NOON
+from tests.unit.agent.fakes import runner_status
 
 COMMITTED = Published(frames=2, bytes=20, manifest_digest="sha256:" + "a" * 64, videos=["v.mp4"])
 

@@ -6,7 +6,7 @@ from videojob_api.messages.report import ProgressState, Report
 from videojob_cli.display import format_report
 from videojob_cli.local.run import command_exit_code
 
-from tests.unit.agent.fakes import NOON
+from tests.support.clock import NOON
 
 
 def report(state: ProgressState, **more: object) -> Report:

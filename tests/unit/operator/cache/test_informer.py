@@ -16,7 +16,8 @@ from videojob_operator.domain.observation.projection import project_pod
 from videojob_operator.kube.errors import ApiError, Expired, Forbidden, Unreachable
 from videojob_operator.kube.kinds import PODS
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi, metric_value, metrics
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_pod
 
 FAST = InformerOptions(initial_backoff=0.001)

@@ -10,7 +10,7 @@ from videojob_api.messages.report import ProgressState, Report
 from videojob_operator.cache.reports import ReportBuffer
 from videojob_operator.domain.observation.observed import ObservedPod
 
-from tests.unit.operator.fakes import ManualClock
+from tests.support.clock import ManualClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

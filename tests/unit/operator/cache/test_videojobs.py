@@ -10,7 +10,8 @@ from videojob_operator.kube.errors import Unreachable
 from videojob_operator.kube.kinds import VIDEOJOBS
 from videojob_operator.workqueue import ObjectKey
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingApi
 from tests.unit.operator.raw_objects import raw_videojob
 
 SUNSET = ObjectKey("art", "sunset")

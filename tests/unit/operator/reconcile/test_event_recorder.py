@@ -12,7 +12,8 @@ from videojob_operator.kube.errors import Forbidden
 from videojob_operator.kube.kinds import EVENTS
 from videojob_operator.reconcile.event_recorder import MAX_EVENTS_PER_JOB, EventRecorder, event_manifest
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi, metric_value, metrics
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_videojob
 
 SUNSET = project_videojob(raw_videojob())

@@ -25,7 +25,8 @@ from videojob_operator.reconcile.reconciler import CONFLICT_REQUEUE_SECONDS, Rec
 from videojob_operator.reconcile.transitions import TransitionMetrics
 from videojob_operator.workqueue import ObjectKey, WorkQueue
 
-from tests.unit.operator.fakes import ManualClock, RecordingApi, metric_value, metrics
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingApi, metric_value, metrics
 from tests.unit.operator.raw_objects import raw_job, raw_pod, raw_refusal, raw_videojob
 
 SUNSET = ObjectKey("art", "sunset")

@@ -10,7 +10,8 @@ from videojob_operator.kube.errors import Unreachable
 from videojob_operator.reports.authenticator import Principal, ReportTarget, TokenAuthenticator
 from videojob_operator.reports.rejections import ReportRejected
 
-from tests.unit.operator.fakes import ManualClock, RecordingReviewer, metric_value, metrics, token, token_review
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingReviewer, metric_value, metrics, token, token_review
 
 SUNSET = ReportTarget("art", "sunset", "uid-1")
 HONEST = token(audience=SUNSET.audience)

@@ -30,7 +30,8 @@ from videojob_operator.reports.server import (
     server_context,
 )
 
-from tests.unit.operator.fakes import ManualClock, RecordingReviewer, metric_value, metrics, token, token_review
+from tests.support.clock import ManualClock
+from tests.unit.operator.fakes import RecordingReviewer, metric_value, metrics, token, token_review
 
 PATH = "/v1/namespaces/art/videojobs/sunset/progress"
 AUDIENCE = ReportTarget("art", "sunset", "uid-1").audience
