@@ -120,7 +120,7 @@ class ControlPlane:
         """Stops the controller manager once there are `after` pods; the operator's share of a core meanwhile."""
         await self.until(lambda: len(self.tally.pods) >= after)
         print(f"the controller manager is paused for {seconds:.0f} s", flush=True)
-        with self.cluster.daemons.paused("controllers"):
+        with self.cluster.daemons.pause("controllers"):
             tail = min(60.0, seconds / 2)
             await asyncio.sleep(seconds - tail)
             share = await self.core_share(tail)

@@ -72,20 +72,20 @@ def run_examples(node: Node, light: deploy.Images, building: Future[deploy.Image
         deploy.install_chart(deploy.node_target(node), images)
         volume = deploy.create_volume(node, namespace=NAMESPACE, claim=CLAIM)
 
-    def published(job: Resource) -> Path:
+    def output_folder(job: Resource) -> Path:
         return volume / str(job["metadata"]["name"]) / str(job["metadata"]["uid"])
 
     if images is not light:
         apply_example(node.kubectl, "quickstart.yaml")
     with timed_step("examples/test.yaml: simulated frames"):
         apply_example(node.kubectl, "test.yaml")
-        collect_example(node.kubectl, "test.yaml", published=published, timeout=180)
+        collect_example(node.kubectl, "test.yaml", output_folder=output_folder, timeout=180)
     if images is light:
         with timed_step("runner image with torch"):
             deploy.install_chart(deploy.node_target(node), building.result())
         apply_example(node.kubectl, "quickstart.yaml")
     with timed_step("examples/quickstart.yaml: VQGAN+CLIP with the shapes packs"):
-        collect_example(node.kubectl, "quickstart.yaml", published=published, timeout=600)
+        collect_example(node.kubectl, "quickstart.yaml", output_folder=output_folder, timeout=600)
 
 
 def run_without_node(reason: str) -> None:

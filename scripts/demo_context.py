@@ -40,7 +40,7 @@ def run_demo(context: str, images: deploy.Images, *, asked: bool = False, exampl
             with timed_step(f"examples/{example}"):
                 bring = partial(copy_output, target.kubectl, images.runner, Path(folder))
                 apply_example(target.kubectl, example)
-                collect_example(target.kubectl, example, published=bring, timeout=1200)
+                collect_example(target.kubectl, example, output_folder=bring, timeout=1200)
 
 
 def require_digests(images: deploy.Images) -> None:

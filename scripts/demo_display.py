@@ -79,14 +79,16 @@ def apply_example(kubectl: Kubectl, example: str) -> None:
     kubectl.apply(manifest, namespace=NAMESPACE)
 
 
-def collect_example(kubectl: Kubectl, example: str, *, published: Callable[[Resource], Path], timeout: float) -> None:
-    """Follows an example that was begun, and brings home what `published` says lies in its output folder."""
+def collect_example(
+    kubectl: Kubectl, example: str, *, output_folder: Callable[[Resource], Path], timeout: float
+) -> None:
+    """Follows an example that was begun, and brings home what `output_folder` says lies in its output folder."""
     end = follow_job(kubectl, example_manifest(example)["metadata"]["name"], timeout=timeout)
     verdict = find_condition(end, "Succeeded")
     if verdict["status"] != "True":
         raise SystemExit(f"{example}: {verdict['reason']}: {verdict['message']}")
     console.print(kubectl("get", "vj", "--namespace", NAMESPACE))
-    copy_results(end, published(end))
+    copy_results(end, output_folder(end))
 
 
 def copy_results(job: Resource, folder: Path) -> None:

@@ -97,7 +97,7 @@ class Daemons:
         self._pid_file(name).unlink(missing_ok=True)
 
     @contextmanager
-    def paused(self, name: str) -> Iterator[None]:
+    def pause(self, name: str) -> Iterator[None]:
         """Stops daemon `name` by SIGSTOP for the length of a `with` block: it keeps its connections and is silent."""
         pid = self.check_running(name)
         _signal(pid, signal.SIGSTOP)

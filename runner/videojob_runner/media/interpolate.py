@@ -81,7 +81,7 @@ class _Feed:
     taken: int = 0
 
     @property
-    def wanted(self) -> int:
+    def target_count(self) -> int:
         """How many frames the length so far holds at the new rate."""
         return math.ceil(self.taken * self.ratio)
 
@@ -106,12 +106,12 @@ def _through(process: subprocess.Popen[bytes], feed: _Feed, said: IO[str]) -> It
         feeding = threads.submit(feed.run, cast(IO[bytes], process.stdin))
         try:
             while len(data := answers.read(size)) == size:
-                if made < feed.wanted:
+                if made < feed.target_count:
                     made += 1
                     yield np.frombuffer(data, dtype=np.uint8).reshape(feed.shape)
             feeding.result()
-            if process.wait() != 0 or made != feed.wanted:
-                raise EncodingFailed(f"ffmpeg made {made} frames instead of {feed.wanted}: {stderr_tail(said)}")
+            if process.wait() != 0 or made != feed.target_count:
+                raise EncodingFailed(f"ffmpeg made {made} frames instead of {feed.target_count}: {stderr_tail(said)}")
         finally:
             answers.close()  # whoever wants no more frames: ffmpeg ends on the broken pipe, and then the feed does
             process.wait()

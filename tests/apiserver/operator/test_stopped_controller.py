@@ -22,7 +22,7 @@ LONG = timedelta(seconds=12)
 
 def silent(cluster: devcluster.ApiServer) -> AbstractContextManager[None]:
     """The controller manager stands still for the length of a block."""
-    return cluster.daemons.paused("controllers")
+    return cluster.daemons.pause("controllers")
 
 
 @contextmanager

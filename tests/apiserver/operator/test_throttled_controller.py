@@ -48,7 +48,7 @@ def test_a_burst_of_600_at_ten_requests_a_second_gets_600_pods_and_only_true_ver
     kube, names = Kube(throttled.kubectl), [f"job-{number}" for number in range(BURST)]
     ended, kubelet = names[: BURST // 2 : BURST // 10], FakeKubelet(kube)
     with run_operator(throttled, tmp_path / "log", {}) as plant:
-        with throttled.daemons.paused("controllers"):  # else a busy machine makes Jobs no faster than it makes pods
+        with throttled.daemons.pause("controllers"):  # else a busy machine makes Jobs no faster than it makes pods
             create(kube, *map(videojob, names[: BURST // 2]))
         create(kube, *map(videojob, names[BURST // 2 :]))
         for name in ended:

@@ -205,7 +205,7 @@ class _PrecomputedGradient(torch.autograd.Function):
         return ctx.saved_tensors[0], None
 
 
-def checkpointed(x: Tensor, stage: Callable[[Tensor], Tensor]) -> Tensor:
+def checkpoint_activations(x: Tensor, stage: Callable[[Tensor], Tensor]) -> Tensor:
     """``stage(x)``, of which only `x` is kept: on the way back `stage`, which draws nothing, runs once more."""
     result: Tensor = _Recomputed.apply(x, stage)  # type: ignore[no-untyped-call]
     return result

@@ -18,7 +18,7 @@ import torch.nn.functional as nnf
 from taming.modules.diffusionmodules.model import AttnBlock, Decoder, Upsample
 from torch import Tensor, nn
 
-from videojob_runner.models.kernels.frozen_layers import checkpointed, compute_dtype, conv2d, upsample_conv2d
+from videojob_runner.models.kernels.frozen_layers import checkpoint_activations, compute_dtype, conv2d, upsample_conv2d
 from videojob_runner.models.kernels.group_norm_silu import group_norm_silu
 
 Stage = Callable[[Tensor], Tensor]
@@ -30,7 +30,7 @@ def decode(decoder: Decoder, latent: Tensor, *, recompute: bool = False) -> Tens
         latent = latent.contiguous(memory_format=torch.channels_last)
     h = conv2d(latent, decoder.conv_in)
     for stage, keeps in iter_stages(decoder):
-        h = checkpointed(h, stage) if recompute and keeps else stage(h)
+        h = checkpoint_activations(h, stage) if recompute and keeps else stage(h)
     return conv2d(norm_silu(h, decoder.norm_out), decoder.conv_out)
 
 

@@ -132,7 +132,7 @@ def test_terminate_reaches_the_daemon_as_terminate(daemons: Daemons) -> None:
 
 def test_a_paused_daemon_lives_and_goes_on_after_the_block(daemons: Daemons) -> None:
     pid = daemons.start("sleeper", FOREVER)
-    with pytest.raises(KeyError), daemons.paused("sleeper"):
+    with pytest.raises(KeyError), daemons.pause("sleeper"):
         wait_until("the pause", lambda: state_of(pid) == "T", seconds=20)
         assert daemons.running("sleeper")
         raise KeyError
@@ -141,13 +141,13 @@ def test_a_paused_daemon_lives_and_goes_on_after_the_block(daemons: Daemons) -> 
 
 def test_a_daemon_that_ends_while_it_is_paused_stays_ended(daemons: Daemons) -> None:
     daemons.start("sleeper", FOREVER)
-    with daemons.paused("sleeper"):
+    with daemons.pause("sleeper"):
         daemons.stop("sleeper", timeout=0)
     assert not daemons.running("sleeper")
 
 
 def test_what_does_not_run_cannot_be_paused(daemons: Daemons) -> None:
-    with pytest.raises(StartFailed, match="nobody ended"), daemons.paused("nobody"):
+    with pytest.raises(StartFailed, match="nobody ended"), daemons.pause("nobody"):
         raise AssertionError("never reached")
 
 

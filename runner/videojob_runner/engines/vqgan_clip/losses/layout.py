@@ -75,7 +75,7 @@ class LayoutLoss:
         other = 1 - same
         return cls(same / same.sum(), other / other.sum().clamp_min(1), weight)
 
-    def scaled(self, part: float) -> LayoutLoss:
+    def scale(self, part: float) -> LayoutLoss:
         """The same with another part of its weight."""
         return replace(self, weight=part * self.weight)
 

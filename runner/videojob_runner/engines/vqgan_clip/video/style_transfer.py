@@ -57,9 +57,9 @@ class StyleTransferState:
 
     def initial_latent(self) -> Tensor:
         """The latent of the first source."""
-        return self.encoded(self.source_frame(0), branch=(INIT_STREAM, 0))
+        return self.encode(self.source_frame(0), branch=(INIT_STREAM, 0))
 
-    def encoded(self, picture: Tensor, *, branch: tuple[int, ...]) -> Tensor:
+    def encode(self, picture: Tensor, *, branch: tuple[int, ...]) -> Tensor:
         """The latent of a picture."""
         drawn = self.randomness(branch).noise if self.upstream else None
         return encode_image(self.guidance.generator, picture, draws=drawn)
@@ -72,7 +72,7 @@ class StyleTransferState:
         """Lets `latent`, which shows the frame before, begin with `frame`."""
         picture = self.source_frame(frame)
         if (restyle := self.form.restyle) is None:
-            latent.target = self.encoded(picture, branch=(LATENT_STREAM, frame))
+            latent.target = self.encode(picture, branch=(LATENT_STREAM, frame))
             if frame and not self.upstream:
                 along = self.motion(latent.z, frame - 1, frame)
                 latent.warp(lambda values: warp(values, along))
@@ -81,7 +81,7 @@ class StyleTransferState:
             self.quantized_frame(latent) if frame else picture
         ).contiguous()  # as it comes back from a checkpoint
         mixed = (1 - restyle.blend) * picture + restyle.blend * self.previous_frame
-        latent.reset(self.encoded(mixed, branch=(LATENT_STREAM, frame)))
+        latent.reset(self.encode(mixed, branch=(LATENT_STREAM, frame)))
         latent.target = latent.start.clone()
 
     def warp_latent(self, values: Tensor, source: int, frame: int) -> Tensor:
@@ -109,7 +109,7 @@ class StyleTransferState:
             return None
         if self._layout[0] != frame:
             self._layout = frame, LayoutLoss.from_image(self.source_frame(frame), weight=weight)
-        return self._layout[1] and self._layout[1].scaled(weight_ramp(lead_done))
+        return self._layout[1] and self._layout[1].scale(weight_ramp(lead_done))
 
     @torch.no_grad()
     def image_targets(self, frame: int) -> list[PromptTargets]:

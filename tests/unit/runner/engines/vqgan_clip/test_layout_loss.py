@@ -85,7 +85,7 @@ def test_the_weight_is_a_factor_and_can_be_taken_in_part() -> None:
     source, seen = scene(RED, WHITE), scene(RED, WHITE, left=6)
     once = difference(seen, source)
     assert difference(seen, source, weight=5) == pytest.approx(5 * once)
-    assert float(LayoutLoss.from_image(source, weight=5).scaled(0.2).loss(seen)) == pytest.approx(once)
+    assert float(LayoutLoss.from_image(source, weight=5).scale(0.2).loss(seen)) == pytest.approx(once)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 100), (720, 1280), (5, 3)])
