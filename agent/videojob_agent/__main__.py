@@ -63,7 +63,7 @@ class AgentSettings:
 
 
 def run_fetch(settings: AgentSettings) -> int:
-    """Fetch; the exit code. Ends with INTERRUPTED on SIGTERM."""
+    """Run fetch and return its exit code; exits with INTERRUPTED on SIGTERM."""
     plan, log = settings.plan, JsonLog(settings.plan.job, component="fetch")
     signal.signal(signal.SIGTERM, _interrupted)  # PID 1 would ignore it otherwise
     try:
@@ -81,7 +81,7 @@ def run_fetch(settings: AgentSettings) -> int:
 
 
 def run_watch(settings: AgentSettings) -> int:
-    """Watch until SIGTERM and all is published or given up; the exit code."""
+    """Run the sidecar until SIGTERM and until all is published or given up; return the exit code."""
     plan, log, runner_exited = settings.plan, JsonLog(settings.plan.job, component="agent"), threading.Event()
     _set_on_signal(runner_exited)
     try:
@@ -101,7 +101,7 @@ def run_watch(settings: AgentSettings) -> int:
 
 
 def _write_termination_message(settings: AgentSettings, message: Report | FetchResult, log: JsonLog) -> None:
-    """Leave last words; a message file that takes none must not stop a video."""
+    """Write the termination message; failing to write it must not fail the job."""
     try:
         settings.termination_message.write(message)
     except OSError as error:
@@ -109,7 +109,7 @@ def _write_termination_message(settings: AgentSettings, message: Report | FetchR
 
 
 def main() -> NoReturn:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="videojob-agent", description=__doc__)
     parser.add_argument("part", choices=("fetch", "watch"))
     part = parser.parse_args().part

@@ -34,45 +34,45 @@ MAX_MESSAGE_CHARS = 1024
 
 
 class AgentError(Exception):
-    """Base of the tree. `exit_code` is what fetch ends with; `remedy` is what people are asked for while it waits."""
+    """Base class. `exit_code` is fetch's exit code; `remedy` tells users what to do while the agent waits."""
 
     exit_code = ExitCode.INTERNAL
     remedy: ClassVar[str] = "fix the problem that the message names"
 
     @property
     def failure(self) -> Failure:
-        """The error as it travels in reports and termination messages."""
+        """The error as it is sent in reports and termination messages."""
         return Failure(reason=type(self).__name__, message=str(self)[:MAX_MESSAGE_CHARS])
 
     def with_context(self, subject: str) -> Self:
-        """The same error, its message beginning with what it is about."""
+        """The same error with `subject` in front of its message."""
         return type(self)(f"{subject}: {self}")
 
 
 class PermanentError(AgentError):
-    """Trying again cannot help before somebody changes something."""
+    """An error that a retry cannot fix before somebody changes something."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 class TransientError(AgentError):
-    """Trying again may help."""
+    """An error that a retry may fix."""
 
 
 class AlreadyCommitted(AgentError):
-    """A manifest lies at the destination and is never replaced."""
+    """A manifest exists at the destination; it is never replaced."""
 
 
 class InputNotFound(PermanentError):
-    """An input's object, file or mount is not there."""
+    """An input's object, file or mount does not exist."""
 
 
 class SizeMismatch(PermanentError):
-    """An input has another size than its `sizeBytes`."""
+    """An input's size differs from its `sizeBytes`."""
 
 
 class DigestMismatch(PermanentError):
-    """An input has another digest than its `sha256`."""
+    """An input's digest differs from its `sha256`."""
 
 
 class UnsafePath(PermanentError):
@@ -80,56 +80,56 @@ class UnsafePath(PermanentError):
 
 
 class CredentialsRefused(PermanentError):
-    """The store knows the caller and says no, or there are no credentials to show."""
+    """The store rejects the credentials, or there are none."""
 
     remedy = "correct the Secret's keys or their permissions"
 
 
 class BucketNotFound(PermanentError):
-    """There is no such bucket."""
+    """The bucket does not exist."""
 
     remedy = "create the bucket"
 
 
 class OutputOccupied(PermanentError):
-    """Another job's manifest lies at the destination."""
+    """The destination contains another job's manifest."""
 
 
 class OutputNotWritable(PermanentError):
-    """The destination takes no files: no right, no space, read-only."""
+    """The destination cannot be written: missing rights, no space, read-only."""
 
     remedy = "free space on the volume, or make it writable"
 
 
 class OutputNotReadable(PermanentError):
-    """The runner has left a file that the agent may not read."""
+    """The agent may not read a file that the runner has written."""
 
 
 class ScratchFull(PermanentError):
-    """The IO folder has no room for the inputs."""
+    """The IO folder has no free space for the inputs."""
 
 
 class StorageRefused(PermanentError):
-    """The service refuses a request for a reason of its own."""
+    """The storage service rejects a request for another reason."""
 
     remedy = "check the store's quota and limits"
 
 
 class NoVideo(PermanentError):
-    """The runner says COMPLETED and has left no mp4."""
+    """The runner reported COMPLETED without an mp4."""
 
 
 class EndpointUnreachable(TransientError):
-    """No answer, or only answers that ask to come back later."""
+    """No response, or only responses that ask to retry later."""
 
     remedy = "restore the storage service"
 
 
 class CheckpointRefused(TransientError):
-    """A checkpoint lies at the output, and the store does not give it out just now."""
+    """A checkpoint exists at the output, but the store does not serve it at the moment."""
 
     remedy = "grant the Secret's keys read access to the output"
 
 
 class ScratchFailed(TransientError):
-    """The IO folder fails in a way that another node may not."""
+    """The IO folder fails; another node's may work."""

@@ -35,12 +35,12 @@ _GRACE_PERIOD_WARNING = (
     "publishing is still running {} s after the runner exited, and the pod may be killed; "
     "raise pod.terminationGracePeriodSeconds"
 )
-"""Said before it happens: nothing can be said after."""
+"""Reported in advance: after SIGKILL nothing can be reported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sidecar:
-    """One job's watch. `on_report` takes each new state as a report, for last words or a terminal."""
+    """The sidecar of one job. `on_report` receives each new state as a report."""
 
     plan: JobPlan
     store: Store
@@ -50,7 +50,7 @@ class Sidecar:
     endpoint: Endpoint | None = None
 
     def run(self) -> Report:
-        """Watch until the runner has ended and all is published or given up; the last report."""
+        """Run until the runner has exited and all is published or given up; return the last report."""
         state, uploader = SharedState(), CheckpointUploader(self.plan, self.store, log=self.log)
         publisher = Publisher(
             self.plan, self.store, clock=time.monotonic, now=utc_now, already_stored=uploader.indexed_frames
@@ -70,7 +70,7 @@ class Sidecar:
         return self._report(state.current, reporter)
 
     def _poll(self, reader: StatusReader, state: SharedState, finished: Event) -> Iterator[AgentState]:
-        """What is known, twice a second, until the runner is gone and publishing over."""
+        """Yield the current state twice a second until the runner has exited and publishing has finished."""
         warn_at = math.inf
         while True:
             exited = self.runner_exited.is_set()  # asked first: what is read after it is the runner's last word
@@ -101,7 +101,7 @@ class Sidecar:
 
 
 def raise_first_failure(tasks: Iterable[Future[None]]) -> None:
-    """Raise the error that has ended one of the threads."""
+    """Raise the exception of a thread that has failed."""
     for task in tasks:
         if task.done():
             task.result()

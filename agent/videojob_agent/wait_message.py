@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 from videojob_agent.errors import AgentError, TransientError
 
 ELAPSED_STEPS = (60, 600, 3600, 21_600, 86_400)
-"""Seconds: a minute, ten, an hour, six, a day."""
+"""Seconds: one minute, ten minutes, one hour, six hours, one day."""
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def utc_now() -> datetime:
-    """The wall clock."""
+    """The wall clock, in UTC."""
     return datetime.now(UTC)
 
 
 class WaitMessage:
-    """The words for one wait after the other; `now` is the wall clock."""
+    """Builds the messages about waits; `now` is the wall clock."""
 
     def __init__(self, *, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
@@ -34,7 +34,7 @@ class WaitMessage:
         self._quoted: AgentError | None = None
 
     def __call__(self, subject: str, error: AgentError, *, since: float, waited: float, limit: int) -> str:
-        """One sentence. `since` tells waits apart; `waited` and `limit` are seconds since then."""
+        """The message. `since` identifies the wait; `waited` and `limit` are seconds since its start."""
         elapsed = elapsed_text(waited)
         if self._wait != (since, limit):
             self._wait, self._quoted = (since, limit), None
@@ -47,13 +47,13 @@ class WaitMessage:
 
 
 def elapsed_text(seconds: float) -> str:
-    """` for over 10 minutes`: the longest step that has passed; nothing during the first minute."""
+    """` for over 10 minutes`: the longest step that has passed; empty during the first minute."""
     elapsed = [step for step in ELAPSED_STEPS if seconds >= step]
     return f" for over {format_duration(elapsed[-1])}" if elapsed else ""
 
 
 def format_duration(seconds: int) -> str:
-    """`6 hours`, `90 minutes`: in the largest unit that leaves no rest."""
+    """`6 hours`, `90 minutes`: in the largest unit that divides it evenly."""
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
     return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 

@@ -34,7 +34,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """All loggers to stderr; kopf's only where it warns: it logs every event."""
+    """Log to stderr as JSON; kopf's loggers only warnings, because it logs every event."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -42,7 +42,7 @@ def configure_logging(level: str) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 after SIGTERM, 1 when it cannot go on, 2 for bad settings."""
+    """Run the operator; exit code 0 after SIGTERM, 1 after a fatal error, 2 for invalid settings."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.stdout.write(f"usage: videojob-operator\n\n{settings_table()}\n")
         return 0
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 async def run_operator(settings: OperatorSettings) -> int:
-    """The operator's life as an exit code."""
+    """Run the operator and return its exit code."""
     try:
         await Operator(settings).run()
     except (IncompatibleCluster, ComponentStopped, ApiError) as error:

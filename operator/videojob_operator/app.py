@@ -42,15 +42,15 @@ log = logging.getLogger(__name__)
 
 CRD_WAIT_SECONDS = 60.0
 EVENT_FLUSH_SECONDS = 2.0
-"""Seconds that recorded events may take to be written when the operator stops."""
+"""Maximum seconds to write the recorded events at shutdown."""
 
 
 class ComponentStopped(RuntimeError):
-    """A part that runs for ever has ended: half an operator helps nobody, so the whole of it goes."""
+    """A long-running component stopped unexpectedly; the operator exits so that Kubernetes restarts it."""
 
 
 class Operator:
-    """One operator process; `run` returns after SIGTERM."""
+    """One operator process."""
 
     def __init__(self, settings: OperatorSettings) -> None:
         self.settings = settings
@@ -60,7 +60,7 @@ class Operator:
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
-        """Start, works until told to stop, cleans up; IncompatibleCluster or ComponentStopped when it cannot go on."""
+        """Run until SIGTERM, then clean up. Raises IncompatibleCluster, ComponentStopped or ApiError."""
         async with AsyncExitStack() as stack:
             api = await connect()
             stack.push_async_callback(api.close)
@@ -109,7 +109,7 @@ class Operator:
         )
 
     async def _reconcile(self, caches: ClusterCache, reconciler: Reconciler) -> None:
-        """The queue's work, once the picture is complete."""
+        """Process the queue after the caches have synced."""
         await caches.wait_for_sync()
         log.info("caches synced: %d VideoJobs", len(caches.videojobs))
         async with asyncio.TaskGroup() as group:
@@ -152,7 +152,7 @@ class Operator:
         self.metrics.queue_depth.set(len(caches.queue))
 
     def _start_component(self, component: Coroutine[Any, Any, None]) -> None:
-        """Run a part beside the others; one that ends, ends the operator."""
+        """Run a component concurrently; if it ends, the operator exits."""
         task = asyncio.create_task(component)
         task.add_done_callback(self._on_component_stopped)
         self._tasks.append(task)
@@ -164,7 +164,7 @@ class Operator:
             self._stop.set()
 
     async def _close(self, events: EventRecorder) -> None:
-        """The last things that need the other parts alive."""
+        """Flush events while the other components still run."""
         self._closing.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(events.flush(), EVENT_FLUSH_SECONDS)
@@ -176,5 +176,5 @@ class Operator:
 
 
 def build_reconcile_settings(settings: OperatorSettings, certificates: CertificateManager) -> DomainSettings:
-    """What `decide` is told; asked anew each time, since the authority may have been renewed."""
+    """The settings of the next decision; built each time because the CA may have been renewed."""
     return settings.reconcile_settings(authority=certificates.ca_pem)

@@ -20,25 +20,25 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from videojob_operator.metrics import Metrics
 
 LONGEST_RECONCILE, MAX_LOOP_LAG = 180.0, 30.0
-"""Longest healthy times in seconds: a reconcile makes at most six calls of 20 s; a starved CPU is not a dead loop."""
+"""Healthy limits in seconds: a reconcile makes at most six calls of 20 s; a starved CPU delays the loop for seconds."""
 LAG_INTERVAL = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LivenessChecks:
-    """Signs of life, in seconds, asked anew each time."""
+    """Sources of the liveness checks, in seconds, read at each probe."""
 
     watch_staleness: Callable[[], dict[str, float]]
-    """By kind: how long ago its watch last spoke."""
+    """By kind: seconds since its watch was last known to work."""
     oldest_key_age: Callable[[], float]
     longest_reconcile: Callable[[], float]
-    """How long a worker has been busy with the same key."""
+    """Seconds that a worker has been busy with one key."""
     loop_lag: Callable[[], float]
     ready: Callable[[], bool]
     max_staleness: float = 150.0
 
     def failures(self) -> Iterator[str]:
-        """What is wrong, in words; nothing when all is well."""
+        """Yield the failed checks as text."""
         for kind, age in self.watch_staleness().items():
             if age > self.max_staleness:
                 yield f"the watch of {kind} has been silent for {age:.0f} s"
@@ -49,7 +49,7 @@ class LivenessChecks:
 
 
 class EventLoopLag:
-    """How late the event loop wakes: the delay now running, or the last one seen."""
+    """Delay of the event loop: the current one, or the last one measured."""
 
     def __init__(self, *, every: float = LAG_INTERVAL) -> None:
         self._every = every
@@ -57,7 +57,7 @@ class EventLoopLag:
         self._last = 0.0
 
     def __call__(self) -> float:
-        """Seconds late."""
+        """The delay in seconds."""
         return max(self._last, asyncio.get_running_loop().time() - self._due)
 
     async def run(self) -> None:
@@ -70,7 +70,7 @@ class EventLoopLag:
 
 
 class HealthServer:
-    """Serves probes and metrics; `refresh` fills the gauges just before they are read."""
+    """Serves probes and metrics; `refresh` updates the gauges before they are read."""
 
     def __init__(self, checks: LivenessChecks, metrics: Metrics, *, refresh: Callable[[], None]) -> None:
         self._checks, self._metrics, self._refresh = checks, metrics, refresh
@@ -81,13 +81,13 @@ class HealthServer:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, *, host: str | None, port: int) -> int:
-        """Listen, and returns the port."""
+        """Listen and return the port."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close all connections."""
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:

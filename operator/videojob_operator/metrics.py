@@ -13,7 +13,7 @@ MINUTES_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 
 
 class Metrics:
-    """All families, made once; `registry` is what `/metrics` shows."""
+    """All metric families; `registry` is served at `/metrics`."""
 
     def __init__(self, *, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series for a time nobody asks for
@@ -58,7 +58,7 @@ class Metrics:
         self.loop_lag = self._gauge("eventloop_lag_seconds", "How late the event loop wakes.")
 
     def observe_api_call(self, *, verb: str, kind: str, status: int, seconds: float) -> None:
-        """Count one call; status 0 means that no answer came."""
+        """Count one call; status 0 means no response."""
         self.api_requests.labels(verb, kind, str(status)).inc()
         self.api_seconds.labels(verb, kind).observe(seconds)
 

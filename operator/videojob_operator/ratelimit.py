@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`per_second` in the long run, `burst` at once."""
+    """`per_second` on average, `burst` at once."""
 
     per_second: float
     burst: int
@@ -27,7 +27,7 @@ TOKEN_REVIEW_RATE = Rate(per_second=20, burst=50)
 
 
 class TokenBucket:
-    """One token bucket; starts full."""
+    """One token bucket; initially full."""
 
     __slots__ = ("_at", "_rate", "_tokens")
 
@@ -35,7 +35,7 @@ class TokenBucket:
         self._rate, self._tokens, self._at = rate, float(rate.burst), now
 
     def take(self, *, now: float) -> float:
-        """Take a token and returns 0, or the seconds until one is there."""
+        """Take a token and return 0, or return the seconds until one is available."""
         self._tokens = self.level(now=now)
         self._at = now
         if self._tokens >= 1:
@@ -44,16 +44,16 @@ class TokenBucket:
         return (1 - self._tokens) / self._rate.per_second
 
     def level(self, *, now: float) -> float:
-        """Tokens it holds at `now`."""
+        """Number of tokens at `now`."""
         return min(float(self._rate.burst), self._tokens + (now - self._at) * self._rate.per_second)
 
     def full(self, *, now: float) -> bool:
-        """True if forgetting it would change nothing."""
+        """True if the bucket is full, so that dropping it changes nothing."""
         return self.level(now=now) >= self._rate.burst
 
 
 class RateLimiter:
-    """One bucket for each key, at most `max_keys` of them; the one used longest ago goes first."""
+    """One bucket per key, at most `max_keys`; the least recently used is dropped first."""
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, max_keys: int = 20_000) -> None:
         self._rate, self._clock, self._most = rate, clock, max_keys
@@ -63,7 +63,7 @@ class RateLimiter:
         return len(self._buckets)
 
     def take(self, key: Hashable = None) -> float:
-        """0 when the key may go on, otherwise the seconds it has to wait."""
+        """0 if the request may proceed, otherwise the seconds to wait."""
         now = self._clock()
         bucket = self._buckets.setdefault(key, TokenBucket(self._rate, now=now))
         self._buckets.move_to_end(key)

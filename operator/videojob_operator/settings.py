@@ -18,11 +18,11 @@ PREFIX = "VIDEOJOB_"
 
 
 class InvalidSetting(ValueError):
-    """An environment variable is missing or cannot be read."""
+    """An environment variable is missing or invalid."""
 
 
 def split_csv(value: object) -> object:
-    """Comma-separated words as a tuple."""
+    """Split comma-separated values into a tuple."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
@@ -32,16 +32,16 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class OperatorSettings(BaseModel):
-    """One attribute for each variable `VIDEOJOB_<NAME IN CAPITALS>`."""
+    """One attribute per variable `VIDEOJOB_<NAME IN CAPITALS>`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     namespace: Annotated[str, Field(min_length=1)]
-    """The operator's own namespace: its Service and its TLS Secret live there."""
+    """The operator's namespace, which contains its Service and its TLS Secret."""
     agent_image: Annotated[str, Field(min_length=1)]
     """Image of fetch and agent: the operator's own."""
     runner_image: str = ""
-    """Image of the runner where a VideoJob names none."""
+    """Image of the runner for VideoJobs that specify none."""
     service: str = "videojob"
     """Name of the Service in front of the report endpoint."""
     service_port: Port = 8443
@@ -49,11 +49,11 @@ class OperatorSettings(BaseModel):
     tls_secret: str = "videojob-tls"  # noqa: S105 - a name, not a secret
     """Name of the Secret (empty at first) that holds the report endpoint's certificates."""
     watch_namespaces: CsvList = ()
-    """Namespaces to work in, comma-separated; empty: all."""
+    """Namespaces to manage, comma-separated; empty: all."""
     s3_allowed_endpoints: CsvList = ()
     """S3 endpoints that may be plain http, comma-separated, as http://host[:port]."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
-    """For all containers of the job pods; empty: Kubernetes' own default."""
+    """For all containers of the job pods; empty: Kubernetes' default."""
     bind: str = ""
     """Address to listen on; empty: all."""
     status_port: Port = 8443
@@ -61,39 +61,39 @@ class OperatorSettings(BaseModel):
     metrics_port: Port = 8080
     """Port of /metrics, /healthz and /readyz (http); 0: any."""
     instance: str = "videojob-operator"
-    """Who writes the events: the pod's name."""
+    """reportingInstance of events: the pod's name."""
     version: str = "0"
-    """What this build calls itself; the image sets it."""
+    """Version of this build; set by the image."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """How much is logged."""
+    """Log level."""
     sweep_seconds: Seconds = 600
-    """Between two comparisons of all VideoJobs with the cluster."""
+    """Seconds between two relists of all VideoJobs."""
     watch_silence_seconds: Seconds = 100
-    """A watch without any event or bookmark for so long is opened anew."""
+    """Seconds without an event or bookmark after which a watch is reopened."""
     health_watch_seconds: Seconds = 150
-    """After so long without a sign of life from a watch the liveness probe fails."""
+    """Seconds without a sign of life from a watch after which the liveness probe fails."""
     config_error_wait_seconds: Seconds = 60
-    """How long InvalidImageName, CreateContainerConfigError and the like must stand before they are a verdict."""
+    """Seconds that InvalidImageName, CreateContainerConfigError and the like must persist before the job fails."""
     image_pull_wait_seconds: Seconds = 600
-    """How long a registry must go on refusing an image before that is a verdict."""
+    """Seconds that a registry must keep rejecting an image before the job fails."""
     pod_refused_wait_seconds: Seconds = 60
-    """How long the API server must go on refusing a Job's pod before that is a verdict."""
+    """Seconds that the API server must keep rejecting a Job's pod before the job fails."""
     report_wait_seconds: Seconds = 60
-    """How long a running pod may be silent before ProgressReporting turns False."""
+    """Seconds without a report from a running pod before ProgressReporting turns False."""
 
     @property
     def watch_scopes(self) -> tuple[str | None, ...]:
-        """What lists and watches cover: each namespace, or the one entry None for all."""
+        """Scopes of lists and watches: each namespace, or (None,) for all."""
         return self.watch_namespaces or (None,)
 
     @property
     def dns_names(self) -> tuple[str, ...]:
-        """Names of the Service, shortest first."""
+        """DNS names of the Service, shortest first."""
         full = f"{self.service}.{self.namespace}.svc"
         return (self.service, f"{self.service}.{self.namespace}", full, f"{full}.cluster.local")
 
     def reconcile_settings(self, *, authority: str) -> DomainSettings:
-        """What `decide` needs to know; `authority` is the PEM of our CA."""
+        """The settings of `decide`; `authority` is the PEM of the operator's CA."""
         return DomainSettings(
             agent_image=self.agent_image,
             runner_image=self.runner_image,
@@ -109,7 +109,7 @@ class OperatorSettings(BaseModel):
 
 
 def from_environment(environment: Mapping[str, str]) -> OperatorSettings:
-    """The settings in an environment; InvalidSetting names the variable. Variables that are not ours are ignored."""
+    """Read the settings from an environment. Raises InvalidSetting naming the variable; other variables are ignored."""
     found: dict[str, Any] = {
         name: environment[PREFIX + name.upper()]
         for name in OperatorSettings.model_fields
@@ -124,7 +124,7 @@ def from_environment(environment: Mapping[str, str]) -> OperatorSettings:
 
 
 def settings_table() -> str:
-    """Every variable with its default, for `--help`."""
+    """All variables with their defaults, for `--help`."""
     lines = [
         f"  {PREFIX}{name.upper():<26} {format_default(field.default)}"
         for name, field in OperatorSettings.model_fields.items()
@@ -133,7 +133,7 @@ def settings_table() -> str:
 
 
 def format_default(default: object) -> str:
-    """A default for people."""
+    """A default as text."""
     if repr(default) == "PydanticUndefined":
         return "(required)"
     return ",".join(default) if isinstance(default, tuple) else str(default)

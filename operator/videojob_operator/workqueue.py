@@ -22,7 +22,7 @@ from videojob_operator.metrics import Metrics
 
 
 class ObjectKey(NamedTuple):
-    """Which VideoJob."""
+    """Namespace and name of a VideoJob."""
 
     namespace: str
     name: str
@@ -33,19 +33,19 @@ class ObjectKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExponentialBackoff:
-    """Delays in seconds after the n-th failure in a row: `base_delay`, doubled each time, at most `max_delay`."""
+    """Delay in seconds after the n-th failure in a row: `base_delay`, doubled each time, at most `max_delay`."""
 
     base_delay: float = 1.0
     max_delay: float = 300.0
 
     def delay(self, failures: int, *, jitter: float) -> float:
-        """`jitter` within 0…1 takes off up to half; `failures` counts from 1."""
+        """The delay; `jitter` in [0, 1] subtracts up to half; `failures` counts from 1."""
         full = min(self.max_delay, self.base_delay * 2.0 ** min(failures - 1, 30))
         return full * (1 - jitter / 2)
 
 
 class WorkQueue:
-    """De-duplicated keys with back-off and timers; `try_get` never blocks, `get` waits."""
+    """Deduplicated keys with backoff and timers; `try_get` never blocks, `get` waits."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class WorkQueue:
         return len(self._ready) + len(self._resync)
 
     def add(self, key: ObjectKey) -> None:
-        """Something changed: look as soon as a worker is free."""
+        """Enqueue a changed key."""
         if key in self._processing:
             self._dirty.add(key)
         elif key not in self._ready:
@@ -77,7 +77,7 @@ class WorkQueue:
         self._wakeup.set()
 
     def add_after(self, key: ObjectKey, delay: float) -> None:
-        """Look after `delay` seconds at the latest; 0 is `add`."""
+        """Enqueue a key after `delay` seconds at the latest; 0 is `add`."""
         at = self._clock() + delay
         if delay <= 0:
             self.add(key)
@@ -85,13 +85,13 @@ class WorkQueue:
             self._set_timer(key, at)
 
     def resync(self, key: ObjectKey) -> None:
-        """Nothing changed, but look when there is nothing better to do."""
+        """Enqueue an unchanged key with low priority."""
         if key not in self._processing and key not in self._ready:
             self._resync.setdefault(key, self._clock())
             self._wakeup.set()
 
     def try_get(self) -> ObjectKey | None:
-        """The key that waits longest, changes first; None when nothing is due."""
+        """The key that has waited longest, changes first; None if none is due."""
         now = self._clock()
         self._wake_timers(now)
         for lane in (self._ready, self._resync):
@@ -103,19 +103,19 @@ class WorkQueue:
         return None
 
     async def get(self) -> ObjectKey:
-        """Like `try_get`, but waits for a key."""
+        """Wait for a key."""
         while (key := self.try_get()) is None:
             self._wakeup.clear()
             await self._sleep()
         return key
 
     def done(self, key: ObjectKey, *, requeue_after: float | None = None) -> None:
-        """A worker has looked; `requeue_after` in seconds replaces the key's timer, None clears it."""
+        """Finish a key; `requeue_after` in seconds replaces its timer, None clears it."""
         self._failures.pop(key, None)
         self._put_back(key, delay=requeue_after)
 
     def retry(self, key: ObjectKey) -> float:
-        """A worker has failed; the key comes back after the seconds returned, or earlier when something changes."""
+        """Requeue a failed key; return the delay in seconds, which a change shortens."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = self._backoff.delay(self._failures[key], jitter=self._jitter())
         self._metrics.queue_retries.inc()
@@ -123,12 +123,12 @@ class WorkQueue:
         return delay
 
     def oldest_age(self) -> float:
-        """Seconds that the oldest ready or running key has been so; 0 when there is none. Resyncs do not count."""
+        """Seconds since the oldest ready or running key was added; 0 if there is none. Resyncs do not count."""
         since = [*self._ready.values(), *self._processing.values()]
         return max(0.0, self._clock() - min(since)) if since else 0.0
 
     def longest_running(self) -> float:
-        """Seconds that a worker has been busy with the same key; 0 when none is. Keys that wait do not count."""
+        """Seconds that a worker has been busy with one key; 0 if none is."""
         return max(0.0, self._clock() - min(self._processing.values())) if self._processing else 0.0
 
     def _put_back(self, key: ObjectKey, *, delay: float | None) -> None:
@@ -146,7 +146,7 @@ class WorkQueue:
         self._wakeup.set()
 
     def _next_timer(self) -> float | None:
-        """When the next timer rings; entries of replaced timers are dropped on the way."""
+        """When the next timer expires; entries of replaced timers are dropped."""
         while self._due and self._timers.get(self._due[0][1]) != self._due[0][0]:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None

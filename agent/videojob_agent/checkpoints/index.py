@@ -19,7 +19,7 @@ from videojob_agent.stores import Store
 
 
 class CheckpointIndexFile:
-    """What lies there; read once, when it is first asked for, and then known, since nobody else writes it."""
+    """The index file; read once, on first use, because no other process writes it."""
 
     def __init__(self, store: Store, uid: str, *, log: JsonLog) -> None:
         self.store = store
@@ -30,13 +30,13 @@ class CheckpointIndexFile:
 
     @property
     def index(self) -> CheckpointIndex:
-        """The index; an empty one when there is none of this job that can be read."""
+        """The index; empty if there is no readable index of this job."""
         if self._index is None:
             self._index = self._read() or CheckpointIndex(uid=self._uid)
         return self._index
 
     def write(self, checkpoints: list[PublishedCheckpoint], frames: list[ManifestFile]) -> None:
-        """Write another index: of these checkpoints, newest first, and the frames they count on."""
+        """Replace the index: `checkpoints`, newest first, and the `frames` they depend on."""
         count = max((checkpoint.frames for checkpoint in checkpoints), default=0)
         index = CheckpointIndex(uid=self._uid, checkpoints=checkpoints, frames=frames[:count])
         content = index.model_dump_json(by_alias=True, exclude_none=True).encode()
@@ -44,11 +44,11 @@ class CheckpointIndexFile:
         self._index = index
 
     def object_name(self, checkpoint: PublishedCheckpoint, file: ManifestFile) -> str:
-        """Where a file of a checkpoint lies, relative to the output."""
+        """Name of a checkpoint's file, relative to the output."""
         return f"{self.prefix}{checkpoint.folder}/{file.path}"
 
     def indexed_names(self) -> set[str]:
-        """The names of everything that counts, the index included."""
+        """Names of the index and of all files that it lists."""
         files = {
             self.object_name(checkpoint, file) for checkpoint in self.index.checkpoints for file in checkpoint.files
         }
@@ -56,9 +56,9 @@ class CheckpointIndexFile:
 
     def remove_unindexed(self, expected: set[str]) -> None:
         """
-        Remove what does not count (any more): halves left by a pod that was killed, checkpoints that are too old.
+        Delete objects the index does not list: partial uploads of killed pods and superseded checkpoints.
 
-        `expected` is looked through where the rights do not reach to list files. What cannot be removed stays.
+        Without the right to list objects, the names in `expected` are considered instead. Failures are logged.
         """
         listed = self.indexed_names() if self.index.checkpoints else set()
         try:
@@ -68,7 +68,7 @@ class CheckpointIndexFile:
             self._log("old checkpoints not removed", reason=error.failure.reason, message=str(error))
 
     def delete_all(self) -> None:
-        """Remove all of it: there will be no next attempt."""
+        """Delete all checkpoints and the index: there will be no further attempt."""
         expected = self.indexed_names() if self.index.checkpoints else set()
         self._index = CheckpointIndex(uid=self._uid)
         self.remove_unindexed(expected)
@@ -80,7 +80,7 @@ class CheckpointIndexFile:
             return expected
 
     def _rank(self, name: str) -> tuple[bool, str]:
-        """The index goes first: it must never list what is not there."""
+        """Sort key: the index is deleted first, so that it never lists deleted files."""
         return (name != self.prefix + INDEX_FILE, name)
 
     def _read(self) -> CheckpointIndex | None:

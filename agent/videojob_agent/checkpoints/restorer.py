@@ -32,12 +32,12 @@ from videojob_agent.stores import Store
 
 STAGING_FOLDER = ".videojob/restored"
 MAX_PARALLEL_DOWNLOADS = 8
-"""Files brought side by side: frames are many and small."""
+"""Files downloaded in parallel: frames are many and small."""
 FRAME_PATTERN = re.compile(r"frames/[0-9]{5,}\.png")
 
 
 class CheckpointRestorer:
-    """One job's, into its IO folder."""
+    """Restores the checkpoint of one job into its IO folder."""
 
     def __init__(self, plan: JobPlan, store: Store, io: SafeDirectory, *, log: JsonLog) -> None:
         self._index = CheckpointIndexFile(store, plan.job.uid, log=log)
@@ -45,10 +45,14 @@ class CheckpointRestorer:
         self._io = io
         self._log = log
         self._staged: set[str] | None = None
-        """What lies aside and is right; None when nothing is."""
+        """Names of valid files in the staging folder; None before the first try and after the commit."""
 
     def restore(self) -> int | None:
-        """Do it; the step that the attempt goes on after, None when it begins anew. Raises AgentError."""
+        """
+        Restore the newest intact checkpoint and return its step; None if the attempt starts from scratch.
+
+        Raises AgentError.
+        """
         if not self._enabled or not self._index.index.checkpoints:
             return None
         with translate_scratch_errors():
@@ -67,18 +71,18 @@ class CheckpointRestorer:
         return checkpoint.step
 
     def _begin(self) -> None:
-        """The first try begins with nothing; the next one, after a store was away, goes on with what has come."""
+        """Empty the staging folder at the first try; a retry keeps the files that were downloaded."""
         if self._staged is None:
             self._io.remove_tree(STAGING_FOLDER)
             self._staged = set()
 
     def _download_frames(self, frames: list[ManifestFile]) -> int:
-        """Bring every frame that any checkpoint counts on; how many have come well, from the first on."""
+        """Download every frame that a checkpoint depends on; return the number of leading intact frames."""
         with ThreadPoolExecutor(MAX_PARALLEL_DOWNLOADS, thread_name_prefix="restore") as pool:
             return sum(1 for _ in takewhile(bool, pool.map(self._download_frame, frames)))
 
     def _intact_checkpoints(self, frames: int) -> Iterator[PublishedCheckpoint]:
-        """The checkpoints that can be gone on from, newest first."""
+        """Yield the checkpoints that can be resumed from, newest first."""
         for checkpoint in self._index.index.checkpoints:
             if checkpoint.frames > frames:
                 self._log_skipped(checkpoint, f"it needs {checkpoint.frames} frames, of which {frames} are intact")
@@ -96,7 +100,11 @@ class CheckpointRestorer:
         return problem is None
 
     def _download(self, file: ManifestFile, name: str, *, to: str) -> PermanentError | None:
-        """Bring one file aside; what is wrong with it. Raises Trouble, and OSError for the IO folder."""
+        """
+        Download one file into the staging folder; return what is wrong with it, None if it is valid.
+
+        Raises TransientError, and OSError for the IO folder.
+        """
         staged = self._staged if self._staged is not None else set()
         if to in staged:
             return None
@@ -112,14 +120,14 @@ class CheckpointRestorer:
         return None
 
     def _rewrite_index(self, checkpoint: PublishedCheckpoint | None, frames: list[ManifestFile]) -> None:
-        """Take what is damaged, and what counts on it, out of the index."""
+        """Remove damaged files, and the checkpoints that depend on them, from the index."""
         index = self._index.index
         remaining = index.checkpoints[index.checkpoints.index(checkpoint) :] if checkpoint else []
         if (remaining, frames) != (index.checkpoints, index.frames):
             self._index.write(remaining, frames)
 
     def _commit(self, checkpoint: PublishedCheckpoint, *, surplus: list[ManifestFile]) -> None:
-        """Give the frames and the checkpoint their places."""
+        """Move the frames, and then the checkpoint, into place."""
         self._staged = None
         for file in surplus:
             self._io.remove(f"{STAGING_FOLDER}/{file.path}")

@@ -35,22 +35,22 @@ from videojob_agent.stores import Store
 from videojob_agent.stores.upload import upload_file
 
 MAX_MARKER_BYTES = 64 * 1024
-"""Bytes of `complete` that are looked at."""
+"""Maximum size of a checkpoint marker (`complete`), in bytes."""
 MAX_FOLDERS = 1000
-"""In the checkpoints' folder that are looked at."""
+"""Maximum number of folders in the checkpoints' folder that are considered."""
 MAX_CANDIDATES = 2 * GENERATIONS_KEPT
-"""Of the newest of them whose `complete` is read."""
+"""Number of the newest checkpoints whose marker is read."""
 MAX_FILES = 256
-"""In one checkpoint."""
+"""Maximum number of files in one checkpoint."""
 MAX_BYTES = 16 * 1024**3
-"""Of one checkpoint."""
+"""Maximum size of one checkpoint, in bytes."""
 MAX_DEPTH = 4
-"""Folders inside a checkpoint that are looked into."""
+"""Maximum depth of folders inside a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalCheckpoint:
-    """A complete checkpoint in the IO folder. `sha256` is that of its marker: two that agree are the same one."""
+    """A complete checkpoint in the IO folder. `sha256` is the digest of its marker and identifies it."""
 
     folder: str
     marker: CheckpointMarker
@@ -58,21 +58,21 @@ class LocalCheckpoint:
 
 
 class CheckpointUploader:
-    """Carries the checkpoints of one job."""
+    """Uploads the checkpoints of one job."""
 
     def __init__(self, plan: JobPlan, store: Store, *, log: JsonLog) -> None:
         self._plan = plan
         self._index = CheckpointIndexFile(store, plan.job.uid, log=log)
         self._log = log
         self._refused_sha256: str | None = None
-        """Digest of the marker that was last refused; said once."""
+        """Marker digest of the checkpoint that was refused last, so that it is logged once."""
 
     def indexed_frames(self) -> Sequence[ManifestFile]:
-        """The frames that an earlier attempt has stored and this one was given back; ask when there is a frame."""
+        """The frames that an earlier attempt has stored and fetch has restored; call it once there is a frame."""
         return self._index.index.frames if self._plan.publishes_checkpoints else ()
 
     def newest(self) -> LocalCheckpoint | None:
-        """The runner's newest complete checkpoint, unless it lies at the output already or was refused."""
+        """The runner's newest complete checkpoint, unless it was uploaded or refused already."""
         if not self._plan.publishes_checkpoints:
             return None
         try:
@@ -87,7 +87,7 @@ class CheckpointUploader:
         )
 
     def upload(self, checkpoint: LocalCheckpoint, frames: Sequence[ManifestFile]) -> None:
-        """Store a checkpoint whose frames, `frames`, are stored. Raises what the store raises."""
+        """Upload a checkpoint whose `frames` are stored. Raises AgentError from the store."""
         try:
             with (
                 SafeDirectory.open(Path(self._plan.io_path)) as io,
@@ -103,7 +103,7 @@ class CheckpointUploader:
             self._add_to_index(checkpoint, files, frames)
 
     def delete_all(self) -> None:
-        """After the commit: removes all checkpoints from the output. What cannot be removed does not matter."""
+        """Delete all checkpoints from the output, after the commit. Failures are logged."""
         if not self._plan.publishes_checkpoints:
             return
         try:
@@ -121,7 +121,7 @@ class CheckpointUploader:
         return None
 
     def _read(self, folder: SafeDirectory, name: str) -> LocalCheckpoint | None:
-        """The checkpoint in a folder; None when it is not complete, or not this job's."""
+        """The checkpoint in a folder; None if it is incomplete or belongs to another job."""
         try:
             with folder.open_file(f"{name}/{MARKER_FILE}") as file:
                 content = file.read(MAX_MARKER_BYTES + 1)
@@ -139,7 +139,7 @@ class CheckpointUploader:
         )
 
     def _store(self, folder: SafeDirectory, checkpoint: LocalCheckpoint) -> list[ManifestFile] | None:
-        """Store a checkpoint's files; None when it changed meanwhile. Raises UnsafePath for one that is not taken."""
+        """Store a checkpoint's files; None if they changed meanwhile. Raises UnsafePath for a refused checkpoint."""
         files = []
         for entry in _list_files(folder):
             name = f"{self._index.prefix}{checkpoint.folder}/{entry.name}"
@@ -152,7 +152,7 @@ class CheckpointUploader:
     def _add_to_index(
         self, checkpoint: LocalCheckpoint, files: list[ManifestFile], frames: Sequence[ManifestFile]
     ) -> None:
-        """Put the checkpoint first in the index, and removes what has to make room."""
+        """Put the checkpoint first in the index, and delete the superseded ones."""
         previous, known = self._index.index, self._index.indexed_names()
         count = checkpoint.marker.frames
         new = PublishedCheckpoint(folder=checkpoint.folder, step=checkpoint.marker.step, frames=count, files=files)
@@ -167,7 +167,7 @@ class CheckpointUploader:
 
 
 def _list_files(folder: SafeDirectory) -> list[DirectoryEntry]:
-    """A checkpoint's files, by name. Raises UnsafePath when there is anything else, or too much."""
+    """A checkpoint's files by name, the marker last. Raises UnsafePath for other entries, or too many."""
     entries = list(islice(folder.walk(depth=MAX_DEPTH), MAX_FILES + 1))
     if len(entries) > MAX_FILES:
         raise UnsafePath(f"the checkpoint has more than {MAX_FILES} files")

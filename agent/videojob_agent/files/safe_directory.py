@@ -32,7 +32,7 @@ TEMPORARY_SUFFIX = ".part"
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
-    """Something found in a folder, named from where the walk began; equal ones were not written to in between."""
+    """An entry found by `walk`, named relative to its start; entries are equal if the file was not modified between."""
 
     name: str
     size: int = 0
@@ -40,26 +40,26 @@ class DirectoryEntry:
     inode: int = 0
     link_count: int = 1
     problem: str | None = None
-    """Why nobody should open it; None for a regular file with a safe name."""
+    """Why the entry must not be opened; None for a regular file with a safe name."""
 
 
 class SafeDirectory:
-    """An open directory. Names given to its methods may hold `/` and are checked; OSError is raised as it comes."""
+    """An open directory. Names passed to its methods may contain `/` and are checked; OSError is not translated."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self.descriptor = descriptor
         self.path = path
-        """For messages only."""
+        """Used in messages only."""
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> SafeDirectory:
-        """The folder at `path`, a path that the plan or the command line gave; made when `create` says so."""
+        """Open the directory at `path`, which must be trusted; `create` makes it if it is missing."""
         if create:
             path.mkdir(parents=True, exist_ok=True)
         return cls(os.open(path, _DIRECTORY), path)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self.descriptor)
 
     def __enter__(self) -> SafeDirectory:
@@ -71,7 +71,7 @@ class SafeDirectory:
         self.close()
 
     def subdirectory(self, name: str, *, create: bool = False) -> SafeDirectory:
-        """The folder `name` beneath this one. Raises UnsafePath when a link or a file stands in the way."""
+        """The directory `name` below this one. Raises UnsafePath if a component is a link or a file."""
         here = SafeDirectory(os.dup(self.descriptor), self.path)
         for part in check_name(name).split("/"):
             with here:
@@ -79,7 +79,7 @@ class SafeDirectory:
         return here
 
     def open_file(self, name: str) -> BufferedReader:
-        """The regular file `name`, for reading. Raises UnsafePath for a link, a FIFO, a device or a folder."""
+        """Open the regular file `name` for reading. Raises UnsafePath for a link, FIFO, device or directory."""
         with self._parent(name, create=False) as (parent, last):
             try:
                 descriptor = os.open(last, _READ, dir_fd=parent.descriptor)
@@ -97,7 +97,7 @@ class SafeDirectory:
 
     @contextmanager
     def atomic_writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
-        """A new file that gets its name when the block ends well; `durable` also survives a power cut."""
+        """Write a new file that gets its name when the block succeeds; `durable` also syncs it to disk."""
         with self._parent(name, create=True) as (parent, last):
             part = (
                 f".{os.urandom(6).hex()}{TEMPORARY_SUFFIX}"  # short: the name itself may have the full length already
@@ -117,17 +117,17 @@ class SafeDirectory:
                 os.fsync(parent.descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove the file `name`, if there."""
+        """Remove the file `name` if it exists."""
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             os.unlink(last, dir_fd=parent.descriptor)
 
     def remove_tree(self, name: str) -> None:
-        """Remove the folder `name` with everything in it, if there; no link in it is followed."""
+        """Remove the directory `name` with its content if it exists, without following links."""
         with suppress(FileNotFoundError), self._parent(name, create=False) as (parent, last):
             shutil.rmtree(last, dir_fd=parent.descriptor)
 
     def remove_empty_parents(self, name: str) -> None:
-        """Remove the folders on the way to `name`, innermost first, as far as they are empty."""
+        """Remove the parent directories of `name`, innermost first, as long as they are empty."""
         with suppress(OSError):  # one that is not empty ends it, and so does one that is gone
             while "/" in name:
                 name = name.rpartition("/")[0]
@@ -135,17 +135,17 @@ class SafeDirectory:
                     os.rmdir(last, dir_fd=parent.descriptor)
 
     def move(self, name: str, to: str) -> None:
-        """Give a file or folder another name below this folder; folders on the way are made."""
+        """Rename a file or directory below this one; missing parent directories are created."""
         with self._parent(name, create=False) as (source, last), self._parent(to, create=True) as (target, new):
             os.rename(last, new, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
 
     def subdirectory_names(self) -> Iterator[str]:
-        """Names of the folders directly below, in no order; links are none."""
+        """Names of the directories directly below, unordered; links are not followed."""
         with os.scandir(self.descriptor) as entries:
             yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def walk(self, *, depth: int) -> Iterator[DirectoryEntry]:
-        """Everything below this folder but the folders themselves, `depth` levels down, in no order."""
+        """Yield all entries except directories, at most `depth` levels down, unordered."""
         with os.scandir(self.descriptor) as entries:
             for entry in entries:
                 try:

@@ -12,17 +12,17 @@ import unicodedata
 from videojob_agent.errors import UnsafePath
 
 MAX_COMPONENT_BYTES = 255
-"""Of one component, as Linux file systems have it; the whole name may be four times that (an S3 key's limit)."""
+"""Maximum bytes of one component, as on Linux; a whole name may have four times that (an S3 key's limit)."""
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Controls, surrogates (bytes that are no UTF-8), separators of lines and paragraphs."""
+"""Unicode categories of controls, surrogates (invalid UTF-8), and line and paragraph separators."""
 
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that turn the direction of what follows; joiners, which scripts and emoji need, are none of them."""
+"""Marks that change the text direction; joiners, which scripts and emoji need, are not among them."""
 
 
 def check_name(name: str) -> str:
-    """`name` itself when it is safe below any folder or prefix. Raises UnsafePath saying what is wrong."""
+    """Return `name` if it is safe below any directory or prefix. Raises UnsafePath with the reason."""
     if problem := _problem(name):
         raise UnsafePath(f"the name {printable(name)!r} {problem}; rename it")
     return name

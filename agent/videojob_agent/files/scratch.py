@@ -13,7 +13,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def translate_scratch_errors() -> Iterator[None]:
-    """Turn OSErrors inside the block into ScratchFull or ScratchFailed."""
+    """Translate OSErrors raised in the block into ScratchFull or ScratchFailed."""
     try:
         yield
     except OSError as error:

@@ -9,7 +9,7 @@ from videojob_agent.errors import DigestMismatch, SizeMismatch
 
 
 def verify_stream(stream: Iterator[bytes], *, size: int | None, sha256: str | None) -> Iterator[bytes]:
-    """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what was promised."""
+    """Yield `stream`; raise SizeMismatch or DigestMismatch at its end if it does not match `size` and `sha256`."""
     digest, received = hashlib.sha256(), 0
     for chunk in stream:
         digest.update(chunk)

@@ -48,7 +48,11 @@ def fetch(
     clock: Callable[[], float] = time.monotonic,
     on_message: Callable[[str], object] = ignore_message,
 ) -> FetchResult:
-    """Do everything, and returns how much was brought; `on_message` is told why it waits. Raises AgentError."""
+    """
+    Fetch everything; return the number of files and bytes. `on_message` receives why it waits.
+
+    Raises AgentError.
+    """
     retry = Retrier(limit=plan.fetch_seconds, log=log, sleep=sleep, clock=clock, on_message=on_message)
     retry(partial(check_destination, plan, store))
     with SafeDirectory.open(Path(plan.io_path), create=True) as io, io.subdirectory(INPUT, create=True) as folder:
@@ -65,7 +69,7 @@ def fetch(
 
 
 def check_destination(plan: JobPlan, store: Store) -> None:
-    """Raise AgentError when the output could not be published, or lies where another job's manifest is."""
+    """Raise AgentError if the output could not be published, or if another job's manifest is at the destination."""
     store.probe()
     content = store.manifest() if plan.output.exclusive else None
     if content is not None and manifest_owner(content) != plan.job.uid:
@@ -75,7 +79,7 @@ def check_destination(plan: JobPlan, store: Store) -> None:
 
 
 def fetch_input(plan: InputPlan, folder: SafeDirectory, *, root: Path | None) -> Sequence[int]:
-    """Bring one input below `folder`; sizes of its files in bytes. A mounted input is only checked."""
+    """Fetch one input into `folder`; return the sizes of its files in bytes. A mounted input is only verified."""
     item = plan.input
     try:
         if check_name(item.path) == CONFIG.removeprefix(f"{INPUT}/"):
@@ -94,14 +98,14 @@ def _write(item: Input, name: str, stream: ByteStream, folder: SafeDirectory) ->
 
 
 def verify_input(stream: ByteStream, item: Input, *, name: str) -> ByteStream:
-    """`stream` itself; raises SizeMismatch or DigestMismatch instead of ending when it is not what `item` promises."""
+    """Yield `stream`; raise SizeMismatch or DigestMismatch at its end if it does not match `item`."""
     if name != item.path and (item.sha256 or item.size_bytes is not None):
         raise DigestMismatch("sha256 and sizeBytes apply to a single file, but this input is a folder; remove them")
     yield from verify_stream(stream, size=item.size_bytes, sha256=item.sha256)
 
 
 def _check_mount(plan: InputPlan) -> None:
-    """A mounted input must be there, and be right when it promises a size or a digest."""
+    """Verify a mounted input that specifies a size or a digest."""
     if plan.mount_path is None or (plan.input.sha256 is None and plan.input.size_bytes is None):
         return
     for name, stream in open_streams(plan, credentials_root=None):
@@ -110,7 +114,7 @@ def _check_mount(plan: InputPlan) -> None:
 
 
 def manifest_owner(manifest: bytes) -> str | None:
-    """The uid of the job whose manifest this is; None for a manifest of something else."""
+    """The uid of the job that a manifest belongs to; None if it is not a valid manifest."""
     try:
         return Manifest.model_validate_json(manifest).job.uid
     except ValidationError:

@@ -17,14 +17,14 @@ from videojob_agent.json_log import JsonLog
 
 
 class FetchNote:
-    """The file below an IO folder; where it cannot be written, the log has the words all the same."""
+    """The note below an IO folder; if it cannot be written, the message is in the log only."""
 
     def __init__(self, io_path: str, *, log: JsonLog) -> None:
         self._io = Path(io_path)
         self._log = log
 
     def write(self, message: str) -> None:
-        """Replace the note; no words remove it."""
+        """Replace the note; an empty message removes it."""
         try:
             with SafeDirectory.open(self._io, create=True) as io:
                 if not message:

@@ -17,21 +17,22 @@ from videojob_agent.json_log import JsonLog
 from videojob_agent.wait_message import WaitMessage, format_duration
 
 SCRATCH_TIMEOUT_SECONDS = 10
-"""How long the IO folder is tried again."""
+"""Seconds for which errors of the IO folder are retried."""
 
 T = TypeVar("T")
 
 
 def ignore_message(wait_message: str) -> None:
-    """Nobody is told why fetch waits."""
+    """Discard the message about a wait."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Retrier:
     """
-    Calls actions. A wait lasts `limit` seconds at most, from the first failure in a row; `clock` counts seconds.
+    Calls actions and retries them after transient errors.
 
-    `on_message` is told why there is a wait, and nothing (`""`) when it is over.
+    A wait lasts at most `limit` seconds from the first failure in a row; `clock` counts seconds. `on_message` receives
+    the reason of the wait, and an empty string when it is over.
     """
 
     limit: int
@@ -44,7 +45,7 @@ class Retrier:
     _waiting_since: float | None = None
 
     def __call__(self, action: Callable[[], T]) -> T:
-        """The result of `action`. Raises what it raises, Trouble only when the wait has lasted too long."""
+        """Return the result of `action`. Raises AgentError; TransientError only after the time limit."""
         while True:
             try:
                 result = action()

@@ -22,14 +22,14 @@ from videojob_agent.stores.s3_client import create_s3_client, translate_errors
 
 CHUNK_BYTES = 1 << 20
 MAX_DEPTH = 16
-"""Folders inside an input that are looked into."""
+"""Maximum depth of folders inside an input."""
 _ABSENT = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 ByteStream = Iterator[bytes]
 
 
 def open_streams(plan: InputPlan, *, credentials_root: Path | None) -> Iterator[tuple[str, ByteStream]]:
-    """Name below `input/` and content of each file of an input; to be consumed one after the other."""
+    """Yield name below `input/` and content of each file of an input; consume them one after the other."""
     item = plan.input
     if item.inline is not None:
         yield item.path, iter([item.inline.encode()])
@@ -48,7 +48,7 @@ def _object(source: S3Object, *, credentials_root: Path | None) -> ByteStream:
 
 
 def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[str, ByteStream]]:
-    """The file or folder `sub_path` of the claim mounted at `root`, or the whole claim."""
+    """The file or directory `sub_path` of the claim mounted at `root`, or the entire claim."""
     with _translate_os_errors(root / (sub_path or "")), SafeDirectory.open(root) as claim:
         if sub_path and claim.is_file(sub_path):
             yield name, _file(claim, sub_path)
@@ -59,7 +59,7 @@ def _mounted(root: Path, sub_path: str | None, *, name: str) -> Iterator[tuple[s
 
 
 def _names(folder: SafeDirectory) -> list[str]:
-    """The files of a folder, sorted. Raises UnsafePath for whatever is no plain file."""
+    """The files of a directory, sorted. Raises UnsafePath for any other entry."""
     names = []
     for entry in folder.walk(depth=MAX_DEPTH):
         if entry.problem:
@@ -76,7 +76,7 @@ def _file(folder: SafeDirectory, name: str) -> ByteStream:
 
 @contextmanager
 def _translate_os_errors(path: Path) -> Iterator[None]:
-    """The file system's errors in the agent's words."""
+    """Translate OSErrors into AgentErrors."""
     try:
         yield
     except OSError as error:

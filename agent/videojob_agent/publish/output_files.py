@@ -16,18 +16,18 @@ from videojob_agent.errors import UnsafePath
 from videojob_agent.files.safe_directory import DirectoryEntry, SafeDirectory
 
 MAX_DEPTH = 8
-"""Folders below `output/` that are looked into."""
+"""Maximum depth of folders below `output/`."""
 MAX_FILES = 500_000
 FRAMES_FOLDER = "frames"
 
 
 def list_output_files(output: SafeDirectory) -> list[DirectoryEntry]:
-    """Every file worth publishing below `output/`, in the order of publishing."""
+    """All files to publish below `output/`, in the order of publishing."""
     return _in_order(output.walk(depth=MAX_DEPTH))
 
 
 def list_frames(output: SafeDirectory) -> list[DirectoryEntry]:
-    """Every frame below `output/frames/`, named relative to `output/`, in order."""
+    """All frames below `output/frames/`, named relative to `output/`, in order."""
     try:
         with output.subdirectory(FRAMES_FOLDER) as frames:
             found = [_below_frames(entry) for entry in frames.walk(depth=0)]
@@ -37,17 +37,17 @@ def list_frames(output: SafeDirectory) -> list[DirectoryEntry]:
 
 
 def is_frame(entry: DirectoryEntry) -> bool:
-    """True if it counts as a frame."""
+    """True if the entry is a frame."""
     return entry.name.startswith(f"{FRAMES_FOLDER}/") and entry.name.endswith(".png")
 
 
 def is_video(entry: DirectoryEntry) -> bool:
-    """True if it is an mp4 with something in it, directly in `output/`."""
+    """True if the entry is a non-empty mp4 directly in `output/`."""
     return "/" not in entry.name and entry.name.endswith(".mp4") and entry.size > 0
 
 
 def _in_order(entries: Iterable[DirectoryEntry]) -> list[DirectoryEntry]:
-    """Frames, videos, the rest; each by name."""
+    """Sort by frames, videos, other files; then by name."""
     wanted = (entry for entry in entries if _is_wanted(entry))
     return sorted(islice(wanted, MAX_FILES), key=_rank)
 

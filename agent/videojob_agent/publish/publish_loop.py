@@ -1,15 +1,15 @@
 """
-When to publish what, from the first frame to the acknowledgement.
+Decides what to publish when, from the first frame to the acknowledgement.
 
-    runner works         frames that have settled, again and again, and each new checkpoint; trouble is waited out
-    COMPLETED            everything, then the manifest; a foreign runner's files must settle first, or it be gone
-    FAILED               the newest checkpoint with its frames, everything, no manifest
-    gone without either  the newest checkpoint with its frames, then the other frames, once
+    runner works             publish stable frames and new checkpoints periodically; retry errors
+    COMPLETED                everything, then the manifest; a custom runner's files must be stable, or it has exited
+    FAILED                   the newest checkpoint with its frames, everything, no manifest
+    exited without either    the newest checkpoint with its frames, then the other frames, once
 
-Our own runner stays until it is acknowledged, so a finished output waits `publishSeconds` for its store, whatever the
-store says: somebody may bring it back, make room, put keys right. What no waiting mends ends it at once. A foreign
-runner, or one that has failed, ends when it likes; nothing is given up before, and after it half of the grace period
-counts.
+The built-in runner waits for the acknowledgement, so a finished output is retried for `publishSeconds`, whatever the
+store's error: somebody may restore the service, free space, or correct credentials. Errors that waiting cannot fix end
+publishing at once. A custom runner, or one that has failed, does not wait; publishing is not given up before it exits,
+and afterwards half of the grace period applies.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from videojob_agent.wait_message import WaitMessage, format_duration
 
 POLL_SECONDS = 1.0
 FINAL_ERRORS = (NoVideo, OutputNotReadable, OutputOccupied, UnsafePath)
-"""No waiting mends these: the runner's own files, and another job's manifest."""
+"""Errors that waiting cannot fix: about the runner's own files, or another job's manifest."""
 
 
 class PublishLoop:
-    """Steps through the life of one job's output; `finished` is set when there is nothing more to do."""
+    """Publishes one job's output; `finished` is set when there is nothing more to do."""
 
     def __init__(
         self,
@@ -65,19 +65,19 @@ class PublishLoop:
         self._backoff = backoff or Backoff()
         self._checked_for_manifest = False
         self._started_at: dict[str, float] = {}
-        """When it was first noticed that the runner has COMPLETED, that it is gone, that there is trouble."""
+        """When the runner was first seen COMPLETED or exited, and when the current errors began."""
         self._stored = Published()
-        """What was stored when there was trouble last."""
+        """What had been stored at the last error."""
 
     def run(self) -> None:
-        """Step until it is over or the board is closed; for a thread of its own."""
+        """Run until finished or until the state is closed; for a thread of its own."""
         while not (self.finished.is_set() or self._state.is_closed):
             snapshot = self._state.current
             pause = self.run_once()
             self._sleep(snapshot, until=self._clock() + pause)
 
     def _sleep(self, snapshot: AgentState, *, until: float) -> None:
-        """Wait for time to pass, or for another word of the runner; other news are no reason to list files again."""
+        """Wait until `until` or until the runner's state changes; other updates do not trigger a new listing."""
         while not self.finished.is_set() and not self._state.is_closed and (left := until - self._clock()) > 0:
             current = self._state.current
             if (current.runner_state, current.runner_exited) != (snapshot.runner_state, snapshot.runner_exited):
@@ -85,7 +85,7 @@ class PublishLoop:
             self._state.wait_for_change(current, timeout=left)
 
     def run_once(self) -> float:
-        """Do what can be done now; seconds until there may be more."""
+        """Publish what can be published now; return the seconds until the next run."""
         since = self._clock()
         snapshot = self._state.current
         if snapshot.runner_exited:
@@ -122,7 +122,7 @@ class PublishLoop:
             self._upload_checkpoint()
 
     def _upload_checkpoint(self) -> None:
-        """Bring the newest checkpoint to the output, after the frames that it counts on."""
+        """Upload the newest checkpoint, after the frames it depends on."""
         checkpoint = self._uploader.newest()
         if checkpoint is None:
             return
@@ -131,7 +131,7 @@ class PublishLoop:
             self._uploader.upload(checkpoint, frames)
 
     def _complete(self, snapshot: AgentState, *, runner_done: bool) -> None:
-        """Publish all and commits; `runner_done`: nothing is being written any more."""
+        """Publish everything and commit; `runner_done`: no file is being written any more."""
         if not self._publisher.sync_all(only_stable=not runner_done):
             return
         if self._publisher.has_video:
@@ -141,12 +141,12 @@ class PublishLoop:
             raise NoVideo("the runner reported COMPLETED, but output/ contains no non-empty .mp4 file")
 
     def _finish(self) -> None:
-        """All is published, and nothing will be gone on from; the runner need not wait for that to be removed."""
+        """Finish successfully; checkpoints are deleted afterwards, so that the runner need not wait for it."""
         self._finish_with(None)
         self._uploader.delete_all()
 
     def _handle_error(self, error: AgentError) -> float:
-        """What an error means now: give up, or seconds to wait."""
+        """Give up, or return the seconds until the next try."""
         now, stored = self._clock(), self._publisher.published
         if stored != self._stored:  # the store took something in between: another wait begins
             self._started_at["error"], self._stored = now, stored
@@ -162,7 +162,7 @@ class PublishLoop:
         return 0
 
     def _wait(self, error: AgentError, error_since: float) -> tuple[float, float]:
-        """When the wait for an error to be mended has begun, and how many seconds it may last; 0: nobody can."""
+        """When the wait for this error began, and its limit in seconds; 0 if waiting cannot fix the error."""
         is_final = isinstance(error, FINAL_ERRORS)
         if "exited" in self._started_at:
             is_worth_it = isinstance(error, TransientError) or self._state.current.runner_state is RunnerState.COMPLETED
@@ -182,7 +182,7 @@ class PublishLoop:
         return "the finished output" if self._state.current.runner_state is RunnerState.COMPLETED else "the output"
 
     def _finish_with(self, failure: Failure | None) -> None:
-        """The last thing that happens: the board and a waiting runner are told."""
+        """Record the result, write the acknowledgement for the runner, and set `finished`."""
         if failure is None:
             self._state.set_published(self._publisher.published)
         elif self._state.current.runner_state is RunnerState.COMPLETED:

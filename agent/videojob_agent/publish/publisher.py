@@ -33,20 +33,20 @@ from videojob_agent.stores.upload import upload_file
 
 STABLE_SECONDS = 2.0
 MAX_PARALLEL_UPLOADS = 4
-"""Files stored side by side; a large one has parallel parts of its own."""
+"""Files uploaded in parallel; a large one has parallel parts of its own."""
 MAX_VIDEOS_REPORTED = 8
-"""Names of videos in a report."""
+"""Maximum number of video names in a report."""
 
 
 @dataclass(slots=True)
 class StabilityTracker:
-    """Which files have stopped changing; `clock` counts seconds."""
+    """Tracks which files have stopped changing; `clock` counts seconds."""
 
     clock: Callable[[], float]
     _since: dict[str, tuple[DirectoryEntry, float]] = field(default_factory=dict)
 
     def is_stable(self, entry: DirectoryEntry) -> bool:
-        """True if `entry` was seen just like this at least two seconds ago."""
+        """True if `entry` has been unchanged for at least two seconds."""
         now = self.clock()
         previous, since = self._since.get(entry.name, (None, now))
         if previous != entry:
@@ -57,9 +57,10 @@ class StabilityTracker:
 
 class Publisher:
     """
-    Publishes one job. `clock` counts seconds; `now` is the wall clock of the manifest.
+    Publishes one job's files.
 
-    `already_stored` is asked, before the first frame is stored, what an earlier attempt has stored under which name.
+    `clock` counts seconds; `now` is the wall clock of the manifest. `already_stored` is called before the first frame
+    is stored and returns the files that an earlier attempt has stored.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Publisher:
 
     @property
     def published(self) -> Published:
-        """What lies at the destination by now."""
+        """What has been stored at the destination so far."""
         files = [entry for entry, _ in self._stored.values()]
         videos = sorted(entry.name for entry in files if is_video(entry))
         return Published(
@@ -96,18 +97,18 @@ class Publisher:
 
     @property
     def has_video(self) -> bool:
-        """True if the newest listing of everything holds an mp4."""
+        """True if the newest full listing contains an mp4."""
         return any(map(is_video, self._last))
 
     def sync_frames(self, *, only_stable: bool) -> bool:
-        """Store frames that changed; those still settling wait when `only_stable` says so. True: none is left."""
+        """Store modified frames, only stable ones with `only_stable`; return True if none is left."""
         if not self._exists:
             return True
         with self._output() as output:
             return self._sync(output, list_frames(output), only_stable=only_stable)
 
     def sync_frames_up_to(self, count: int) -> list[ManifestFile] | None:
-        """Store the first frames, which are complete; None when there are not so many, or one changed meanwhile."""
+        """Store the first `count` frames; None if there are fewer, or one changed meanwhile."""
         if not self._exists:
             return [] if count == 0 else None
         with self._output() as output:
@@ -116,7 +117,7 @@ class Publisher:
         return [self._stored[entry.name][1] for entry in frames] if is_stored else None
 
     def sync_all(self, *, only_stable: bool) -> bool:
-        """The same for everything in `output/`: frames, videos, the rest."""
+        """Store all modified files of `output/`, only stable ones with `only_stable`; return True if none is left."""
         if not self._exists:
             return True
         with self._output() as output:
@@ -124,7 +125,7 @@ class Publisher:
             return self._sync(output, self._last, only_stable=only_stable)
 
     def commit(self, versions: dict[str, str]) -> None:
-        """Write the manifest of what the last `sync_all` found. Raises OutputOccupied, or what the store raises."""
+        """Commit the manifest of the last `sync_all`. Raises OutputOccupied, or AgentError from the store."""
         manifest = self._manifest(versions).model_dump_json(by_alias=True, indent=1).encode()
         try:
             self.store.commit(manifest)
@@ -136,7 +137,11 @@ class Publisher:
             self._digest = sha256_digest(manifest)
 
     def adopt_manifest(self) -> bool:
-        """Take over a manifest that an earlier pod of this very job has committed. Raises OutputOccupied."""
+        """
+        Adopt a manifest that an earlier pod of this job has committed; False if there is none.
+
+        Raises OutputOccupied for another job's manifest.
+        """
         content = self.store.manifest()
         if content is None:
             return False
@@ -156,12 +161,12 @@ class Publisher:
 
     @property
     def _reserved(self) -> str:
-        """What names of the runner's files may not begin with: the agent's own files lie there."""
+        """Prefix that the runner's files must not have: the agent stores its checkpoints there."""
         return checkpoint_prefix(self._plan.job.uid)
 
     @contextmanager
     def _output(self) -> Iterator[SafeDirectory]:
-        """The runner's output folder, never made here: it must belong to the runner."""
+        """Open the runner's output directory; the agent never creates it, because the runner must own it."""
         try:
             with SafeDirectory.open(Path(self._plan.io_path)) as io, io.subdirectory(OUTPUT) as output:
                 yield output
@@ -184,7 +189,7 @@ class Publisher:
         return len(ready) == len(due) and all(done)
 
     def _put(self, output: SafeDirectory, entry: DirectoryEntry) -> bool:
-        """Store one file; False when it changed meanwhile or is gone."""
+        """Store one file; return False if it changed meanwhile or does not exist."""
         already_stored = (self._already_stored or {}).get(entry.name)
         stored = upload_file(self.store, output, entry, name=entry.name, already_stored=already_stored)
         if stored:

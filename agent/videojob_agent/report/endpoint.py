@@ -15,7 +15,7 @@ TIMEOUT = urllib3.Timeout(connect=5, read=10)
 
 
 class HttpsEndpoint:
-    """POSTs reports. `ca_pem` is the PEM of who signed the endpoint's certificate; None trusts the system's."""
+    """POSTs reports. `ca_pem` is the PEM of the CA of the endpoint; None uses the system's CAs."""
 
     def __init__(self, plan: ReportPlan, *, ca_pem: str | None, timeout: urllib3.Timeout = TIMEOUT) -> None:
         self._url = plan.url
@@ -24,7 +24,7 @@ class HttpsEndpoint:
         self._pool = urllib3.PoolManager(ssl_context=context, timeout=timeout, retries=False, maxsize=1)
 
     def post(self, body: bytes) -> ReportResponse:
-        """Send one report with the token as it stands in its file now: the kubelet renews it."""
+        """Send one report with the current token; it is read each time because the kubelet renews it."""
         try:
             token = self._token.read_text().strip()
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -37,5 +37,5 @@ class HttpsEndpoint:
 
 
 def _seconds(text: str | None) -> float | None:
-    """The seconds of a Retry-After header; dates are not expected from our own operator."""
+    """The seconds of a Retry-After header; HTTP dates are not supported."""
     return float(text) if text and text.isascii() and text.isdigit() else None

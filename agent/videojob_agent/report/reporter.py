@@ -25,34 +25,33 @@ from videojob_agent.status.state import AgentState, SharedState
 MIN_INTERVAL_SECONDS = 2.0
 HEARTBEAT_SECONDS = 30.0
 RETRY_NOW_SECONDS = 0.2
-"""Pause after `Retry-After: 0`: another replica will answer."""
+"""Delay after `Retry-After: 0`: another replica will answer."""
 FINAL_ATTEMPTS = 3
 FINAL_RETRY_SECONDS = 2.0
-"""Between the last tries the operator's Retry-After is heeded this long at most: a pod that is done should go."""
+"""Maximum Retry-After between the last tries, so that a finished pod exits soon."""
 UNKNOWN_SECONDS = 600.0
-"""How long nothing is sent after 404. The VideoJob is gone, most likely; or the answer was an operator's that has not
-heard of it yet, and the run goes on for hours."""
+"""Pause after 404: the VideoJob was probably deleted, or the operator's cache does not contain it yet."""
 SEQUENCE_SKIP = 1000
-"""By how much the sequence jumps when the operator has already seen higher numbers of this pod."""
+"""Added to the sequence number if the operator has already seen higher numbers of this pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResponse:
-    """What the operator said. `retry_after` in seconds, None when it did not say."""
+    """The operator's response. `retry_after` in seconds, None if absent."""
 
     status: int
     retry_after: float | None = None
 
 
 class Endpoint(Protocol):
-    """The seam to the network."""
+    """The network interface of the reporter."""
 
     def post(self, body: bytes) -> ReportResponse:
         """Send one report. Raises EndpointUnreachable."""
 
 
 class ProgressReporter:
-    """Sends what a board says to an endpoint."""
+    """Sends the shared state to an endpoint."""
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class ProgressReporter:
         self._job_unknown = False
 
     def run(self) -> None:
-        """Send until the board is closed, and then what is still new; for a thread of its own."""
+        """Send reports until the state is closed, then the final one; for a thread of its own."""
         while not self._state.is_closed:
             snapshot = self._state.current
             self._state.wait_for_change(snapshot, timeout=min(self.run_once(), HEARTBEAT_SECONDS))
@@ -96,24 +95,24 @@ class ProgressReporter:
         return self._sequence
 
     def run_once(self) -> float:
-        """Send a report if one is due; seconds until the next may be."""
+        """Send a report if one is due; return the seconds until the next may be sent."""
         if self._next_send_time() <= self._clock():
             self._send()
         return self._next_send_time() - self._clock()
 
     def _next_send_time(self) -> float:
-        """When the next report may go out, as far as is known now."""
+        """The earliest time of the next report."""
         return max(self._not_before, self._last_sent + self._pause())
 
     def _pause(self) -> float:
-        """Seconds after the last report that the board's content is worth another."""
+        """Minimum seconds between the last report and the next one."""
         snapshot, delivered = self._state.current, self._delivered
         if delivered is None or snapshot.progress_state is not delivered.progress_state:
             return 0.0
         return MIN_INTERVAL_SECONDS if snapshot != delivered else HEARTBEAT_SECONDS
 
     def _send(self) -> bool:
-        """One report; true if it was taken."""
+        """Send one report; return True if it was accepted."""
         snapshot = self._state.current
         self._sequence += 1
         report = snapshot.to_report(self._uid, sequence=self._sequence, time=self._now())
@@ -126,7 +125,7 @@ class ProgressReporter:
         return self._handle_response(response, snapshot)
 
     def _handle_response(self, response: ReportResponse, snapshot: AgentState) -> bool:
-        """Do what the answer asks for; true if the report was taken."""
+        """Apply a response; return True if the report was accepted."""
         self._job_unknown = response.status == HTTPStatus.NOT_FOUND
         if response.status in range(200, 300):
             self._delivered, self._not_before = snapshot, -math.inf

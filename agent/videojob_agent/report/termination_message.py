@@ -15,7 +15,7 @@ from pathlib import Path
 from videojob_api.messages.report import Failure, FetchResult, Report
 
 MAX_BYTES = 2048
-"""Bytes; the kubelet cuts at 4096 for each container and 12 KiB for the pod."""
+"""Maximum size in bytes; the kubelet truncates at 4096 per container and 12 KiB per pod."""
 
 
 class TerminationMessage:
@@ -27,7 +27,7 @@ class TerminationMessage:
         self._written: str | None = None
 
     def write(self, message: Report | FetchResult) -> None:
-        """Replace the message, unless it says the same already. Raises OSError when the file cannot be written."""
+        """Replace the message unless it is unchanged. Raises OSError if the file cannot be written."""
         text = fit(message)
         if text == self._written:
             return
@@ -41,7 +41,7 @@ class TerminationMessage:
 
 
 def fit(message: Report | FetchResult) -> str:
-    """`message` as JSON of at most LIMIT bytes: texts are cut before facts are lost."""
+    """`message` as JSON of at most MAX_BYTES bytes: texts are shortened before facts are dropped."""
     text = _json(message)
     for smaller in _smaller_forms(message):
         if len(text.encode()) <= MAX_BYTES:
@@ -51,7 +51,7 @@ def fit(message: Report | FetchResult) -> str:
 
 
 def _smaller_forms(message: Report | FetchResult) -> Iterator[Report | FetchResult]:
-    """Ever smaller forms of a message; the last one always fits."""
+    """Yield smaller and smaller forms of a message; the last one always fits."""
     if isinstance(message, Report):
         message = message.model_copy(update={"message": message.message[:64]})
         yield message

@@ -24,28 +24,28 @@ _NOTHING = Published()
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """Everything known at one moment. `percent` survives lines that have none."""
+    """An immutable snapshot. `percent` keeps its value when STATUS has none."""
 
     runner_status: RunnerStatus | None = None
     percent: int = 0
     published: Published = _NOTHING
     fetch_message: str = ""
-    """Why fetch waits; gone when it does not, and with the runner's first word."""
+    """Why fetch waits; empty if it does not, and after the runner's first STATUS."""
     warning: str = ""
-    """Why publishing does not get on just now; gone when it does."""
+    """Why publishing is delayed; empty if it is not."""
     failure: Failure | None = None
-    """Why publishing has given up."""
+    """Why publishing was given up."""
     runner_exited: bool = False
-    """True if the runner has ended; its last words are in `runner_status` then."""
+    """True if the runner has exited; `runner_status` is its final status then."""
 
     @property
     def runner_state(self) -> RunnerState | None:
-        """The runner's word."""
+        """The state in the runner's STATUS; None before the first one."""
         return self.runner_status.line.state if self.runner_status else None
 
     @property
     def progress_state(self) -> ProgressState:
-        """The word of reports: done only when the manifest is committed."""
+        """The state for reports: done only after the manifest is committed."""
         if self.published.manifest_digest:
             return ProgressState.DONE
         if self.failure or self.runner_state is RunnerState.FAILED:
@@ -58,11 +58,11 @@ class AgentState:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What made the frames, as the runner tells."""
+        """Versions of the software that made the frames, as reported by the runner."""
         return self._details.versions
 
     def to_report(self, uid: str, *, sequence: int, time: datetime) -> Report:
-        """All of it as a report."""
+        """Convert the snapshot to a report."""
         details, line = self._details, self.runner_status.line if self.runner_status else None
         return Report(
             uid=uid,
@@ -91,7 +91,7 @@ class AgentState:
 
 
 class SharedState:
-    """The newest `AgentState`, and a way to wait for a newer one."""
+    """The newest `AgentState`, with a way to wait for the next one; thread-safe."""
 
     def __init__(self) -> None:
         self._state = AgentState()
@@ -100,54 +100,54 @@ class SharedState:
 
     @property
     def current(self) -> AgentState:
-        """What is known now."""
+        """The newest snapshot."""
         return self._state
 
     def set_runner_status(self, status: RunnerStatus) -> None:
-        """The runner's newest words."""
+        """Set the runner's newest status."""
         percent = 100 if status.line.state is RunnerState.COMPLETED else status.line.percent
         percent = self._state.percent if percent is None else percent
         with self._changed:
             self._set(replace(self._state, runner_status=status, percent=percent, fetch_message=""))
 
     def set_fetch_message(self, message: str) -> None:
-        """Why fetch waits, before the runner's first word; nothing when it does not."""
+        """Set why fetch waits; an empty message if it does not."""
         with self._changed:
             self._set(replace(self._state, fetch_message=message))
 
     def set_published(self, published: Published) -> None:
-        """What lies at the destination; clears the trouble."""
+        """Set what has been published; clears the warning."""
         with self._changed:
             self._set(replace(self._state, published=published, warning=""))
 
     def set_warning(self, message: str) -> None:
-        """Why publishing does not get on."""
+        """Set why publishing is delayed."""
         with self._changed:
             self._set(replace(self._state, warning=message))
 
     def set_failure(self, failure: Failure) -> None:
-        """Why there will be no manifest."""
+        """Set why publishing was given up."""
         with self._changed:
             self._set(replace(self._state, failure=failure, warning=""))
 
     def set_runner_exited(self) -> None:
-        """The runner has ended, and its last words were seen."""
+        """Record that the runner has exited and its final status was read."""
         with self._changed:
             self._set(replace(self._state, runner_exited=True))
 
     def close(self) -> None:
-        """Nothing will be added; whoever waits is woken."""
+        """Close the state and wake all waiting threads."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
     @property
     def is_closed(self) -> bool:
-        """True if it is time to end."""
+        """True if the threads should end."""
         return self._is_closed
 
     def wait_for_change(self, state: AgentState, *, timeout: float) -> None:
-        """Return when something newer than `state` is known, when closed, or after `timeout` seconds."""
+        """Wait until the state differs from `state`, is closed, or `timeout` seconds have passed."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._state != state, timeout)
 

@@ -28,9 +28,9 @@ from videojob_agent.files.safe_directory import SafeDirectory
 from videojob_agent.files.safe_names import printable
 
 MAX_DETAILS_BYTES = 32 * 1024
-"""Bytes of STATUS.json that are looked at."""
+"""Maximum size of STATUS.json, in bytes."""
 NOTE_LIMIT = 4 * 1024
-"""Bytes of fetch's note."""
+"""Maximum size of fetch's note, in bytes."""
 MAX_MESSAGE_CHARS = 256
 MAX_FAILURE_CHARS = 1024
 
@@ -39,19 +39,19 @@ _FINAL = (RunnerState.COMPLETED, RunnerState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class RunnerStatus:
-    """What the runner says now."""
+    """The runner's current status."""
 
     line: StatusLine
     details: StatusDetails | None = None
 
     @property
     def is_terminal(self) -> bool:
-        """True if the runner has said its last word."""
+        """True if the status is final."""
         return self.line.state in _FINAL
 
 
 class StatusReader:
-    """Reads the two files of one IO folder again and again, and remembers the last good values."""
+    """Polls the two files of one IO folder and remembers the last valid values."""
 
     def __init__(self, io: SafeDirectory) -> None:
         self._io = io
@@ -59,7 +59,7 @@ class StatusReader:
         self._details: StatusDetails | None = None
 
     def read(self) -> RunnerStatus | None:
-        """The newest good value; None as long as there was none."""
+        """The newest valid status; None before the first one."""
         # STATUS.json is replaced before STATUS, so reading it second finds one that is at least as new.
         self._line = _line(_bounded(self._io, STATUS, limit=MAX_LINE_BYTES)) or self._line
         self._details = _details(_bounded(self._io, STATUS_JSON, limit=MAX_DETAILS_BYTES)) or self._details
@@ -69,12 +69,12 @@ class StatusReader:
         return RunnerStatus(self._line, self._details if agrees else None)
 
     def fetch_note(self) -> str:
-        """Why fetch waits, before there is a STATUS; nothing when it does not."""
+        """Why fetch waits, before there is a STATUS; empty if it does not."""
         return printable(_bounded(self._io, FETCH_NOTE, limit=NOTE_LIMIT) or "")[:MAX_MESSAGE_CHARS]
 
 
 def _bounded(io: SafeDirectory, name: str, *, limit: int) -> str | None:
-    """The text of a small regular file; None when there is none, or when it is too long."""
+    """The text of a small regular file; None if it is missing or too long."""
     try:
         with io.open_file(name) as file:
             content = file.read(limit + 1)
@@ -100,7 +100,7 @@ def _details(text: str | None) -> StatusDetails | None:
 
 
 def _cleaned(raw: dict[str, Any]) -> dict[str, Any]:
-    """Free text cut to its limits rather than refused: a long message must not hide a good percent."""
+    """Truncate free text instead of rejecting it: a long message must not hide a valid percent."""
     cleaned = raw | _cut(raw, "message", limit=MAX_MESSAGE_CHARS) | _cut(raw, "phase", limit=64)
     if isinstance(failure := raw.get("failure"), dict):
         cleaned["failure"] = failure | _cut(failure, "message", limit=MAX_FAILURE_CHARS)

@@ -20,7 +20,7 @@ __all__ = ["FolderStore", "S3Store", "Store", "create_store"]
 
 
 def create_store(output: OutputPlan, *, credentials_root: Path | None) -> Store:
-    """The store behind a plan's output."""
+    """The store for a plan's output."""
     if output.s3 is not None:
         return S3Store(output.s3, credentials_root=credentials_root)
     if output.folder is None:

@@ -7,28 +7,28 @@ from typing import BinaryIO, Protocol
 
 
 class Store(Protocol):
-    """What is asked of each place. All methods raise AgentErrors and nothing else; all may be called from threads."""
+    """Operations every output store provides. All raise AgentError only, and are thread-safe."""
 
     def probe(self) -> None:
-        """Return when the destination takes files; leaves nothing visible behind."""
+        """Check that the destination is writable, without leaving anything visible behind."""
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Store `size` bytes of `source`, left open, as `name`, replacing an older file; no half is ever visible."""
+        """Store `size` bytes of `source` as `name`, replacing an older file atomically; `source` is not closed."""
 
     def read(self, name: str) -> Iterator[bytes]:
-        """The content of a file, piece by piece. Raises InputNotFound when there is none."""
+        """Yield the content of a file in chunks. Raises InputNotFound if it does not exist."""
 
     def read_bytes(self, name: str) -> bytes | None:
-        """A small file whole; None when there is none, or when the rights do not reach to see it."""
+        """The content of a small file; None if it does not exist or is hidden by missing rights."""
 
     def list_names(self, prefix: str) -> list[str]:
-        """Every file below `prefix`, which ends in `/`."""
+        """Names of all files below `prefix`, which ends in `/`."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if there."""
+        """Remove a file if it exists."""
 
     def manifest(self) -> bytes | None:
-        """The committed manifest; None when there is none."""
+        """The committed manifest; None if there is none."""
 
     def commit(self, manifest: bytes) -> None:
-        """Write the manifest. Raises AlreadyCommitted when one lies there."""
+        """Write the manifest. Raises AlreadyCommitted if one exists."""

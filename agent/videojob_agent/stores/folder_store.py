@@ -28,21 +28,21 @@ from videojob_agent.files.safe_directory import SafeDirectory
 
 CHUNK_BYTES = 1 << 20
 MAX_DEPTH = 8
-"""Folders that are looked into for names."""
+"""Maximum depth of folders when names are listed."""
 _TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EBUSY})
-"""What a network file system says when its server is away."""
+"""Errors of a network file system whose server is unavailable."""
 _HARDLINK_UNSUPPORTED_ERRNOS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
-"""What a file system without hard links says; there, two commits at the same instant are not told apart."""
+"""Errors of a file system without hard links; two simultaneous commits are not detected there."""
 
 
 class FolderStore:
-    """The folder `path`, made at the first use."""
+    """A store in the directory `path`, which is created on first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def probe(self) -> None:
-        """Write, syncs and removes a small file."""
+        """Write, sync and remove a small file."""
         with self._open() as folder:
             name = f".probe-{os.urandom(6).hex()}"
             with folder.atomic_writer(name, durable=True) as file:
@@ -50,7 +50,7 @@ class FolderStore:
             folder.remove(name)
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Copy `source`; `size` is not needed here."""
+        """Copy `source`; `size` is not used."""
         with self._open() as folder, folder.atomic_writer(name, durable=True) as file:
             shutil.copyfileobj(source, file, CHUNK_BYTES)
 
@@ -68,7 +68,7 @@ class FolderStore:
             return None
 
     def list_names(self, prefix: str) -> list[str]:
-        """Files below a folder of the folder; what is no plain file is not ours."""
+        """Names of the regular files below `prefix`."""
         try:
             with self._open_to_read() as folder, folder.subdirectory(prefix.rstrip("/")) as subfolder:
                 return [prefix + entry.name for entry in subfolder.walk(depth=MAX_DEPTH) if entry.problem is None]
@@ -76,7 +76,7 @@ class FolderStore:
             return []
 
     def remove(self, name: str) -> None:
-        """Remove the file, and the folders on the way to it that are empty then."""
+        """Remove the file and its parent directories that are empty then."""
         with self._open() as folder:
             folder.remove(name)
             folder.remove_empty_parents(name)
@@ -86,7 +86,7 @@ class FolderStore:
         return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
-        """Write the manifest under its name unless the name is taken."""
+        """Write the manifest unless it exists."""
         part = f".{MANIFEST}-{os.urandom(6).hex()}"
         with self._open() as folder:
             with folder.atomic_writer(part, durable=True) as file:
@@ -100,7 +100,7 @@ class FolderStore:
 
     @contextmanager
     def _open_to_read(self) -> Iterator[SafeDirectory]:
-        """The same without making it. Raises InputNotFound when it, or what the block looks for, is not there."""
+        """Open the directory without creating it. Raises InputNotFound if it, or a file in it, does not exist."""
         try:
             with self._open(create=False) as folder:
                 yield folder
@@ -111,7 +111,7 @@ class FolderStore:
 
     @contextmanager
     def _open(self, *, create: bool = True) -> Iterator[SafeDirectory]:
-        """The folder, with the file system's errors in the agent's words."""
+        """Open the directory and translate OSErrors into AgentErrors."""
         try:
             with SafeDirectory.open(self._path, create=create) as folder:
                 yield folder
@@ -125,7 +125,7 @@ class FolderStore:
 
 
 def _name_exclusively(folder: SafeDirectory, part: str) -> None:
-    """Give the file `part` the manifest's name. Raises FileExistsError when the name is taken."""
+    """Rename `part` to the manifest's name. Raises FileExistsError if that exists."""
     here = folder.descriptor
     try:
         os.link(part, MANIFEST, src_dir_fd=here, dst_dir_fd=here)

@@ -64,25 +64,25 @@ _FORBIDDEN = frozenset(
     }
 )
 UNSUPPORTED_CODES = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
-"""Codes of a clone that lacks a request or a header."""
+"""Error codes of services that do not support a request or a header."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class S3ClientOptions:
-    """How long one request may take and how often it is tried; seconds."""
+    """Timeouts of a request, in seconds, and the number of tries."""
 
     max_attempts: int = 6
-    """With short pauses, for an answer that was lost; whoever asks tries again for as long as it makes sense."""
+    """Tries with short delays, for lost responses; callers retry for longer."""
     connect_timeout: float = 10
-    """Also what a send may stand still for."""
+    """Also the maximum time a send may be blocked."""
     read_timeout: float = 60
-    """Many services put the parts of a large film together before they answer."""
+    """Long, because many services assemble the parts of a large video before they respond."""
 
 
 def create_s3_client(
     location: S3Location, *, credentials_root: Path | None, options: S3ClientOptions | None = None
 ) -> S3Client:
-    """A new client for the bucket's service. Raises CredentialsRefused when the Secret's files are not there."""
+    """A new client for the bucket's service. Raises CredentialsRefused if the Secret's files are missing."""
     credentials = location.credentials if credentials_root else None  # a local run has its own identity instead
     keys = _keys(credentials_root / credentials.secret_name) if credentials_root and credentials else {}
     session = boto3.session.Session(
@@ -141,7 +141,7 @@ def _config(options: S3ClientOptions, *, custom_endpoint: bool, signed: bool) ->
 
 @contextmanager
 def translate_errors(location: S3Location, key: str) -> Iterator[None]:
-    """Turn boto3's errors inside the block into AgentErrors that name bucket and key (or prefix)."""
+    """Translate boto3's errors in the block into AgentErrors that name bucket and key (or prefix)."""
     where = f"s3://{location.bucket}/{key} at {location.endpoint or 'AWS'}"
     try:
         yield
@@ -156,14 +156,14 @@ def translate_errors(location: S3Location, key: str) -> Iterator[None]:
 
 
 def _without_path(error: BotoCoreError) -> str:
-    """The error without its URL's path and query, which differ with each file and each part of one."""
+    """The error text without its URL's path and query, which differ for each file and part."""
     url = str(error.kwargs.get("endpoint_url", ""))
     parts = urlsplit(url)
     return str(error).replace(url, f"{parts.scheme}://{parts.netloc}") if url else str(error)
 
 
 def to_agent_error(error: ClientError, where: str) -> AgentError:
-    """The AgentError for an answer of the service."""
+    """The AgentError for an error response of the service."""
     code, status = error_code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message") or code
     if code in _NO_BUCKET:
@@ -180,5 +180,5 @@ def to_agent_error(error: ClientError, where: str) -> AgentError:
 
 
 def error_code(error: ClientError) -> str:
-    """The service's own word for an error."""
+    """The service's error code."""
     return str(error.response.get("Error", {}).get("Code", ""))

@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 MIN_PART_BYTES = 16 * 1024**2
 MAX_PARTS = 9000
-"""S3 allows 10,000."""
+"""Maximum number of parts per upload; S3 allows 10,000."""
 PARALLEL_PARTS = 4
 BUFFER_BYTES = 1 << 20
 _HIDDEN = frozenset({"AccessDenied"})
-"""What AWS says of a missing key to somebody who may not list the bucket."""
+"""AWS's error codes for a missing key if the caller may not list the bucket."""
 _IF_NONE_MATCH_UNSUPPORTED = UNSUPPORTED_CODES | {"InvalidArgument", "InvalidRequest", "400"}
 
 
 class S3Store:
-    """The prefix of a bucket. Keys come from files below `credentials_root`, or from the process's own identity."""
+    """A store below a prefix of a bucket. Credentials are files below `credentials_root`, or the process's own."""
 
     def __init__(
         self, prefix: S3Prefix, *, credentials_root: Path | None, options: S3ClientOptions | None = None
@@ -57,7 +57,7 @@ class S3Store:
         self._lock = threading.Lock()
 
     def probe(self) -> None:
-        """Begin an upload and aborts it."""
+        """Create a multipart upload and abort it."""
         bucket, key = self._prefix.bucket, self._prefix.prefix + ".probe"
         with self._client_context() as client:
             try:
@@ -69,7 +69,7 @@ class S3Store:
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
 
     def put(self, source: BinaryIO, *, name: str, size: int) -> None:
-        """Upload in parts when `size` asks for it; a failed upload is aborted."""
+        """Upload, in parts if `size` requires it; a failed upload is aborted."""
         part = part_size(size)
         config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=PARALLEL_PARTS)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -83,7 +83,7 @@ class S3Store:
             )
 
     def read(self, name: str) -> Iterator[bytes]:
-        """The object, piece by piece."""
+        """Yield the object in chunks."""
         with self._client_context() as client:
             response = client.get_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
             yield from response["Body"].iter_chunks(BUFFER_BYTES)
@@ -100,7 +100,7 @@ class S3Store:
             raise
 
     def list_names(self, prefix: str) -> list[str]:
-        """Keys below a prefix of the prefix."""
+        """Keys below a prefix, relative to the store's prefix."""
         with self._client_context() as client:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._prefix.bucket, Prefix=self._prefix.prefix + prefix
@@ -109,16 +109,16 @@ class S3Store:
         return [key.removeprefix(self._prefix.prefix) for key in keys]
 
     def remove(self, name: str) -> None:
-        """Remove the object; some services know no request for several at once."""
+        """Delete the object; one per request, because some services do not support batches."""
         with self._client_context() as client:
             client.delete_object(Bucket=self._prefix.bucket, Key=self._prefix.prefix + name)
 
     def manifest(self) -> bytes | None:
-        """The manifest's bytes; None also when the rights do not reach to see it."""
+        """The manifest's bytes; None if it does not exist or is hidden by missing rights."""
         return self.read_bytes(MANIFEST)
 
     def commit(self, manifest: bytes) -> None:
-        """Put the manifest if its key is free."""
+        """Put the manifest if its key does not exist."""
         if self.manifest() is not None:
             raise AlreadyCommitted(f"s3://{self._prefix.bucket}/{self._prefix.prefix}{MANIFEST} exists")
         with self._client_context() as client:
@@ -138,7 +138,7 @@ class S3Store:
 
     @contextmanager
     def _client_context(self) -> Iterator[S3Client]:
-        """The client; forgotten after an error, so that the next one has the keys, addresses and retries of its day."""
+        """The client; replaced after an error, so that the next one uses current credentials and addresses."""
         with translate_errors(self._prefix, self._prefix.prefix):
             with self._lock:
                 client = self._client = self._client or create_s3_client(
@@ -152,7 +152,7 @@ class S3Store:
 
 
 class _NonClosingReader(io.RawIOBase):
-    """A view of a file that belongs to somebody else: the transfer manager closes what it is given."""
+    """A view of a file that its owner closes: the transfer manager closes what it is given."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source

@@ -17,9 +17,9 @@ def upload_file(
     store: Store, folder: SafeDirectory, entry: DirectoryEntry, *, name: str, already_stored: ManifestFile | None = None
 ) -> ManifestFile | None:
     """
-    Store a file of `folder` as `name`; None when it changed meanwhile or is gone.
+    Store a file of `folder` as `name`; None if it changed meanwhile or does not exist.
 
-    `already_stored` is what is known to lie there under that name: if it is the same, nothing is sent.
+    `already_stored` describes the file that exists under that name: if it is equal, nothing is sent.
     """
     try:
         source = folder.open_file(entry.name)
@@ -37,6 +37,6 @@ def upload_file(
 
 
 def _is_same(source: BufferedReader, entry: DirectoryEntry) -> bool:
-    """True if the open file is still what was listed."""
+    """True if the open file is unchanged since it was listed."""
     state = os.fstat(source.fileno())
     return (state.st_size, state.st_mtime_ns, state.st_ino) == (entry.size, entry.modified_ns, entry.inode)

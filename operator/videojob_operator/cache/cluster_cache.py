@@ -28,25 +28,25 @@ log = logging.getLogger(__name__)
 
 FAILED_CREATE = {"fieldSelector": "reason=FailedCreate,regarding.kind=Job"}
 EVENT_WATCH_SECONDS = 60
-"""How long one watch of events stays open: the API server keeps no watch cache for them and so sends no bookmarks."""
+"""Seconds that one watch of events stays open: the API server has no watch cache for events and sends no bookmarks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterCache:
-    """The picture's sources and the queue they feed."""
+    """The caches, and the queue of changed keys."""
 
     queue: WorkQueue
     videojobs: VideoJobCache
     jobs: Informer[ObservedJob]
     pods: Informer[ObservedPod]
     refusals: Informer[PodRefusal]
-    """FailedCreate events. Only a hint: nothing waits for it, and a missing right costs the reasons, not the jobs."""
+    """FailedCreate events. Optional: nothing waits for them, and a missing right costs the reasons, not the jobs."""
 
     @classmethod
     def create(
         cls, client: KubeApi, metrics: Metrics, *, namespaces: tuple[str | None, ...], idle_timeout: float
     ) -> ClusterCache:
-        """Empty caches over a client."""
+        """Empty caches over a client. `namespaces` is (None,) for all; `idle_timeout` in seconds."""
         queue = WorkQueue(metrics)
 
         def enqueue(cached: CachedObject[Any]) -> None:
@@ -78,7 +78,7 @@ class ClusterCache:
         return cls(queue, VideoJobCache(client, queue.add, namespaces=namespaces), jobs, pods, refusals)
 
     async def wait_for_sync(self) -> None:
-        """Until everything there is has been seen once."""
+        """Wait until Jobs, pods and VideoJobs have been listed once."""
         await asyncio.gather(self.jobs.wait_for_sync(), self.pods.wait_for_sync())
         while not self.videojobs.has_synced:
             try:
@@ -88,27 +88,27 @@ class ClusterCache:
                 await asyncio.sleep(2)
 
     def runs(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """What keeps the informers true, each without end."""
+        """The endless list-and-watch loops of the informers."""
         return (informer.run() for informer in (self.jobs, self.pods, self.refusals))
 
     def has_synced(self) -> bool:
-        """True if decisions and reports can be judged."""
+        """True if the caches are complete, so that decisions and reports can be evaluated."""
         return self.videojobs.has_synced and self.jobs.has_synced and self.pods.has_synced
 
     def watch_staleness(self) -> dict[str, float]:
-        """Seconds since each watch last proved that it works; kopf can deliver only what the API server answers."""
+        """Seconds since each watch was last known to work; for kopf's, only while the API server responds."""
         undelivered = min(self.videojobs.delivery_lag(), self.jobs.connected_for())
         return {"Job": self.jobs.staleness(), "Pod": self.pods.staleness(), "VideoJob": undelivered}
 
 
 def videojob_of_event(jobs: Informer[ObservedJob], raw: Mapping[str, Any]) -> str:
-    """The VideoJob whose Job an event is about; empty for a Job that is not ours."""
+    """The VideoJob whose Job an event is about; empty if the Job does not belong to a VideoJob."""
     cached = jobs.store.get((raw.get("regarding") or {}).get("uid", ""))
     return cached.videojob if cached else ""
 
 
 async def run_resync(caches: ClusterCache, *, every: float) -> None:
-    """Has every VideoJob looked at once in `every` seconds, spread over that time, without end."""
+    """Enqueue every VideoJob once in `every` seconds, spread evenly, without end."""
     while True:
         keys = list(caches.videojobs)
         for key in keys:

@@ -18,25 +18,25 @@ MAX_WARNINGS = 5
 
 @dataclass(slots=True)
 class JobCreation:
-    """About one incarnation of a VideoJob."""
+    """Creation facts about one VideoJob, identified by uid."""
 
     uid: str
     api_warnings: tuple[str, ...] = ()
     problem: CreationProblem | None = None
     pods_read_of: str = ""
-    """Uid of the ended Job whose pods were read from the API server."""
+    """Uid of the finished Job whose pods were read from the API server."""
     failing_containers: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
-    """By pod and container: the class of error with which it is refused, and since when."""
+    """By pod and container: the class of the error that keeps it from starting, and since when."""
     refusal_kinds: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    """By combined event: the kind of its words, and since when they are of this kind."""
+    """By combined event: the kind of its message, and since when it has had this kind."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Newest last, at most five, each once."""
+        """Warnings of the API server, newest last, deduplicated, at most five."""
         return tuple(dict.fromkeys(self.api_warnings))[-MAX_WARNINGS:]
 
     def with_failing_since(self, pod: ObservedPod, *, now: datetime) -> ObservedPod:
-        """The pod, each container that waits for an error with the time since when it does."""
+        """The pod, with the time since when each failing container has failed."""
         containers = {name: self._with_failing_since(pod.uid, each, now=now) for name, each in pod.containers.items()}
         return replace(pod, containers=containers)
 
@@ -55,7 +55,7 @@ class JobCreation:
 
     def with_first_refusal(self, refusal: PodRefusal) -> PodRefusal:
         """
-        The refusal, `record_success` when words of its kind were first seen: a combined event is older than its words.
+        The refusal, `created` when a message of its kind was first seen: a combined event is older than its message.
         """
         if not refusal.combined:
             return refusal
@@ -66,26 +66,26 @@ class JobCreation:
 
 
 class JobCreations:
-    """A note for each VideoJob, by uid."""
+    """One entry per VideoJob, by uid."""
 
     def __init__(self) -> None:
         self._creations = dict[str, JobCreation]()
 
     def get(self, uid: str) -> JobCreation:
-        """The note, made when there is none."""
+        """The entry, created if missing."""
         return self._creations.setdefault(uid, JobCreation(uid))
 
     def record_success(self, uid: str, *, warnings: tuple[str, ...] = ()) -> None:
-        """The creation worked; earlier trouble is over."""
+        """Record a successful creation; clears an earlier problem."""
         creation = self.get(uid)
         creation.api_warnings, creation.problem = warnings, None
 
     def record_failure(self, uid: str, problem: CreationProblem) -> bool:
-        """The creation did not work; False when this was known, if only in other words: they may differ each time."""
+        """Record a failed creation; False if it has the same reason as before."""
         creation = self.get(uid)
         before, creation.problem = creation.problem, problem
         return before is None or (before.reason, before.permanent) != (problem.reason, problem.permanent)
 
     def evict(self, uid: str) -> None:
-        """The VideoJob is gone."""
+        """Drop the entry of a VideoJob that was deleted or has finished."""
         self._creations.pop(uid, None)

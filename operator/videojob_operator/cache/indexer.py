@@ -16,7 +16,7 @@ from videojob_operator.kube.api import is_newer
 
 
 class Projection(Protocol):
-    """What an informer must know of the frozen dataclass it keeps."""
+    """Attributes that an informer requires of the projections it stores."""
 
     @property
     def uid(self) -> str:
@@ -28,7 +28,7 @@ class Projection(Protocol):
 
     @property
     def created(self) -> datetime:
-        """metadata.creationTimestamp, or what stands for it."""
+        """metadata.creationTimestamp, or a substitute."""
 
 
 T = TypeVar("T", bound=Projection)
@@ -45,7 +45,7 @@ class CachedObject(Generic[T]):
 
 
 class Indexer(Generic[T]):
-    """Projections by uid, with an index, and the last words of the deleted."""
+    """Projections by uid with an index, and tombstones of deleted objects."""
 
     def __init__(
         self, *, index: Callable[[CachedObject[T]], Hashable], clock: Callable[[], float], tombstone_ttl: float
@@ -55,17 +55,17 @@ class Indexer(Generic[T]):
         self._tombstones: dict[str, tuple[float, CachedObject[T]]] = {}
         self._uids_by_key: dict[Hashable, set[str]] = {}
         self.newest: datetime | None = None
-        """When the youngest object ever kept was created."""
+        """Creation time of the youngest object ever stored."""
 
     def __len__(self) -> int:
         return len(self._objects)
 
     def get(self, uid: str) -> CachedObject[T] | None:
-        """The living object of this uid."""
+        """The existing object of this uid."""
         return self._objects.get(uid)
 
     def put(self, cached: CachedObject[T]) -> bool:
-        """Keep a projection unless a newer one is known; False when nothing changed."""
+        """Store a projection unless a newer one is stored; False if nothing changed."""
         uid = cached.projection.uid
         known = self._objects.get(uid)
         if known and is_newer(known.resource_version, cached.resource_version):
@@ -76,7 +76,7 @@ class Indexer(Generic[T]):
         return known != cached
 
     def remove(self, uid: str, *, last: CachedObject[T] | None = None) -> CachedObject[T] | None:
-        """Move an object among the deleted; `last_contact` is its final state when the event carried one."""
+        """Replace an object by a tombstone; `last` is its final state if the event carried one."""
         known = self._objects.pop(uid, None)
         final = last or known
         if final is not None:
@@ -85,19 +85,19 @@ class Indexer(Generic[T]):
         return final
 
     def by_index(self, key: Hashable) -> tuple[T, ...]:
-        """The living objects under an index key."""
+        """The existing objects under an index key."""
         uids = self._uids_by_key.get(key, ())
         return tuple(self._objects[uid].projection for uid in uids if uid in self._objects)
 
     def tombstones(self, key: Hashable) -> tuple[T, ...]:
-        """The last projections of the deleted objects under an index key."""
+        """The last projections of deleted objects under an index key."""
         uids = self._uids_by_key.get(key, ())
         return tuple(
             self._tombstones[uid][1].projection for uid in uids if uid in self._tombstones and uid not in self._objects
         )
 
     def expire_tombstones(self) -> None:
-        """Drop the deleted whose time is over."""
+        """Remove expired tombstones."""
         before = self._clock() - self._tombstone_ttl
         for uid in [uid for uid, (at, _) in self._tombstones.items() if at < before]:
             _, cached = self._tombstones.pop(uid)

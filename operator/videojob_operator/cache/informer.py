@@ -28,33 +28,33 @@ from videojob_operator.metrics import Metrics
 log = logging.getLogger(__name__)
 
 MIN_BACKOFF, MAX_BACKOFF = 0.05, 30.0
-"""Between two watches, seconds: a server that ends every stream at once must not spin us."""
+"""Seconds between two watches, so that a server that ends every stream at once causes no busy loop."""
 SHUT_OUT_FAILURES = 5
-"""Failures in a row, with pauses of 1, 2, 4, 8 and 16 s between them."""
+"""Consecutive failures after which an informer counts as shut out: after delays of 1, 2, 4, 8 and 16 s."""
 
 
 def name_label(raw: Mapping[str, Any]) -> str:
-    """The VideoJob's name as the label of an object of ours says it; empty where there is none."""
+    """The VideoJob's name in the label of an object; empty without the label."""
     return str((raw["metadata"].get("labels") or {}).get(NAME_LABEL, ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InformerOptions:
-    """How to look: seconds, and the selector of both list and watch."""
+    """Timeouts in seconds, and the selector of both list and watch."""
 
     selector: Mapping[str, str] = field(default_factory=lambda: {"labelSelector": f"{MANAGED_LABEL}=true"})
     server_seconds: int | None = None
-    """How long the server keeps one watch open. None: its own choice, which wants bookmarks as a sign of life."""
+    """Seconds that the server keeps one watch open. None: its own choice; it must send bookmarks then."""
     idle_timeout: float = 100.0
-    """Bookmarks come every 60 s; the liveness probe gives up at 150 s, so there is one try to reconnect before."""
+    """Bookmarks arrive every 60 s; the liveness probe fails at 150 s, so one reconnect fits in between."""
     initial_backoff: float = 1.0
-    """Between two tries after a failure; doubled up to `MAX_BACKOFF`."""
+    """Delay after the first failure; doubled up to `MAX_BACKOFF`."""
     tombstone_ttl: float = 300.0
-    """How long a deleted object's last projection is kept: as long as a failing key may wait."""
+    """Lifetime of a tombstone: as long as a failing key may wait."""
 
 
 class Informer(Generic[T]):
-    """Keeps `store` like the cluster; `on_change` is called with every new, changed or deleted projection."""
+    """Keeps `store` in sync with the cluster; `on_change` is called with each added, changed or deleted projection."""
 
     def __init__(
         self,
@@ -83,24 +83,24 @@ class Informer(Generic[T]):
 
     @property
     def is_shut_out(self) -> bool:
-        """True if it has failed for half a minute: a missing right, or an API server that is away."""
+        """True if it has failed for half a minute: a missing right, or an unavailable API server."""
         return any(stream.consecutive_failures >= SHUT_OUT_FAILURES for stream in self._streams.values())
 
     def staleness(self) -> float:
-        """Seconds since the last line, answer or failed try of the stream that has been silent longest."""
+        """Seconds since the last line, response or failed try of the most silent stream."""
         return self._clock() - min(stream.last_contact for stream in self._streams.values())
 
     def connected_for(self) -> float:
-        """Seconds since a watch last failed: how long the API server is known to have been within reach."""
+        """Seconds since a watch last failed."""
         return self._clock() - max(stream.connected for stream in self._streams.values())
 
     async def wait_for_sync(self) -> None:
-        """Until the first list of every namespace is in."""
+        """Wait until every namespace has been listed."""
         while not self.has_synced:
             await asyncio.gather(*(stream.initial_list_done.wait() for stream in self._streams.values()))
 
     async def run(self) -> None:
-        """List and watches every namespace, without end."""
+        """List and watch every namespace, without end."""
         async with asyncio.TaskGroup() as group:
             for namespace, stream in self._streams.items():
                 group.create_task(self._list_and_watch(namespace, stream))
@@ -160,7 +160,7 @@ class Informer(Generic[T]):
         stream.resource_version = raw["metadata"]["resourceVersion"]
 
     def put(self, raw: Mapping[str, Any]) -> None:
-        """Take an object that the caller has just written, so that its next look does not miss it."""
+        """Store an object that the caller has just written, so that the next decision sees it."""
         namespace = raw["metadata"]["namespace"]
         stream = self._streams.get(namespace) or self._streams.get(None)
         if stream is not None:
@@ -190,19 +190,19 @@ class Informer(Generic[T]):
 
 @dataclass
 class Reflector:
-    """One namespace's list and watch: where it stands and when it last gave a sign of life."""
+    """State of one namespace's list and watch."""
 
     last_contact: float
     connected: float
-    """Since when no try has failed."""
+    """Time of the last failure."""
     resource_version: str = ""
     relist_cause: str = "start"
     consecutive_failures: int = 0
-    """In a row; an opened watch ends the row, however it ends itself."""
+    """Failures in a row; an opened watch resets it, however it ends."""
     uids: set[str] = field(default_factory=set)
     initial_list_done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def has_synced(self) -> bool:
-        """True if a whole list has been read."""
+        """True if a complete list has been read."""
         return self.initial_list_done.is_set()

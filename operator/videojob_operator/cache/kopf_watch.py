@@ -21,7 +21,7 @@ from videojob_operator.kube.client import PAGE_SIZE
 
 
 def kopf_settings(*, idle_timeout: float) -> kopf.OperatorSettings:
-    """kopf's own knobs (VJ-25); times in seconds."""
+    """kopf's settings (VJ-25); times in seconds."""
     chosen = kopf.OperatorSettings()
     chosen.watching.chunk_size = PAGE_SIZE
     chosen.watching.server_timeout = 300
@@ -41,7 +41,7 @@ def kopf_settings(*, idle_timeout: float) -> kopf.OperatorSettings:
 
 
 def kopf_registry(videojobs: VideoJobCache, *, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
-    """The one handler, the way to log in, and the word that all ends: kopf cancels every task that began after it."""
+    """Handlers for login, watch events and cleanup; on cleanup kopf cancels all tasks that started after it."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -61,7 +61,7 @@ def kopf_registry(videojobs: VideoJobCache, *, on_cleanup: Callable[[], Awaitabl
 
 
 def with_service_address(connection: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
-    """The same credentials at the address the kubelet names, as the official client uses it: no DNS needed."""
+    """The credentials with the address from the kubelet's variables, as the official client does: needs no DNS."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
         return connection
@@ -76,7 +76,7 @@ async def run_kopf(
     stop: asyncio.Event,
     on_cleanup: Callable[[], Awaitable[None]],
 ) -> None:
-    """kopf until SIGTERM, SIGINT or `stop`; `namespaces` empty means the whole cluster; `on_cleanup` is called once."""
+    """Run kopf until SIGTERM, SIGINT or `stop`; no `namespaces` means all; `on_cleanup` is called once."""
     await kopf.operator(
         registry=kopf_registry(videojobs, on_cleanup=on_cleanup),
         settings=kopf_settings(idle_timeout=idle_timeout),

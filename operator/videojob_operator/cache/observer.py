@@ -30,7 +30,7 @@ from videojob_operator.kube.kinds import PODS
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """All caches side by side."""
+    """Reads all caches."""
 
     client: KubeApi
     videojobs: VideoJobCache
@@ -42,7 +42,7 @@ class Observer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def observe(self, videojob: ObservedVideoJob) -> Observed:
-        """Everything known about one VideoJob now. Raises ApiError when an ended Job's pods cannot be read."""
+        """Observe one VideoJob. Raises ApiError if the pods of a finished Job cannot be read."""
         job, creation = self._job(videojob), self.creations.get(videojob.uid)
         is_open = job is not None and job.is_finished and not is_finished(videojob.status)
         if job is not None and is_open and creation.pods_read_of != job.uid and not self._has_termination_message(job):
@@ -62,7 +62,7 @@ class Observer:
         )
 
     def evict(self, uid: str) -> None:
-        """The VideoJob of this uid is gone or over."""
+        """Drop the cached facts of a VideoJob that was deleted or has finished."""
         self.creations.evict(uid)
         self.reports.evict(uid)
 
@@ -77,12 +77,12 @@ class Observer:
         return (*self.pods.store.by_index(job.uid), *gone)
 
     def _has_termination_message(self, job: ObservedJob) -> bool:
-        """True if the newest pod is known to have ended, agent included."""
+        """True if the newest pod has terminated and its agent's exit is known."""
         newest = max(self._pods(job), key=lambda pod: (pod.created, pod.name), default=None)
         return newest is not None and newest.is_terminal and newest.container(AGENT).exit is not None
 
     async def _read_pods(self, videojob: ObservedVideoJob) -> None:
-        """Bring the VideoJob's pods, as the API server has them now, into the cache."""
+        """Read the VideoJob's pods from the API server into the cache."""
         query = {"labelSelector": f"{UID_LABEL}={videojob.uid}"}
         async for page in self.client.list_pages(PODS, namespace=videojob.namespace, query=query):
             for raw in page.get("items") or ():

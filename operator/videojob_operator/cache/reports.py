@@ -23,7 +23,7 @@ TERMINAL_STATES = (ProgressState.DONE, ProgressState.FAILED)
 
 @dataclass(slots=True)
 class BufferedReport:
-    """`latest` is what came, `visible` what the loop sees since `visible_since`."""
+    """`latest` was received last; `visible` is what the loop sees, since `visible_since`."""
 
     latest: ObservedReport
     visible: ObservedReport
@@ -31,7 +31,7 @@ class BufferedReport:
 
 
 class ReportBuffer:
-    """One slot for each VideoJob, by uid."""
+    """One slot per VideoJob, by uid."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -44,7 +44,7 @@ class ReportBuffer:
         return len(self._slots)
 
     def put(self, uid: str, report: Report, pod: ObservedPod) -> float | None:
-        """Seconds until the report may be shown, 0 for now; None when something newer is here already."""
+        """Buffer a report; return the seconds until it becomes visible, or None if a newer one is buffered."""
         slot = self._slots.get(uid)
         held = slot.latest if slot else None
         newest = progress.accept_report(held, report, pod_uid=pod.uid, pod_created=pod.created, now=self._now())
@@ -58,7 +58,7 @@ class ReportBuffer:
         return self.next_flush(uid)
 
     def get(self, uid: str) -> ObservedReport | None:
-        """What the loop may see now."""
+        """The report that is visible to the loop now."""
         slot = self._slots.get(uid)
         if slot is None:
             return None
@@ -67,17 +67,17 @@ class ReportBuffer:
         return slot.visible
 
     def next_flush(self, uid: str) -> float | None:
-        """Seconds until there is something new to show; None when there is not."""
+        """Seconds until a newer report becomes visible; None if there is none."""
         slot = self._slots.get(uid)
         return None if slot is None or slot.latest is slot.visible else self._wait(slot)
 
     def evict(self, uid: str) -> None:
-        """The VideoJob is gone or over."""
+        """Drop the slot of a VideoJob that was deleted or has finished."""
         self._slots.pop(uid, None)
         self._running.discard(uid)
 
     def reporting_jobs(self) -> int:
-        """Jobs that report and have not said their last word."""
+        """Number of jobs that report and have not sent a final report."""
         return len(self._running)
 
     def _wait(self, slot: BufferedReport) -> float:

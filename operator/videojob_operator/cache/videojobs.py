@@ -28,19 +28,19 @@ from videojob_operator.workqueue import ObjectKey
 log = logging.getLogger(__name__)
 
 INITIAL_LIST_TIMEOUT = 60.0
-"""Seconds that kopf may take to deliver what the first sweep has seen, before it is read object by object."""
+"""Seconds for kopf to deliver the VideoJobs of the first list, before they are read one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """Which state of which incarnation."""
+    """One version of one object."""
 
     uid: str
     resource_version: str
 
 
 class VideoJobCache:
-    """The store; `on_change` is called with the key of whatever is new, different or gone."""
+    """The cache; `on_change` is called with the key of each added, changed or deleted VideoJob."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class VideoJobCache:
         return iter(tuple(self._videojobs))
 
     def get(self, key: ObjectKey) -> ObservedVideoJob | None:
-        """The newest state known."""
+        """The newest known version."""
         return self._videojobs.get(key)
 
     def count_by_state(self) -> Mapping[str, int]:
-        """How many VideoJobs are in each state; those without one count as `New`."""
+        """Number of VideoJobs by state; without a state they count as `New`."""
         return Counter(videojob.status.state or "New" for videojob in self._videojobs.values())
 
     def on_watch_event(self, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        """Take an event of kopf's watch."""
+        """Apply an event of kopf's watch."""
         videojob = project_videojob(raw)
         key = ObjectKey(videojob.namespace, videojob.name)
         expected = self._expected.get(key)
@@ -84,9 +84,7 @@ class VideoJobCache:
             self.remove(key)
 
     def put(self, videojob: ObservedVideoJob, *, expect_delivery: bool = False) -> None:
-        """
-        Keeps a state unless a newer one is known; `expect_delivery` says that kopf must deliver this version, too.
-        """
+        """Store a version unless a newer one is cached; with `expect_delivery` kopf must deliver this version, too."""
         key = ObjectKey(videojob.namespace, videojob.name)
         cached = self._videojobs.get(key)
         if cached and cached.uid == videojob.uid and not is_newer(videojob.resource_version, cached.resource_version):
@@ -99,23 +97,23 @@ class VideoJobCache:
         self._changed(key)
 
     def remove(self, key: ObjectKey) -> None:
-        """Forgets one that is gone."""
+        """Remove a deleted VideoJob."""
         self._expected.pop(key, None)
         self._updated_at.pop(key, None)
         if self._videojobs.pop(key, None) is not None:
             self._changed(key)
 
     def enqueue(self, videojob: ObservedVideoJob) -> None:
-        """Something beside the VideoJob changed: look at it again."""
+        """Enqueue a VideoJob although it did not change itself."""
         self._changed(ObjectKey(videojob.namespace, videojob.name))
 
     def delivery_lag(self) -> float:
-        """Seconds since the oldest version that kopf should have delivered and has not."""
+        """Seconds since the oldest version that kopf should have delivered was written; 0 if there is none."""
         since = [at for _, at in self._expected.values()]
         return self._clock() - min(since) if since else 0.0
 
     async def reload(self, key: ObjectKey) -> None:
-        """Read one VideoJob anew."""
+        """Read one VideoJob from the API server."""
         try:
             raw = await self._client.get(VIDEOJOBS, key.name, namespace=key.namespace)
         except NotFound:
@@ -124,7 +122,7 @@ class VideoJobCache:
         self.put(project_videojob(raw), expect_delivery=True)
 
     async def initial_sync(self) -> None:
-        """Until every VideoJob of the cluster is here: what kopf does not bring in time is read one by one."""
+        """Wait until all VideoJobs are cached; those that kopf does not deliver in time are read one by one."""
         listed = await self._list_versions()
         with suppress(TimeoutError):
             async with asyncio.timeout(INITIAL_LIST_TIMEOUT):
@@ -132,7 +130,7 @@ class VideoJobCache:
         await self.relist()
 
     async def relist(self) -> None:
-        """Remove ghosts, and reads anew what differs from the cluster."""
+        """Remove VideoJobs that no longer exist, and read those whose version differs."""
         began = self._clock()
         listed = await self._list_versions()
         old = [key for key in self if self._updated_at[key] < began]
@@ -146,7 +144,7 @@ class VideoJobCache:
         self.has_synced = True
 
     async def run_relist(self, *, every: float) -> None:
-        """A sweep every `every` seconds, without end; one that fails is tried again at the next turn."""
+        """Relist every `every` seconds, without end; a failure is retried at the next turn."""
         while True:
             await asyncio.sleep(every)
             try:
@@ -155,7 +153,7 @@ class VideoJobCache:
                 log.warning("relist of VideoJobs failed, retrying in %.0f s: %s", every, error)
 
     async def _wait_until_delivered(self, missing: set[ObjectKey]) -> None:
-        """Until kopf has brought every one of these."""
+        """Wait until kopf has delivered all of these."""
         while missing := {key for key in missing if key not in self._videojobs}:
             self._updated.clear()
             await self._updated.wait()

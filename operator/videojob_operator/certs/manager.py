@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 CHECK_INTERVAL_SECONDS = 3600.0
-"""Seconds between two looks at the certificate's age."""
+"""Seconds between two checks of the certificate's age."""
 
 
 class CertificateManager:
-    """Holds the current certificates, and keeps the server's context and the Secret in step with them."""
+    """Holds the current certificates and keeps the server's TLS context and the Secret in sync with them."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class CertificateManager:
         return self._current.ca.certificate_pem.decode() if self._current else ""
 
     async def ensure(self) -> None:
-        """Make Secret and context hold sound certificates."""
+        """Load valid certificates into the Secret and the TLS context. Raises ApiError."""
         for left in reversed(range(MAX_ATTEMPTS)):
             try:
                 return self._activate(await self._load_or_renew())
@@ -60,7 +60,7 @@ class CertificateManager:
         return None
 
     async def run(self) -> None:
-        """Looks every hour whether a renewal is due, without end."""
+        """Renew certificates when due, checked every hour, without end."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             try:

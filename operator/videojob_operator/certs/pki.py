@@ -42,12 +42,12 @@ class CertificateKeyPair:
 
     @property
     def x509(self) -> x509.Certificate:
-        """The parsed certificate; ValueError when it is none."""
+        """The parsed certificate. Raises ValueError."""
         return x509.load_pem_x509_certificate(self.certificate_pem)
 
     @property
     def private_key(self) -> ec.EllipticCurvePrivateKey:
-        """The parsed key; ValueError when it is none of ours."""
+        """The parsed key. Raises ValueError, also for a key that is not elliptic-curve."""
         key = load_pem_private_key(self.key_pem, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the key is not an elliptic-curve key")
@@ -56,13 +56,13 @@ class CertificateKeyPair:
 
 @dataclass(frozen=True, slots=True)
 class CertificateBundle:
-    """The authority and the serving certificate it has signed."""
+    """The CA and the serving certificate that it has signed."""
 
     ca: CertificateKeyPair
     serving: CertificateKeyPair
 
     def secret_data(self) -> dict[str, str]:
-        """As `data` of a Secret."""
+        """The certificates as `data` of a Secret."""
         values = {
             CA_CERT: self.ca.certificate_pem,
             CA_KEY: self.ca.key_pem,
@@ -72,15 +72,15 @@ class CertificateBundle:
         return {name: base64.b64encode(value).decode() for name, value in values.items()}
 
     def renewal_time(self) -> datetime:
-        """When the serving certificate wants a successor."""
+        """When the serving certificate must be renewed."""
         return self.serving.x509.not_valid_after_utc - SERVING_RENEWAL_MARGIN
 
 
 def load_or_issue(data: Mapping[str, str] | None, *, names: tuple[str, ...], now: datetime) -> CertificateBundle:
     """
-    What should be served now: what the Secret's `data` holds where it is sound, new where it is not.
+    Return the certificates to serve: valid ones from the Secret's `data`, newly issued ones for the rest.
 
-    `names` are the DNS names the serving certificate must carry.
+    `names` are the DNS names that the serving certificate must cover.
     """
     stored = parse_secret_data(data or {})
     authority = stored.ca if stored and is_ca_valid(stored.ca, now=now) else issue_ca(now=now)
@@ -90,7 +90,7 @@ def load_or_issue(data: Mapping[str, str] | None, *, names: tuple[str, ...], now
 
 
 def parse_secret_data(data: Mapping[str, str]) -> CertificateBundle | None:
-    """The certificates in a Secret's `data`; None when any is missing or cannot be parsed."""
+    """The certificates in a Secret's `data`; None if any is missing or invalid."""
     try:
         values = {name: base64.b64decode(data[name], validate=True) for name in (CA_CERT, CA_KEY, TLS_CERT, TLS_KEY)}
         found = CertificateBundle(
@@ -103,12 +103,12 @@ def parse_secret_data(data: Mapping[str, str]) -> CertificateBundle | None:
 
 
 def is_ca_valid(pair: CertificateKeyPair, *, now: datetime) -> bool:
-    """True if it outlives every serving certificate it may still sign by far."""
+    """True if the CA remains valid for longer than any serving certificate it may issue."""
     return pair.x509.not_valid_before_utc <= now and now + CA_RENEWAL_MARGIN < pair.x509.not_valid_after_utc
 
 
 def is_serving_valid(certificates: CertificateBundle, *, names: tuple[str, ...], now: datetime) -> bool:
-    """True if it is ours, in time, and for these names."""
+    """True if the certificate was signed by the CA, is valid now, and covers `names`."""
     certificate = certificates.serving.x509
     try:
         certificate.verify_directly_issued_by(certificates.ca.x509)
@@ -166,7 +166,7 @@ def issue_serving(authority: CertificateKeyPair, *, names: tuple[str, ...], now:
 def certificate_builder(
     *, subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
-    """The part that both kinds of certificate share."""
+    """A builder with the fields that CA and serving certificate share."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

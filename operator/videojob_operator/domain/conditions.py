@@ -22,7 +22,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class ConditionValue:
-    """One finding: status, a CamelCase reason, a sentence."""
+    """A condition without history: status, CamelCase reason, message."""
 
     status: Literal["True", "False", "Unknown"]
     reason: str
@@ -35,7 +35,7 @@ PENDING = ConditionValue("Unknown", "Pending")
 def merge_conditions(
     before: Iterable[Condition], facts: Mapping[str, ConditionValue], *, generation: int, now: datetime
 ) -> list[Condition]:
-    """All condition types in their order: new findings, else what stood there, else Unknown."""
+    """All condition types in their order: the new values, else the previous ones, else Unknown."""
     old = {condition.type: condition for condition in before}
     return [
         _merged(kind, facts.get(kind), old=old.get(kind), generation=generation, now=now) for kind in CONDITION_TYPES
@@ -59,17 +59,17 @@ def _merged(
 
 
 def find_condition(status: VideoJobStatus, kind: str) -> Condition | None:
-    """The condition of that type, found by name and never by position."""
+    """The condition of that type; None if absent."""
     return next((item for item in status.conditions if item.type == kind), None)
 
 
 def status_since(status: VideoJobStatus, kind: str, value: Literal["True", "False"]) -> datetime | None:
-    """Since when a condition has had this status; None when it has another."""
+    """The time since when a condition has had this status; None if it has another."""
     found = find_condition(status, kind)
     return found.last_transition_time if found and found.status == value else None
 
 
 def is_finished(status: VideoJobStatus) -> bool:
-    """True if there is a verdict; it is final."""
+    """True if the VideoJob has a verdict, which is final."""
     found = find_condition(status, "Succeeded")
     return found is not None and found.status != "Unknown"

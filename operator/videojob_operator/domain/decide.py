@@ -43,7 +43,7 @@ MIN_REQUEUE = timedelta(seconds=1)
 
 
 def decide(observed: Observed, *, now: datetime, settings: ReconcileSettings) -> Decision:
-    """What should be true of this VideoJob now. `now` is aware; total, for every observation."""
+    """The decision for one VideoJob. `now` is timezone-aware; total: every observation has a decision."""
     videojob = observed.videojob
     if videojob.deleting or videojob.managed_by != CONTROLLER_NAME:
         return Decision(status=videojob.status)
@@ -70,7 +70,7 @@ def _decide(ctx: ReconcileContext) -> Decision:
 
 
 def _find_problem(ctx: ReconcileContext) -> SpecProblem | None:
-    """Why no Job can be made; one that exists was fine when it was made."""
+    """Why no Job can be created; an existing Job is not questioned."""
     if ctx.job or ctx.manifest_digest:
         return None
     if ctx.creation_problem and ctx.creation_problem.permanent:
@@ -107,13 +107,13 @@ def _end(ctx: ReconcileContext, verdict: Verdict) -> Decision:
 
 
 def _close_attempts(ctx: ReconcileContext, verdict: Verdict) -> tuple[AttemptStatus, ...]:
-    """No attempt stays open behind a verdict."""
+    """Finish all open attempts with the verdict."""
     end = {"finished": ctx.now.replace(microsecond=0), "reason": verdict.reason}
     return tuple(item if item.finished else item.model_copy(update=end) for item in ctx.attempts.attempts)
 
 
 def _cleanup_actions(ctx: ReconcileContext, reason: str) -> tuple[Action, ...]:
-    """A Job that Kubernetes would keep going is deleted; a finished one stays for its logs."""
+    """Delete a Job that Kubernetes would keep running; a finished one is kept for its logs."""
     job = ctx.job
     if job is None or job.is_finished or job.deleting:
         return ()
@@ -137,7 +137,7 @@ def _status(ctx: ReconcileContext, values: Mapping[str, ConditionValue]) -> Vide
 
 
 def _unparsable_spec(observed: Observed, *, now: datetime) -> Decision:
-    """A spec of another version of ours: refused when new, left running when its Job exists already."""
+    """A spec of another operator version: rejected if new, left running if its Job exists."""
     videojob, job = observed.videojob, observed.job
     problem = videojob.spec_error or SpecProblem("InvalidSpec", "spec cannot be parsed")
     if videojob.status.job_name is None and (job is None or job.owner_uid != videojob.uid):
@@ -161,7 +161,7 @@ def _refuse(videojob: ObservedVideoJob, problem: SpecProblem, *, now: datetime) 
 
 
 def _finished(observed: Observed, *, now: datetime) -> Decision:
-    """Nothing is ever created again, whatever was deleted; a Job that outlived the verdict goes."""
+    """Never create anything for a finished VideoJob; delete a Job that is still running."""
     videojob, job = observed.videojob, observed.job
     conditions = merge_conditions(videojob.status.conditions, {}, generation=videojob.generation, now=now)
     status = videojob.status.model_copy(update={"observed_generation": videojob.generation, "conditions": conditions})

@@ -17,24 +17,24 @@ from videojob_api.resource.status import VideoJobStatus
 
 @dataclass(frozen=True, slots=True)
 class CreateJob:
-    """Create this batch/v1 Job. A 409 about a Job owned by this very VideoJob counts as done."""
+    """Create this batch/v1 Job. 409 Conflict is success if the existing Job is owned by this VideoJob."""
 
     manifest: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete the child Job and its pods (propagation Background, precondition `uid`); a 404 or 409 counts as done."""
+    """Delete the child Job and its pods (propagation Background, precondition `uid`); 404 and 409 are success."""
 
     name: str
     uid: str
     reason: str
-    """For the log: the verdict's reason."""
+    """Reason of the verdict, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetSuspend:
-    """Make `spec.suspend` of the child Job this value (precondition `uid`)."""
+    """Set `spec.suspend` of the child Job (precondition `uid`)."""
 
     name: str
     uid: str
@@ -43,7 +43,7 @@ class SetSuspend:
 
 @dataclass(frozen=True, slots=True)
 class SetActiveDeadline:
-    """Make `spec.activeDeadlineSeconds` of the child Job this value; None removes it (precondition `uid`)."""
+    """Set `spec.activeDeadlineSeconds` of the child Job; None removes it (precondition `uid`)."""
 
     name: str
     uid: str
@@ -52,7 +52,7 @@ class SetActiveDeadline:
 
 @dataclass(frozen=True, slots=True)
 class RecordEvent:
-    """Tell people once; only emitted beside the status change that makes it true."""
+    """Record an event, once; emitted together with the status change that it reports."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -65,9 +65,9 @@ Action = CreateJob | DeleteJob | SetSuspend | SetActiveDeadline | RecordEvent
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`status` equal to the observed one means: write nothing."""
+    """The desired status and the actions; a `status` equal to the observed one is not written."""
 
     status: VideoJobStatus
     actions: tuple[Action, ...] = ()
     requeue_after: timedelta | None = None
-    """Decide anew after this long at the latest; None: only when something changes."""
+    """Decide again after this time at the latest; None: only after a change."""

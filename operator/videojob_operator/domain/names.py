@@ -6,7 +6,7 @@ from typing import Any
 from videojob_api.base import GROUP
 
 MANAGED_LABEL = f"{GROUP}/managed"
-"""On every Job and pod of ours with the value `true`; what the informers select by."""
+"""Label with the value `true` on every Job and pod of the operator; the informers select by it."""
 NAME_LABEL = f"{GROUP}/name"
 UID_LABEL = f"{GROUP}/uid"
 
@@ -25,7 +25,7 @@ def job_name(videojob: str, *, attempt: int = 1) -> str:
 
 
 def audience(*, namespace: str, name: str, uid: str) -> str:
-    """The audience of a job's token: one incarnation of one VideoJob (VJ-3)."""
+    """The audience of a job's token: bound to one VideoJob by its uid (VJ-3)."""
     return f"{GROUP}/status/{namespace}/{name}/{uid}"
 
 

@@ -6,46 +6,46 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReconcileSettings:
-    """Images, the progress endpoint, what is allowed, and how patient the operator is."""
+    """Images, the progress endpoint, what is allowed, and time limits."""
 
     agent_image: str
-    """Image of fetch and agent: the operator's own."""
+    """Image of fetch and agent: the operator's image."""
 
     runner_image: str
-    """Image of the runner when `spec.runner.image` is absent."""
+    """Image of the runner if `spec.runner.image` is absent."""
 
     endpoint: str
-    """Base URL of the progress endpoint, https, without a slash at the end."""
+    """Base URL of the progress endpoint, https, without a trailing slash."""
 
     endpoint_ca: str = ""
-    """PEM of the authority behind the endpoint; empty: the public ones."""
+    """PEM of the endpoint's CA; empty: the system's CAs."""
 
     s3_allowed_endpoints: tuple[str, ...] = ()
     """S3 endpoints that may be plain http, as `http://host[:port]`, compared exactly."""
 
     image_pull_policy: str | None = None
-    """For all containers; None: Kubernetes' own default (Always for :latest, else IfNotPresent)."""
+    """For all containers; None: Kubernetes' default (Always for :latest, else IfNotPresent)."""
 
     run_as_user: int = 65532
-    """User, and fsGroup, of the pod unless `spec.pod.runAsUser` says otherwise."""
+    """User and fsGroup of the pod unless `spec.pod.runAsUser` is set."""
 
     config_error_wait: timedelta = timedelta(seconds=60)
-    """How long InvalidImageName, CreateContainerConfigError and the like must stand before they are a verdict."""
+    """Time that InvalidImageName, CreateContainerConfigError and the like must persist before the job fails."""
 
     image_pull_wait: timedelta = timedelta(minutes=10)
-    """How long a registry must go on refusing an image before that is a verdict; one that is away refuses nothing."""
+    """Time that a registry must keep rejecting an image before the job fails; not answering is no rejection."""
 
     pod_refused_wait: timedelta = timedelta(seconds=60)
-    """How long the API server must go on refusing a Job's pod (Pod Security …) before that is a verdict."""
+    """Time that the API server must keep rejecting a Job's pod (Pod Security …) before the job fails."""
 
     report_wait: timedelta = timedelta(seconds=60)
-    """How long a running pod may be silent before ProgressReporting turns False."""
+    """Time without a report from a running pod before ProgressReporting turns False."""
 
     report_stale: timedelta = timedelta(minutes=2)
-    """How old the newest report of a running pod may be; agents send a heartbeat every half minute."""
+    """Maximum age of the newest report of a running pod; agents send a heartbeat every half minute."""
 
     creation_retry: timedelta = timedelta(seconds=15)
-    """Pause between two tries to create a Job that was refused for a reason that may pass."""
+    """Delay between two tries to create a Job after a transient rejection."""
 
     def __post_init__(self) -> None:
         if self.endpoint.endswith("/"):

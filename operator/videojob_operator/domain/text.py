@@ -7,7 +7,7 @@ _NO_REASON = re.compile(r"[^A-Za-z0-9]+")
 
 
 def sanitize(text: str, limit: int) -> str:
-    """One line without control characters, cut to `limit`; text may come from anybody's container."""
+    """One line without control characters, truncated to `limit`; the text may come from any container."""
     line = _UNPRINTABLE.sub(" ", text).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

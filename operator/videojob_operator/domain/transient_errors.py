@@ -32,6 +32,6 @@ TRANSIENT_ERRORS = (
 
 
 def is_transient(text: str) -> bool:
-    """True if an error tells of somebody who did not answer."""
+    """True if an error means that the other side did not answer or could not decide."""
     lower = text.lower()
     return any(phrase in lower for phrase in TRANSIENT_ERRORS)

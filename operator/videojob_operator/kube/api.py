@@ -14,33 +14,33 @@ from videojob_operator.domain.names import Raw
 from videojob_operator.kube.kinds import Kind
 
 WATCH_OPENED = "OPENED"
-"""Type of the event that our own side puts before those of a watch."""
+"""Type of the event that the client emits before those of a watch."""
 
 Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """The decoded body of an answer, and the texts of its `Warning` headers."""
+    """The decoded body of a response, and the texts of its `Warning` headers."""
 
     body: dict[str, Any]
     warnings: tuple[str, ...] = ()
 
 
 class KubeApi(Protocol):
-    """The calls; each raises a ApiError when it fails."""
+    """The operations; each raises ApiError on failure."""
 
     async def get(self, kind: Kind, name: str, *, namespace: str | None = None) -> dict[str, Any]:
-        """One object as it stands now; NotFound when there is none."""
+        """Read one object. Raises NotFound."""
 
     async def create(self, kind: Kind, body: Raw, *, namespace: str | None = None) -> ApiResponse:
-        """The stored object and the server's warnings (Pod Security says there what it will refuse)."""
+        """Create an object; return it with the server's warnings (Pod Security warns there)."""
 
     async def replace(self, kind: Kind, body: Raw) -> dict[str, Any]:
-        """Write a whole object back; its `resourceVersion` guards against lost updates."""
+        """Replace an object; its `resourceVersion` prevents lost updates."""
 
     async def merge_patch(self, kind: Kind, name: str, *, namespace: str, body: Raw) -> dict[str, Any]:
-        """A JSON merge patch; another `metadata.uid` in it than the object's is refused (Invalid, as a 422)."""
+        """Apply a JSON merge patch; a differing `metadata.uid` in it is rejected (Invalid, as a 422)."""
 
     async def apply_status(self, kind: Kind, body: Raw, *, manager: str) -> dict[str, Any]:
         """
@@ -56,7 +56,7 @@ class KubeApi(Protocol):
     def list_pages(
         self, kind: Kind, *, namespace: str | None = None, query: Query | None = None, metadata_only: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
-        """A LIST in pages of 500, each a raw list object; Expired when the server forgot where we were."""
+        """Yield a LIST in pages of 500, each a raw list object. Raises Expired if the continue token expired."""
 
     def watch(
         self, kind: Kind, *, namespace: str | None, query: Query, idle_timeout: float
@@ -70,7 +70,7 @@ class KubeApi(Protocol):
 
 
 def is_newer(version: str, than: str) -> bool:
-    """True if one resourceVersion is later than another; anything beats none."""
+    """True if resourceVersion `version` is later than `than`; any version is later than none."""
     if not (version.isdecimal() and than.isdecimal()):
         return version != than
     return int(version) > int(than)

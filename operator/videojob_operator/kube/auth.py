@@ -9,7 +9,7 @@ from kubernetes.aio.config import load_incluster_config, load_kube_config
 
 
 async def connect() -> ApiClient:
-    """A connection pool with our credentials; in a pod the token is read again as the kubelet renews it."""
+    """Create a client with the operator's credentials; in a pod the token is reread when the kubelet renews it."""
     configuration = Configuration()
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]

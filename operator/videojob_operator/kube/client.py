@@ -29,14 +29,14 @@ APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 PAGE_SIZE = 500
-"""Objects per LIST request; 20 pages of 500 peak at a seventh of one page of 10,000."""
+"""Objects per LIST request; 20 pages of 500 need a seventh of the memory of one page of 10,000."""
 REQUEST_TIMEOUT_SECONDS = 20.0
-"""Longest time of one ordinary call."""
+"""Timeout of one ordinary call."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubeRequest:
-    """One call: `path` with leading slash, `body` anything JSON can carry."""
+    """One call: `path` with leading slash, `body` any JSON value."""
 
     verb: str
     kind: Kind
@@ -136,7 +136,7 @@ class KubeClient(KubeApi):
     async def _send(
         self, request: KubeRequest, *, verb: str, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a request with a status below 300; everything else is raised, and all of it counted."""
+        """Send a request and yield a response with a status below 300; raise otherwise; count all of them."""
         began, status = time.monotonic(), 0
         try:
             with translate_errors(str(request)):
@@ -180,7 +180,7 @@ class translate_errors:  # noqa: N801 - reads as a word in `with translated(…)
 
 
 def parse_watch_event(line: bytes, *, what: str) -> dict[str, Any]:
-    """One line of a watch; an ERROR event is raised as its typed error."""
+    """Parse one line of a watch; an ERROR event is raised as its typed error."""
     event = json.loads(line)
     if not isinstance(event, dict) or "type" not in event or "object" not in event:
         raise Unreachable(f"{what}: not a watch event: {line[:200]!r}")

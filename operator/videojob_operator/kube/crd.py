@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 CRD_NAME = f"{PLURAL}.{GROUP}"
 REVISION_LABEL = f"{GROUP}/schema-revision"
 REQUIRED_REVISION = 1
-"""Rises whenever this operator writes or reads a field that an older definition would prune."""
+"""Increased when this operator writes or reads a field that an older CRD would prune."""
 
 
 class IncompatibleCluster(RuntimeError):
-    """The operator cannot work here; the text says what to do."""
+    """The cluster's CRD is missing or incompatible; the message contains the remedy."""
 
 
 async def require_crd(client: KubeApi, *, timeout_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Wait up to `timeout_seconds` seconds for a fitting definition; IncompatibleCluster when there is none."""
+    """Wait up to `timeout_seconds` for a compatible CRD. Raises IncompatibleCluster."""
     end = clock() + timeout_seconds
     while True:
         try:
@@ -45,7 +45,7 @@ async def require_crd(client: KubeApi, *, timeout_seconds: float, clock: Callabl
 
 
 def incompatibility(crd: Mapping[str, Any]) -> str:
-    """Why a definition will not do; empty when it will."""
+    """Why a CRD is incompatible; empty if it is not."""
     served = {version["name"] for version in crd["spec"]["versions"] if version.get("served")}
     if VERSION not in served:
         name = f"CustomResourceDefinition {CRD_NAME}"

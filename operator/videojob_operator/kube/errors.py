@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 
 class ApiError(Exception):
-    """Base of all errors of this package; `status` is the HTTP status, 0 when there was no answer."""
+    """Base class; `status` is the HTTP status, 0 without a response."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
@@ -29,23 +29,23 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """A precondition failed: stale resourceVersion, wrong uid, name taken, or a foreign field manager."""
+    """A precondition failed: stale resourceVersion, wrong uid, name taken, or another field manager."""
 
 
 class Invalid(ApiError):
-    """The server refused the content: 400, 413, 422, or the 500 with which it answers an apply against the schema."""
+    """The server rejected the content: 400, 413, 422, or the 500 for an apply that violates the schema."""
 
 
 class Forbidden(ApiError):
-    """401 or 403: the operator's role lacks something, or admission refused."""
+    """401 or 403: the operator's role lacks a right, or admission denied the request."""
 
 
 class Expired(ApiError):
-    """410: the resourceVersion or the continue token is older than the server remembers."""
+    """410: the resourceVersion or the continue token has expired."""
 
 
 class Unreachable(ApiError):
-    """No connection, a time-out, 429 or 5xx."""
+    """No connection, a timeout, 429 or 5xx."""
 
 
 ERROR_BY_STATUS: dict[int, type[ApiError]] = {
@@ -63,7 +63,7 @@ ERROR_BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_from_response(*, status: int, body: bytes, what: str, applying: bool = False) -> ApiError:
-    """The typed error of an answer; `what` is the request in words, `applying` says it was a server-side apply."""
+    """The typed error of a response; `what` describes the request, `applying` marks a server-side apply."""
     kind, message = ERROR_BY_STATUS.get(status, Unreachable), error_message(body)
     if applying and status == HTTPStatus.INTERNAL_SERVER_ERROR and "typed patch" in message:
         kind = Invalid
@@ -71,7 +71,7 @@ def error_from_response(*, status: int, body: bytes, what: str, applying: bool =
 
 
 def error_message(body: bytes) -> str:
-    """The `message` of a metav1.Status, or the first 200 characters of whatever else came."""
+    """The `message` of a metav1.Status, or the first 200 characters of another body."""
     try:
         document = json.loads(body)
     except ValueError:

@@ -10,7 +10,7 @@ from videojob_api.base import GROUP, PLURAL, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: `group` is empty for the core group, `plural` is the name in the address."""
+    """One kind: `group` is empty for the core group, `plural` is used in API paths."""
 
     group: str
     version: str
@@ -19,11 +19,11 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        """As it stands in a manifest: `batch/v1`, `v1`."""
+        """apiVersion in manifests: `batch/v1`, `v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, *, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The address of a collection, an object, or its subresource; names are escaped."""
+        """The path of a collection, an object, or its subresource; names are escaped."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace is not None:
             parts += ["namespaces", namespace]

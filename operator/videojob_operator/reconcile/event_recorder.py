@@ -30,18 +30,18 @@ REPORTING_CONTROLLER = "videojobs.dev/controller"
 MAX_EVENTS_PER_JOB = 12
 EVENT_RATE = Rate(per_second=5, burst=25)
 MAX_REMEMBERED_JOBS = 20_000
-"""Jobs whose events are remembered; the one told about longest ago is forgotten first."""
+"""Number of VideoJobs whose events are remembered; the least recently used is dropped first."""
 
 
 @dataclass(slots=True)
 class RecordedEvents:
-    """What one VideoJob's events have said so far."""
+    """Events recorded for one VideoJob."""
 
     messages: set[tuple[str, str]] = field(default_factory=set)
 
 
 class EventRecorder:
-    """Writes events in the background; `record` never waits and never fails."""
+    """Writes events in the background; `record` never blocks and never fails."""
 
     def __init__(
         self, client: KubeApi, metrics: Metrics, *, instance: str, clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class EventRecorder:
         self._pending: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
 
     def record(self, videojob: ObservedVideoJob, event: RecordEvent) -> None:
-        """Tells something about a VideoJob, unless it has been told or is too much."""
+        """Record an event unless it was recorded before or exceeds the budget."""
         recorded = self._recorded.setdefault(videojob.uid, RecordedEvents())
         self._recorded.move_to_end(videojob.uid)
         while len(self._recorded) > MAX_REMEMBERED_JOBS:
@@ -69,11 +69,11 @@ class EventRecorder:
         return self._pending.put_nowait(event_manifest(videojob, event, instance=self._instance))
 
     async def flush(self) -> None:
-        """Until everything recorded so far is written or given up."""
+        """Wait until all recorded events are written or dropped."""
         await self._pending.join()
 
     async def run(self) -> None:
-        """Write what was recorded, without end."""
+        """Write recorded events, without end."""
         while True:
             body = await self._pending.get()
             try:

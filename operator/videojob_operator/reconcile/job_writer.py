@@ -23,7 +23,7 @@ from videojob_operator.kube.kinds import JOBS
 log = logging.getLogger(__name__)
 
 DENIED = ("denied the request", "denied request")
-"""Answers of an admission webhook (400 by default) or policy (422), which may be another one later."""
+"""Phrases of an admission webhook (400 by default) or policy (422), whose answer may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class JobWriter:
             self.jobs.put(reply.body)
 
     async def _adopt(self, videojob: ObservedVideoJob, name: str, error: ApiError) -> None:
-        """A Job of that name exists: fine when it is this VideoJob's."""
+        """Adopt an existing Job of that name if this VideoJob owns it."""
         raw = await self.client.get(JOBS, name, namespace=videojob.namespace)
         if project_job(raw).owner_uid == videojob.uid:
             self.creations.record_success(videojob.uid)
@@ -65,7 +65,7 @@ class JobWriter:
     def _record_creation_failure(
         self, videojob: ObservedVideoJob, reason: str, error: ApiError, *, permanent: bool = False
     ) -> None:
-        """Keep the refusal, and has the VideoJob looked at again when it is news."""
+        """Record the rejection, and enqueue the VideoJob if it is a new one."""
         problem = CreationProblem(reason, str(error)[:1000], permanent=permanent)
         if self.creations.record_failure(videojob.uid, problem):
             self.videojobs.enqueue(videojob)
@@ -93,6 +93,6 @@ class JobWriter:
             log.info("Job %s in %s was recreated before %s was applied", action.name, videojob.namespace, spec)
 
     async def _is_same_job(self, videojob: ObservedVideoJob, action: SetSuspend | SetActiveDeadline) -> bool:
-        """True if the Job is the one that was meant: the API server answers a wrong uid and a wrong value alike."""
+        """True if the Job has the expected uid: the API server answers a wrong uid and a wrong value alike."""
         raw = await self.client.get(JOBS, action.name, namespace=videojob.namespace)
         return project_job(raw).uid == action.uid

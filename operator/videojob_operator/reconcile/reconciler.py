@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_RECONCILES = 16
 CONFLICT_REQUEUE_SECONDS = 0.1
-"""Seconds until a conflicting key is looked at again; its newest state has been read by then."""
+"""Delay before a conflicting key is reconciled again, with its newest state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Reconciler:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
-        """Work without end."""
+        """Reconcile without end."""
         async with asyncio.TaskGroup() as group:
             for _ in range(MAX_CONCURRENT_RECONCILES):
                 group.create_task(self._worker())
@@ -68,7 +68,7 @@ class Reconciler:
             self.metrics.reconciles.labels(result).observe(time.monotonic() - began)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
-        """Bring one VideoJob forward; seconds until the next look, None when only a change matters."""
+        """Reconcile one VideoJob; return the seconds until the next time, None to wait for a change."""
         videojob = self.observer.videojobs.get(key)
         if videojob is None:
             self.transitions.untrack(key)

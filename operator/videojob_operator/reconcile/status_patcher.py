@@ -29,7 +29,7 @@ REPORTED_FIELDS = frozenset({"progress", "output"})
 
 @dataclass(frozen=True, slots=True)
 class StatusPatcher:
-    """Applies statuses and keeps the cache up to date with the answers."""
+    """Applies statuses, and updates the cache with the responses."""
 
     client: KubeApi
     videojobs: VideoJobCache
@@ -69,5 +69,5 @@ class StatusPatcher:
 
 
 def to_wire(status: VideoJobStatus) -> dict[str, Any]:
-    """A status as it stands in the API server."""
+    """A status as JSON, as the API server stores it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)

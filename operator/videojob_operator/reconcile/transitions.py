@@ -26,7 +26,7 @@ MAX_REASON_LABELS = 50
 
 @dataclass(slots=True)
 class TransitionMetrics:
-    """Counts transitions; `evict` is called with the uid of a VideoJob that is gone."""
+    """Counts transitions; `evict` is called with the uid of a deleted VideoJob."""
 
     metrics: Metrics
     evict: Callable[[str], None]
@@ -35,20 +35,20 @@ class TransitionMetrics:
     _reasons: set[str] = field(default_factory=set)
 
     def track(self, key: ObjectKey, videojob: ObservedVideoJob) -> None:
-        """Remembers which incarnation stands behind a key; an earlier one is gone."""
+        """Remember the uid behind a key; a different earlier one was deleted."""
         before = self._uids.get(key)
         if before not in (None, videojob.uid):
             self.untrack(key)
         self._uids[key] = videojob.uid
 
     def untrack(self, key: ObjectKey) -> None:
-        """The VideoJob was deleted."""
+        """Handle the deletion of a VideoJob."""
         uid = self._uids.pop(key, None)
         if uid is not None:
             self.evict(uid)
 
     def observe(self, observed: Observed, after: VideoJobStatus) -> None:
-        """Count what a written decision has changed."""
+        """Count what an executed decision has changed."""
         videojob, before = observed.videojob, observed.videojob.status
         if before.state != after.state:
             self._record_transition(videojob, after)

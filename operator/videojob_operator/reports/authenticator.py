@@ -34,7 +34,7 @@ ACCOUNT_PREFIX = "system:serviceaccount:"
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """The VideoJob that a URL and a body speak of."""
+    """The VideoJob that a report's URL and body refer to."""
 
     namespace: str
     name: str
@@ -42,13 +42,13 @@ class ReportTarget:
 
     @property
     def audience(self) -> str:
-        """Bound to one incarnation: a re-created job of the same name has another."""
+        """The expected audience, bound to the uid: a recreated job of the same name has another."""
         return audience(namespace=self.namespace, name=self.name, uid=self.uid)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The pod that the API server says holds the token."""
+    """The pod that a token belongs to, according to the API server."""
 
     namespace: str
     account: str
@@ -57,14 +57,14 @@ class Principal:
 
 
 class TokenReviewer(Protocol):
-    """Asks the API server; the seam at which tests record."""
+    """Reviews tokens; tests use a recording implementation."""
 
     async def review(self, token: str, *, audience: str) -> Mapping[str, Any]:
         """The `status` of a TokenReview. Raises ApiError."""
 
 
 class TokenAuthenticator:
-    """Turns a bearer token into the pod behind it, or raises Rejected with 401, 403 or 503."""
+    """Resolves a bearer token to its pod, or raises ReportRejected with 401, 403 or 503."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TokenAuthenticator:
         self._cache: OrderedDict[tuple[str, str], tuple[float, Principal | ReportRejected]] = OrderedDict()
 
     async def authenticate(self, token: str, target: ReportTarget) -> Principal:
-        """The pod behind `token`, which must have been made for `target`."""
+        """The pod behind `token`, which must have been issued for `target`. Raises ReportRejected."""
         expiry = self._precheck(token, target)
         key = (hashlib.sha256(token.encode()).hexdigest(), target.audience)
         result = self._cached(key)
@@ -91,7 +91,7 @@ class TokenAuthenticator:
         return result
 
     def _precheck(self, token: str, target: ReportTarget) -> float:
-        """The unverified expiry; raises when a look without any call already says no."""
+        """The unverified expiry; raises ReportRejected if a check without an API call fails."""
         claims = unverified_claims(token)
         expiry, audience = claims.get("exp"), claims.get("aud")
         if not isinstance(expiry, (int, float)) or expiry <= self._wall():
@@ -133,7 +133,7 @@ class TokenAuthenticator:
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """The payload of a JWT without any check of its signature; 401 when it is none."""
+    """The payload of a JWT, its signature not verified. Raises ReportRejected (401) for other text."""
     parts = token.split(".")
     if len(token) > MAX_TOKEN_BYTES or len(parts) != 3 or not all(parts):
         raise ReportRejected(401, "MalformedToken", "the Authorization header does not contain a JSON Web Token")
@@ -147,7 +147,7 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 
 def principal_from_review(status: Mapping[str, Any], target: ReportTarget) -> Principal | ReportRejected:
-    """What a TokenReview's status means for `target`."""
+    """Evaluate a TokenReview's status for `target`."""
     if status.get("authenticated") is not True:
         return ReportRejected(401, "NotAuthenticated", "the API server does not accept this token")
     if target.audience not in (status.get("audiences") or []):

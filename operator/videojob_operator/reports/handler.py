@@ -27,12 +27,12 @@ from videojob_operator.reports.rejections import ReportRejected
 from videojob_operator.workqueue import ObjectKey, WorkQueue
 
 LATE_REPORT_WINDOW = timedelta(seconds=60)
-"""How long a pod that has ended may still report."""
+"""Time for which a terminated pod may still report."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobReportHandler:
-    """Checks whose report it is, and puts it into its slot."""
+    """Authorizes reports and puts them into the buffer."""
 
     videojobs: VideoJobCache
     jobs: Informer[ObservedJob]
@@ -42,7 +42,7 @@ class JobReportHandler:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def authorize(self, principal: Principal, target: ReportTarget) -> ObservedPod:
-        """The pod behind the token, if it belongs to the VideoJob; else 403, 404 or 409."""
+        """The pod behind the token if it belongs to the VideoJob. Raises ReportRejected (403, 404 or 409)."""
         videojob = self._videojob(target)
         cached = self.pods.store.get(principal.pod_uid)
         if cached is None or cached.namespace != target.namespace or cached.projection.name != principal.pod:
@@ -57,7 +57,7 @@ class JobReportHandler:
         return cached.projection
 
     def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
-        """Take the report; 409 when the slot holds a newer one."""
+        """Buffer the report. Raises ReportRejected (409) if a newer one is buffered."""
         wait = self.reports.put(target.uid, report, pod)
         key = ObjectKey(target.namespace, target.name)
         if wait is None:
@@ -73,7 +73,7 @@ class JobReportHandler:
         return videojob
 
     def _has_older_pod(self, pod: ObservedPod) -> bool:
-        """True if somebody may have put it beside the Job's own pod, with an owner reference of their making."""
+        """True if an older pod is active: this one may have been created by a client with a forged owner reference."""
         others = self.pods.store.by_index(pod.job_uid)
         return any(other.created < pod.created and not other.is_terminal for other in others)
 

@@ -39,34 +39,34 @@ ROUTE = re.compile(r"/v1/namespaces/([a-z0-9-]{1,63})/videojobs/([a-z0-9-]{1,63}
 
 
 class ReportHandler(Protocol):
-    """Who judges ownership and takes what is accepted."""
+    """Authorizes and accepts reports."""
 
     def authorize(self, principal: Principal, target: ReportTarget) -> ObservedPod:
-        """The job's pod behind the token, or Rejected."""
+        """The job's pod behind the token. Raises ReportRejected."""
 
     def accept(self, pod: ObservedPod, target: ReportTarget, report: Report) -> None:
-        """Take the report, or raises Rejected."""
+        """Accept the report. Raises ReportRejected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestTimeouts:
-    """Seconds a client may take: for the handshake, for the next request's head, for the body."""
+    """Seconds for the handshake, for the next request's head, and for the body."""
 
     handshake: float = 5.0
     keepalive: float = 15.0
-    """Also the longest idle time of a connection that is kept open; agents report more often than that."""
+    """Also the maximum idle time of an open connection; agents report more often."""
     body: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestFilters:
-    """What a request has to pass."""
+    """Filters that each request must pass."""
 
     source_limiter: RateLimiter
     authenticator: TokenAuthenticator
     job_limiter: RateLimiter
     has_synced: Callable[[], bool]
-    """True if the caches are complete, so that ownership can be judged."""
+    """True if the caches are complete, so that ownership can be checked."""
 
 
 class ReportServer:
@@ -85,7 +85,7 @@ class ReportServer:
         self._listening: asyncio.Server | None = None
 
     async def start(self, *, host: str | None, port: int, context: ssl.SSLContext) -> int:
-        """Listen, and returns the port (for `port` 0, the one the system chose)."""
+        """Listen and return the port (for `port` 0, a free one)."""
         self._web = web.Server(self.handle, access_log=None, keepalive_timeout=self._timeouts.keepalive)
         self._listening = await asyncio.get_running_loop().create_server(
             self._web, host, port, ssl=context, ssl_handshake_timeout=self._timeouts.handshake
@@ -93,7 +93,7 @@ class ReportServer:
         return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Let running requests finish for up to five seconds, then closes everything."""
+        """Let running requests finish for up to five seconds, then close all connections."""
         if self._listening is not None:
             self._listening.close()
         if self._web is not None:
@@ -101,7 +101,7 @@ class ReportServer:
             await self._web.shutdown(5.0)
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
-        """Answer one request; the only place where a Rejected becomes a response."""
+        """Answer one request; the only place where ReportRejected becomes a response."""
         try:
             await self._process(request)
         except ReportRejected as rejection:
@@ -145,7 +145,7 @@ class ReportServer:
 
 
 def parse_route(request: BaseRequest) -> tuple[str, str]:
-    """Namespace and name in the address, or 404 and 405."""
+    """Namespace and name in the path. Raises ReportRejected (404, 405)."""
     match = ROUTE.fullmatch(request.path)
     if match is None:
         raise ReportRejected(404, "NoSuchRoute", "reports go to /v1/namespaces/NAMESPACE/videojobs/NAME/progress")
@@ -155,7 +155,7 @@ def parse_route(request: BaseRequest) -> tuple[str, str]:
 
 
 def bearer_token(request: BaseRequest) -> str:
-    """The token of the Authorization header, or 401."""
+    """The token of the Authorization header. Raises ReportRejected (401)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise ReportRejected(401, "NoToken", "the Authorization header must carry a bearer token")
@@ -163,7 +163,7 @@ def bearer_token(request: BaseRequest) -> str:
 
 
 def parse_report(body: bytes) -> Report:
-    """The report in a body, or 400 with the field that is wrong."""
+    """The report in a body. Raises ReportRejected (400) naming the invalid field."""
     try:
         return Report.model_validate(json.loads(body))
     except ValidationError as error:
@@ -175,12 +175,12 @@ def parse_report(body: bytes) -> Report:
 
 
 def payload_too_large() -> ReportRejected:
-    """413."""
+    """The rejection of a body that is too large (413)."""
     return ReportRejected(413, "TooLarge", f"a report has at most {MAX_BODY_BYTES} bytes")
 
 
 def server_context() -> ssl.SSLContext:
-    """TLS 1.2 or later; certificates are loaded into it, again and again, by whoever owns them."""
+    """A TLS context for TLS 1.2 or later; certificates are loaded by the certificate manager."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -17,7 +17,7 @@ from videojob_operator.domain.settings import ReconcileSettings
 
 
 def job_manifest(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
-    """The Job to create. No TTL: a Job that vanishes by itself would look like one that somebody deleted."""
+    """The Job to create. Without TTL: an expired Job would look like one that a client has deleted."""
     labels = {MANAGED_LABEL: "true", NAME_LABEL: job.name, UID_LABEL: job.uid}
     return {
         "apiVersion": "batch/v1",

@@ -21,26 +21,26 @@ OUTPUT_MOUNT = "/mnt/output"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanPaths:
-    """Where things are for the processes that carry the plan out; the defaults are those of the pod."""
+    """Paths and URLs of the processes that execute the plan; the defaults are those of the pod."""
 
     io_path: str = layout.IO_PATH
     claims_root: str = CLAIMS_ROOT
-    """Each input claim's root is at `<claims_root>/<claimName>`."""
+    """Each input claim is mounted at `<claims_root>/<claimName>`."""
     output_mount: str = OUTPUT_MOUNT
-    """The output claim's root."""
+    """Mount path of the output claim."""
     output_folder: str | None = None
-    """Publish into exactly this folder, whatever `spec.output` says: for a run without a cluster."""
+    """Publish into exactly this folder instead of `spec.output`: for a run without a cluster."""
     credentials_root: str | None = layout.CREDENTIALS_ROOT
     report_url: str | None = None
-    """Absent: nobody listens."""
+    """URL of the progress endpoint; None: no reports."""
     can_retry: bool = True
-    """True if somebody would start another attempt, which could go on from checkpoints at the output."""
+    """True if there may be another attempt that resumes from checkpoints at the output."""
     fetch_seconds: int | None = None
-    """How long fetch waits for a store that is away; absent: as long as the job may take to start."""
+    """Seconds for which fetch retries an unavailable store; None: `startSeconds`."""
 
 
 def build_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> JobPlan:
-    """The whole plan of one job."""
+    """Build the plan of one job."""
     return JobPlan(
         job=job,
         config=build_config(job, spec),
@@ -58,12 +58,12 @@ def build_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> JobPlan:
 
 
 def serialize_plan(plan: JobPlan) -> str:
-    """The plan as it travels in the environment."""
+    """The plan as the value of an environment variable."""
     return plan.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def build_config(job: JobRef, spec: VideoJobSpec) -> str:
-    """config.json: our form, or the user's own body with the job's uid under the names it may be looked for."""
+    """config.json: the built-in runner's form, or the user's own object with the job's uid added."""
     if spec.pipeline.custom is not None:
         return _compact({"uid": job.uid, "unique_id": job.uid} | (spec.pipeline.custom.config or {}))
     config = RunnerConfig(
@@ -79,7 +79,7 @@ def build_config(job: JobRef, spec: VideoJobSpec) -> str:
 
 
 def writes_checkpoints(spec: VideoJobSpec) -> bool:
-    """True if the runner is ours and does real work: a foreign image's state is its own affair, and a test has none."""
+    """True if the built-in runner does real work: custom images manage their own state, and tests have none."""
     return spec.pipeline.custom is None and spec.test is None
 
 
@@ -89,7 +89,7 @@ def grace_period(spec: VideoJobSpec) -> int:
 
 
 def flush_seconds(grace: int) -> int:
-    """The agent's half of the grace period: on deletion the runner's checkpoint comes out of the same time."""
+    """The agent's half of the grace period: on deletion the runner saves its checkpoint in the other half."""
     return max(1, grace // 2)
 
 
@@ -100,7 +100,7 @@ def _input(item: Input, places: PlanPaths) -> InputPlan:
 
 
 def output_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> OutputPlan:
-    """Where one job publishes."""
+    """Resolve the output destination (folder or S3 prefix) of one job."""
     exclusive = spec.output.layout == "Flat"
     run = "" if exclusive else f"{job.name}/{job.uid}/"
     if places.output_folder is not None:
@@ -111,7 +111,7 @@ def output_plan(job: JobRef, spec: VideoJobSpec, places: PlanPaths) -> OutputPla
 
 
 def output_url(job: JobRef, spec: VideoJobSpec) -> str:
-    """URL of the folder or S3 prefix that one job publishes into, as it stands in the status."""
+    """URL of the folder or S3 prefix that one job publishes into, as it is shown in the status."""
     return output_plan(job, spec, PlanPaths()).url
 
 
@@ -128,7 +128,7 @@ def _folder(claim: VolumeClaim, mount: str, *, run: str, exclusive: bool) -> Out
 
 
 def _folder_name(path: str) -> str:
-    """The path without slashes around it and one at its end; nothing for the root."""
+    """The path without surrounding slashes and with one at its end; empty for the root."""
     bare = path.strip("/")
     return f"{bare}/" if bare else ""
 

@@ -17,14 +17,14 @@ from videojob_operator.domain.names import AGENT, FETCH, RUNNER, JsonObject, pro
 from videojob_operator.domain.settings import ReconcileSettings
 
 SIDECAR_RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}}
-"""Of agent and fetch: idle most of the time, a few parts of an upload in memory at worst."""
+"""Resources of agent and fetch: mostly idle; at most a few parts of an upload in memory."""
 AGENT_COMMANDS = {AGENT: "watch", FETCH: "fetch"}
-"""Which part of the agent each container runs."""
+"""Subcommand of the agent that each container runs."""
 CONTAINER_SECURITY_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def pod_spec(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
-    """The pod's spec. Wants a spec that `acceptance` has no objection to."""
+    """The pod's spec, for a spec that `acceptance` accepts."""
     volumes, plan = build_volumes(job, spec), _plan(job, spec, settings)
     return {
         "restartPolicy": "Never",
@@ -43,7 +43,7 @@ def pod_spec(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> Js
 
 
 def run_as_user(spec: VideoJobSpec, settings: ReconcileSettings) -> int:
-    """The user of our containers, and the group that owns the volumes."""
+    """The user of agent, fetch and built-in runner, and the group that owns the volumes."""
     return (spec.pod.run_as_user if spec.pod else None) or settings.run_as_user
 
 
@@ -101,7 +101,7 @@ def _runner(spec: VideoJobSpec, settings: ReconcileSettings, *, volumes: PodVolu
 
 
 def _runner_user(spec: VideoJobSpec, settings: ReconcileSettings) -> JsonObject:
-    """Our image runs under any user; a foreign one under its own, which the kubelet refuses when it is root."""
+    """The built-in image runs as any user; a custom one as its own, which the kubelet rejects if it is root."""
     if spec.pipeline.custom and not (spec.pod and spec.pod.run_as_user):
         return {}
     return _user(run_as_user(spec, settings))
@@ -125,13 +125,15 @@ def _env(variables: dict[str, str]) -> list[JsonObject]:
 
 
 def _literal(value: str) -> str:
-    """A value that survives the kubelet as it is: it expands `$(NAME)` and halves `$$`. A user's own command, arguments
-    and variables keep that meaning, as in any pod."""
+    """
+    Escape `$` as `$$`, because the kubelet expands `$(NAME)`; users' own commands, arguments and variables are not
+    escaped.
+    """
     return value.replace("$", "$$")
 
 
 def _resources(spec: VideoJobSpec) -> JsonObject:
-    """The user's, and the scratch volume's size as a request unless they say otherwise; others follow the limits."""
+    """The user's resources, with the scratch volume's size as default request for ephemeral storage."""
     overrides = spec.runner.resources
     limits, requests = dict((overrides and overrides.limits) or {}), dict((overrides and overrides.requests) or {})
     if "ephemeral-storage" not in limits:

@@ -7,19 +7,19 @@ from videojob_api.resource.spec import VideoJobSpec
 
 GI = 1024**3
 VIDEO_SHARE = 0.1
-"""An mp4, as a share of its raw frames; generous even for crf 0 noise of a few seconds."""
+"""Size of an mp4 as a share of its raw frames; generous even for a few seconds of noise at crf 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScratchSize:
-    """`request` is what the scheduler sets aside, `limit` what the pod may fill; quantities, None for no limit."""
+    """`request` is reserved by the scheduler, `limit` is the maximum; quantities, None for no limit."""
 
     request: str
     limit: str | None
 
 
 def scratch_size(spec: VideoJobSpec) -> ScratchSize:
-    """The user's size, else an estimate, without a limit where something is unknown: frames, a custom image, inputs."""
+    """The user's size, else an estimate, without a limit if frames, a custom image or inputs have unknown sizes."""
     if spec.pod and spec.pod.scratch:
         return ScratchSize(spec.pod.scratch.size, spec.pod.scratch.size)
     pictures = _frame_bytes(spec)
@@ -28,7 +28,7 @@ def scratch_size(spec: VideoJobSpec) -> ScratchSize:
 
 
 def _frame_bytes(spec: VideoJobSpec) -> int | None:
-    """All frames as PNG, the engine's and the larger ones of each upscale step, and the video of the last of them."""
+    """Bytes of all frames as PNG, including those of upscale steps, and of the last step's video."""
     _, pipeline = spec.pipeline.member()
     fps = float(spec.encoding.fps)
     kept, frames = pipeline.scratch_bytes(fps=fps), pipeline.video_frame_count(fps=fps)

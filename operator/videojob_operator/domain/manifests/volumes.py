@@ -38,7 +38,7 @@ class PodVolumes:
     mounts: dict[str, list[JsonObject]] = field(default_factory=lambda: {AGENT: [], FETCH: [], RUNNER: []})
 
     def add(self, name: str, **source: JsonObject) -> str:
-        """A volume, once; its name."""
+        """Add a volume once; return its name."""
         if all(known["name"] != name for known in self.volumes):
             self.volumes.append({"name": name, **source})
         return name
@@ -63,19 +63,19 @@ def build_volumes(job: JobRef, spec: VideoJobSpec) -> PodVolumes:
 
 
 def secret_names(spec: VideoJobSpec) -> list[str]:
-    """The S3 Secrets that the spec names, each once."""
+    """Names of the S3 Secrets in the spec, deduplicated."""
     places = [place.credentials.secret_name for place in s3_locations(spec) if place.credentials]
     return list(dict.fromkeys(places))
 
 
 def claim_names(spec: VideoJobSpec) -> list[str]:
-    """The volume claims that the spec names, each once."""
+    """Names of the volume claims in the spec, deduplicated."""
     claims = [item.pvc for item in spec.inputs or []] + [spec.output.pvc]
     return list(dict.fromkeys(claim.claim_name for claim in claims if claim))
 
 
 def s3_locations(spec: VideoJobSpec) -> list[S3Location]:
-    """Every place in S3 that the job reads or writes."""
+    """All S3 locations that the job reads or writes."""
     places: list[S3Location | None] = [item.s3 for item in spec.inputs or []]
     return [place for place in [*places, spec.output.s3] if place is not None]
 

@@ -17,12 +17,12 @@ from videojob_operator.domain.observation.outcomes import FaultClass, PodOutcome
 from videojob_operator.domain.text import sanitize
 
 ATTEMPTS_KEPT = 3
-"""Attempts that stand in the status."""
+"""Attempts kept in the status."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptHistory:
-    """All attempts so far. `new_outcomes` are the ends that the status did not know yet, oldest first."""
+    """All attempts so far. `new_outcomes` are those that the status did not contain yet, oldest first."""
 
     attempts: tuple[AttemptStatus, ...]
     count: int
@@ -31,14 +31,14 @@ class AttemptHistory:
 
     @property
     def last_finished_at(self) -> datetime | None:
-        """When an attempt last ended."""
+        """When the last attempt finished."""
         return max((item.finished for item in self.attempts if item.finished), default=None)
 
 
 def update_attempts(
     status: VideoJobStatus, outcomes: Sequence[tuple[ObservedPod, PodOutcome | None]], *, suspended: bool, now: datetime
 ) -> AttemptHistory:
-    """The attempts of the status, brought up to date with the pods (oldest first) and their ends."""
+    """Update the attempts of the status from the pods (oldest first) and their outcomes."""
     now = now.replace(microsecond=0)
     known = {item.pod: item for item in status.attempts}
     fresh = _new_pods([pod for pod, _ in outcomes], status)
@@ -60,7 +60,7 @@ def update_attempts(
 
 
 def _new_pods(pods: Sequence[ObservedPod], status: VideoJobStatus) -> list[ObservedPod]:
-    """Pods that were never counted: pods follow one another, so they are younger than the youngest that was."""
+    """Pods that were never counted: pods of a Job are sequential, so they are younger than the youngest counted one."""
     names = {item.pod for item in status.attempts}
     youngest = max((item.started for item in status.attempts if item.started), default=None)
     return [pod for pod in pods if pod.name not in names and (youngest is None or pod.created >= youngest)]

@@ -44,18 +44,18 @@ RUNTIME_FAULTS = (
     "no space left on device",
 )
 _REFERENCE = re.compile(r"\S*/\S*")
-"""A name of an image or a URL: its words say nothing."""
+"""An image name or a URL; ignored when phrases are searched."""
 
 
 def error_class(container: ObservedContainer) -> str:
-    """`pull`, `config`, or nothing where the container does not wait for an error."""
+    """`pull`, `config`, or empty if the container is not waiting because of an error."""
     if container.waiting_reason in PULL_ERRORS:
         return "pull"
     return "config" if container.waiting_reason in CONFIG_ERRORS else ""
 
 
 def is_refusal(container: ObservedContainer) -> bool:
-    """True if the error says No, rather than that nobody answered."""
+    """True if the error is a rejection, and not merely a missing answer."""
     text = container.waiting_message.lower()
     if error_class(container) == "pull":
         bare = _REFERENCE.sub("", text)
@@ -65,5 +65,5 @@ def is_refusal(container: ObservedContainer) -> bool:
 
 
 def is_backoff_only(container: ObservedContainer) -> bool:
-    """True if it only says that the kubelet pauses, as a kubelet before 1.31 does, and not after which error."""
+    """True if it reports only the kubelet's backoff, as kubelets before 1.31 do, and not the error itself."""
     return container.waiting_reason == "ImagePullBackOff" and "ErrImagePull" not in container.waiting_message

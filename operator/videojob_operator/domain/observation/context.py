@@ -31,7 +31,7 @@ from videojob_operator.domain.settings import ReconcileSettings
 @dataclass(frozen=True, slots=True)
 class ReconcileContext:
     """
-    What `decide` works on. `job` is ours; a Job of our name that belongs to somebody else is the `conflicting_job`.
+    Input of the policies. A Job with the expected name that has another owner is the `conflicting_job`, not `job`.
     """
 
     ref: JobRef
@@ -45,7 +45,7 @@ class ReconcileContext:
     pods: tuple[ObservedPod, ...]
     """Oldest first."""
     outcomes: tuple[PodOutcome | None, ...]
-    """One for each pod."""
+    """One per pod; None while it has not terminated."""
     attempts: AttemptHistory
     report: ObservedReport | None
     """The newest report of the newest pod."""
@@ -54,7 +54,7 @@ class ReconcileContext:
     progress: ProgressStatus | None
     output: OutputStatus | None
     job_deleted: bool
-    """There was a Job, and somebody deleted it."""
+    """True if the Job was deleted by another client."""
     warnings: tuple[str, ...] = ()
     refusals: tuple[PodRefusal, ...] = ()
     refusals_hidden: bool = False
@@ -69,24 +69,24 @@ class ReconcileContext:
 
     @property
     def active_pod(self) -> ObservedPod | None:
-        """The newest pod, while anything in it may still run."""
+        """The newest pod unless it has terminated."""
         return self.pod if self.pod and not self.pod.is_terminal else None
 
     @property
     def manifest_digest(self) -> str | None:
-        """The evidence: digest of the manifest of this very VideoJob."""
+        """Digest of this VideoJob's committed manifest: the evidence of success."""
         return self.output.manifest_digest if self.output else None
 
     @property
     def disruptions(self) -> int:
-        """How often the cluster took the work away: pods, and a deleted Job."""
+        """Number of disruptions: of pods, and a deleted Job."""
         return self.attempts.disruptions + (1 if self.job_deleted else 0)
 
 
 def build_context(
     observed: Observed, spec: VideoJobSpec, *, now: datetime, settings: ReconcileSettings
 ) -> ReconcileContext:
-    """The case behind an observation."""
+    """Build the context of an observation."""
     videojob, status = observed.videojob, observed.videojob.status
     job, conflicting_job = _split_by_owner(observed)
     pods = tuple(sorted(observed.pods, key=lambda pod: (pod.created, pod.name))) if job else ()
@@ -136,7 +136,7 @@ def _report_from_pod(report: ObservedReport | None, pod: ObservedPod) -> Report 
 
 
 def _output(observed: Observed, ref: JobRef, spec: VideoJobSpec) -> OutputStatus | None:
-    """What every pod of this VideoJob has told about its output; an older pod's commit counts as well."""
+    """Merge what all pods of this VideoJob have reported about the output; a commit of an older pod counts as well."""
     url = output_url(ref, spec)
     termination_reports = tuple(progress.termination_report(pod, uid=ref.uid) for pod in observed.pods)
     pushed = observed.report.report if observed.report and observed.report.report.uid == ref.uid else None

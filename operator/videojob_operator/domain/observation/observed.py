@@ -15,7 +15,7 @@ from videojob_api.resource.spec import VideoJobSpec
 from videojob_api.resource.status import VideoJobStatus
 
 CONTROLLER_NAME = "videojobs.dev/controller"
-"""`spec.managedBy` of the VideoJobs that are ours to run."""
+"""`spec.managedBy` of the VideoJobs that this operator manages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ObservedCondition:
 
 @dataclass(frozen=True, slots=True)
 class ContainerExit:
-    """How a container ended. `message` is what the kubelet read at the termination path, at most 4 KiB."""
+    """A terminated container. `message` is its termination message, at most 4 KiB."""
 
     code: int
     reason: str = ""
@@ -42,23 +42,21 @@ class ContainerExit:
 
 @dataclass(frozen=True, slots=True)
 class ObservedContainer:
-    """
-    One container: at most one of `waiting_reason`, `started_at` without `exit`, or `exit` tells its present state.
-    """
+    """One container: waiting (`waiting_reason`), running (`started_at` without `exit`), or terminated (`exit`)."""
 
     name: str
     waiting_reason: str = ""
     waiting_message: str = ""
     failing_since: datetime | None = None
-    """Since when this operator sees it refused, again and again (`container_errors`); None: no evidence."""
+    """Since when it has been rejected repeatedly (`container_errors`); None: no evidence."""
     started_at: datetime | None = None
-    """When it began to run; kept after its end."""
+    """When it started; kept after it has terminated."""
     exit: ContainerExit | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedPod:
-    """One pod of the child Job. `deleted`: deleted from the API server, these are its last words."""
+    """One pod of the child Job. `deleted`: it no longer exists, and this is its final state."""
 
     uid: str
     name: str
@@ -67,22 +65,22 @@ class ObservedPod:
     phase: Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"] = "Pending"
     node: str | None = None
     reason: str = ""
-    """Why the pod as a whole failed: Evicted, NodeShutdown …"""
+    """Why the pod failed as a whole: Evicted, NodeShutdown …"""
     message: str = ""
     deletion_deadline: datetime | None = None
-    """deletionTimestamp: when its grace period is over."""
+    """deletionTimestamp: the end of its grace period."""
     deleted: bool = False
     conditions: Mapping[str, ObservedCondition] = field(default_factory=dict)
     containers: Mapping[str, ObservedContainer] = field(default_factory=dict)
-    """By name; init containers and sidecars among them."""
+    """By name, including init containers and sidecars."""
 
     @property
     def is_terminal(self) -> bool:
-        """True if nothing in it will run any more."""
+        """True if no container of it will run any more."""
         return self.deleted or self.phase in ("Succeeded", "Failed")
 
     def container(self, name: str) -> ObservedContainer:
-        """The container's state; one that was never reported looks as if it had not begun."""
+        """The container's state; one that was never reported has not started."""
         return self.containers.get(name, ObservedContainer(name))
 
 
@@ -112,57 +110,57 @@ class ObservedJob:
 
     @property
     def complete_condition(self) -> ObservedCondition | None:
-        """The condition that says every pod has succeeded."""
+        """The condition Complete, if True."""
         return self._holds("Complete")
 
     @property
     def failed_condition(self) -> ObservedCondition | None:
-        """The condition that says the Job controller has given up."""
+        """The condition Failed, if True."""
         return self._holds("Failed")
 
     @property
     def is_finished(self) -> bool:
-        """True if the Job controller is done with it."""
+        """True if the Job is complete or has failed."""
         return bool(self.complete_condition or self.failed_condition)
 
 
 @dataclass(frozen=True, slots=True)
 class PodRefusal:
-    """A FailedCreate event: the API server refused a pod that the Job controller asked for."""
+    """A FailedCreate event: the API server rejected a pod of the Job controller."""
 
     uid: str
-    """Of the event; the same words again raise its count, not a new event."""
+    """Uid of the event; equal messages increase its count."""
     name: str
-    """Of the event."""
+    """Name of the event."""
     job_uid: str
     message: str
     created: datetime
-    """When the pod was first refused with these words (Job controller's clock); a combined event is older."""
+    """When this message was first recorded (Job controller's clock); earlier for a combined event."""
     last: datetime
-    """When it was last refused so."""
+    """When this message was last recorded."""
 
     @property
     def combined(self) -> bool:
-        """True if it stands for many, which began with other words: recorders combine after ten in ten minutes."""
+        """True if it combines different messages: recorders do so after ten events in ten minutes."""
         return self.message.startswith("(combined from similar events)")
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedReport:
-    """The newest report taken for a job, and from which pod."""
+    """The newest accepted report of a job, and its pod."""
 
     report: Report
     pod_uid: str
     pod_created: datetime
     received_at: datetime
-    """By the operator's clock."""
+    """Time by the operator's clock."""
     progressed_at: datetime
-    """When state, percent or frames last differed from the report before; what a progress deadline counts from."""
+    """When state, percent or frames last changed; start of the progress deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpecProblem:
-    """Something that stands in the way: a CamelCase reason, and a sentence that names field, value and remedy."""
+    """Why a job cannot run: a CamelCase reason, and a message with field, value and remedy."""
 
     reason: str
     message: str
@@ -170,14 +168,14 @@ class SpecProblem:
 
 @dataclass(frozen=True, slots=True)
 class CreationProblem(SpecProblem):
-    """The last try to create the Job was refused. `permanent`: the API server will never take this object (422)."""
+    """The last creation of the Job was rejected. `permanent`: the API server will never accept it (422)."""
 
     permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedVideoJob:
-    """One VideoJob. `spec` is None when it does not parse, and `spec_error` then says why."""
+    """One VideoJob. `spec` is None if it cannot be parsed; `spec_error` is the reason then."""
 
     namespace: str
     name: str
@@ -194,22 +192,22 @@ class ObservedVideoJob:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything known about one VideoJob at one moment."""
+    """All facts about one VideoJob at one moment."""
 
     videojob: ObservedVideoJob
     job: ObservedJob | None = None
-    """The Job named `job_name(videojob)`, whoever owns it."""
+    """The Job named `job_name(videojob)`, with any owner."""
     pods: tuple[ObservedPod, ...] = ()
-    """Pods of that Job, those gone within the last minute included, in any order."""
+    """Pods of that Job in any order, including those deleted within the last minute."""
     warnings: tuple[str, ...] = ()
-    """`Warning` headers of the Job's creation. A hint for people, never evidence: a warning refuses nothing."""
+    """`Warning` headers of the Job's creation. Hints, never evidence: a warning rejects nothing."""
     refusals: tuple[PodRefusal, ...] = ()
     """The Job's FailedCreate events, in any order."""
     refusals_hidden: bool = False
-    """True if FailedCreate events cannot be read, so that `refusals` may lack some."""
+    """True if FailedCreate events cannot be read, so that `refusals` may be incomplete."""
     newest_pod: datetime | None = None
-    """When the youngest pod of any VideoJob was created: whether the Job controller serves others meanwhile."""
+    """Creation time of the youngest pod of any VideoJob: shows whether the Job controller works."""
     pods_read: bool = False
-    """True if `pods` was read from the API server after the Job had ended: no last words can be on their way."""
+    """True if `pods` was read from the API server after the Job had finished, so that nothing can be missing."""
     creation_problem: CreationProblem | None = None
     report: ObservedReport | None = None

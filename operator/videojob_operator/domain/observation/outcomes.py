@@ -19,7 +19,7 @@ from videojob_operator.domain.observation.progress import termination_report
 from videojob_operator.domain.text import sanitize, to_reason
 
 LOG_TAIL_CHARS = 600
-"""Characters of a foreign container's last output that are worth a place in a condition."""
+"""Maximum characters of a custom container's last output in a condition."""
 
 REASON_BY_RUNNER_EXIT_CODE = {
     ExitCode.BAD_CONFIG: "BadConfig",
@@ -32,19 +32,19 @@ REASON_BY_FETCH_EXIT_CODE = {ExitCode.BAD_CONFIG: "BadConfig", ExitCode.BAD_INPU
 
 
 class FaultClass(Enum):
-    """Whose doing an end was."""
+    """Who is responsible for a pod's end: nobody, the job itself (retriable), or the cluster (disruption)."""
 
     NOBODY = "nobody"
     """It succeeded, or was suspended."""
     OWN = "own"
     """Counted against `retry.limit` by the Job controller."""
     CLUSTER = "cluster"
-    """Counted against `retry.maxDisruptions` by us."""
+    """Counted against `retry.maxDisruptions` by the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodOutcome:
-    """The end of one pod."""
+    """How one pod finished."""
 
     reason: str
     message: str
@@ -54,7 +54,7 @@ class PodOutcome:
 
 
 def pod_outcome(pod: ObservedPod, *, uid: str, report: Report | None, suspended: bool) -> PodOutcome | None:
-    """How the pod ended; None while it has not. `report` is the newest one pushed from it."""
+    """The outcome of a pod; None while it has not terminated. `report` is the newest one pushed from it."""
     disruption = pod.conditions.get("DisruptionTarget")
     if not pod.is_terminal:
         return None
@@ -113,7 +113,7 @@ def _fetch_ending(end: ContainerExit) -> PodOutcome:
 
 
 def fetch_result(pod: ObservedPod) -> FetchResult | None:
-    """What fetch says it has done; None while it has not ended, or when it left no words."""
+    """Parsed termination message of the fetch container; None while it runs or if it wrote none."""
     end = pod.container(FETCH).exit
     return _fetch_result(end) if end else None
 
@@ -137,7 +137,7 @@ def _runner_ending(end: ContainerExit, failure: Failure | None) -> PodOutcome:
 
 
 def failure_message(failure: Failure) -> str:
-    """A failure in one line."""
+    """A failure as one line."""
     return sanitize(f"{failure.reason}: {failure.message}" if failure.message else failure.reason, 1000)
 
 

@@ -18,20 +18,20 @@ from videojob_operator.domain.names import AGENT
 from videojob_operator.domain.observation.observed import ObservedPod, ObservedReport
 
 MIN_FLUSH_INTERVAL = timedelta(seconds=2)
-"""No job's progress is written more often."""
+"""Minimum time between two progress writes of one job."""
 WRITES_PER_SECOND = 50
-"""What all running jobs together may write (VJ-6)."""
+"""Write budget of all running jobs together (VJ-6)."""
 
 
 def flush_interval(*, running: int) -> timedelta:
-    """Time between two progress writes of one job, so that `running` jobs together keep the budget."""
+    """Time between two progress writes of one job, so that `running` jobs keep the budget."""
     return max(MIN_FLUSH_INTERVAL, timedelta(seconds=running / WRITES_PER_SECOND))
 
 
 def accept_report(
     slot: ObservedReport | None, report: Report, *, pod_uid: str, pod_created: datetime, now: datetime
 ) -> ObservedReport | None:
-    """The slot after `report`; None when the slot already holds something newer (the endpoint answers 409)."""
+    """The slot after `report`; None if the slot holds something newer (the endpoint answers 409)."""
     if slot and slot.pod_uid != pod_uid and slot.pod_created > pod_created:
         return None
     same_pod = slot is not None and slot.pod_uid == pod_uid
@@ -64,12 +64,12 @@ def enforce_monotonic(before: Report | None, report: Report) -> Report:
 
 
 def is_urgent(previous: ObservedReport | None, slot: ObservedReport) -> bool:
-    """True if `slot` must be written at once: a first report, a new state word, a new pod."""
+    """True if `slot` must be written at once: a first report, a new state, a new pod."""
     return previous is None or previous.pod_uid != slot.pod_uid or previous.report.state is not slot.report.state
 
 
 def termination_report(pod: ObservedPod, *, uid: str) -> Report | None:
-    """The agent's termination message, if it is a report about this very VideoJob."""
+    """The agent's termination message, if it is a report about this VideoJob."""
     end = pod.container(AGENT).exit
     try:
         report = Report.model_validate_json(end.message) if end else None
@@ -81,7 +81,7 @@ def termination_report(pod: ObservedPod, *, uid: str) -> Report | None:
 def merge_progress(
     before: ProgressStatus | None, *, pushed: Report | None, last: Report | None
 ) -> ProgressStatus | None:
-    """What status should say: the newest of push and termination message, never behind what it says already."""
+    """The newer of push and termination message, merged into `before`; progress never decreases."""
     source: Literal["push", "termination"] = "push"
     newest = pushed
     if last and (newest is None or last.sequence > newest.sequence):
@@ -110,7 +110,7 @@ def _progress(report: Report, before: ProgressStatus | None, source: Literal["pu
 
 
 def _visible(progress: ProgressStatus) -> ProgressStatus:
-    """What is worth a write: a heartbeat without news is not."""
+    """The fields whose change is worth a write: a heartbeat alone is not."""
     return progress.model_copy(update={"sequence": 0, "observed_time": None, "source": "push"})
 
 
@@ -122,7 +122,7 @@ def format_frames(done: int | None, total: int | None) -> str | None:
 
 
 def merge_output(before: OutputStatus | None, *, url: str, reports: tuple[Report | None, ...]) -> OutputStatus | None:
-    """What lies at `url`: counts never shrink, and a manifest digest once seen stays (the commit is final)."""
+    """Merge reports about the output at `url`: counts never decrease, and a manifest digest is final."""
     for report in reports:
         published = report.published if report else None
         if published is None:

@@ -34,7 +34,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def project_videojob(raw: Raw) -> ObservedVideoJob:
-    """A VideoJob; a spec this version cannot read becomes `spec_error` instead of an error."""
+    """Project a VideoJob; a spec that cannot be parsed becomes `spec_error`."""
     meta = raw["metadata"]
     spec, invalid = _spec(raw.get("spec"))
     return ObservedVideoJob(
@@ -62,7 +62,7 @@ def _spec(raw: object) -> tuple[VideoJobSpec | None, SpecProblem | None]:
 
 
 def _status(raw: object) -> VideoJobStatus:
-    """The status; of one that no longer parses (another version's) the conditions survive: a verdict is final."""
+    """The status; if it cannot be parsed (another version's) its conditions are kept: a verdict is final."""
     try:
         return VideoJobStatus.model_validate(raw or {})
     except ValidationError:
@@ -79,7 +79,7 @@ def _readable(conditions: object) -> Iterable[Condition]:
 
 
 def project_job(raw: Raw) -> ObservedJob:
-    """A batch/v1 Job."""
+    """Project a batch/v1 Job."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     owner = _controller(meta)
     return ObservedJob(
@@ -101,7 +101,7 @@ def project_job(raw: Raw) -> ObservedJob:
 
 
 def project_pod(raw: Raw) -> ObservedPod:
-    """A pod of a Job; `job_uid` is its controller's."""
+    """Project a pod of a Job; `job_uid` is its controller's."""
     meta, status = raw["metadata"], raw.get("status") or {}
     states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     return ObservedPod(
@@ -120,7 +120,7 @@ def project_pod(raw: Raw) -> ObservedPod:
 
 
 def project_refusal(raw: Raw) -> PodRefusal:
-    """An events.k8s.io/v1 FailedCreate event; the Job controller still fills the deprecated times of core/v1."""
+    """Project an events.k8s.io/v1 FailedCreate event, also one with the deprecated core/v1 timestamps."""
     meta, created = raw["metadata"], parse_time(raw["metadata"].get("creationTimestamp")) or EPOCH
     first = parse_time(raw.get("deprecatedFirstTimestamp")) or parse_time(raw.get("eventTime")) or created
     series = (raw.get("series") or {}).get("lastObservedTime")

@@ -12,11 +12,11 @@ from videojob_operator.domain.observation.observed import SpecProblem
 from videojob_operator.domain.settings import ReconcileSettings
 
 MAX_CONFIG_BYTES = 32 * 1024
-"""Bytes of custom.config as JSON."""
+"""Maximum size of custom.config as JSON, in bytes."""
 
 
 def find_problem(job: JobRef, spec: VideoJobSpec, settings: ReconcileSettings) -> SpecProblem | None:
-    """The first thing that stands in the way; None when the job can be created."""
+    """The first reason why the job cannot run; None if it can be created."""
     return next(_objections(job, spec, settings), None)
 
 

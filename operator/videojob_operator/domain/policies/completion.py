@@ -40,14 +40,14 @@ PUBLISH_FAILURE_REASONS = frozenset(
         "StorageRefused",
     }
 )
-"""The agent's own reasons: the pictures were made, but could not be stored."""
+"""Reasons of the agent: the frames were made, but could not be stored."""
 
 PUBLISHING_STATES = frozenset({ProgressState.FINISHING, ProgressState.DONE})
-"""The frames are made; our runner's container lives on until the agent has published them."""
+"""States after the last frame; the built-in runner's container runs until the agent has published."""
 
 
 def evaluate_completion(ctx: ReconcileContext) -> Evaluation:
-    """What the Job, the evidence and the counts say."""
+    """Evaluate the Job, the evidence, the disruptions and the progress deadline."""
     if ctx.job and (complete := ctx.job.complete_condition):
         return _complete(ctx, complete)
     if ctx.job and (failure := ctx.job.failed_condition):
@@ -76,7 +76,7 @@ def _published(output: OutputStatus) -> Verdict:
 
 
 def _reported_failure(ctx: ReconcileContext) -> Failure | None:
-    """What the newest pod's agent says went wrong, by its last words or else its newest report."""
+    """The failure in the newest pod's termination message, or else in its newest report."""
     report = ctx.termination_report or (ctx.report.report if ctx.report else None)
     if report and (report.failure or report.state is ProgressState.FAILED):
         return report.failure or Failure(reason="Failed", message="the runner reported FAILED")
@@ -96,8 +96,10 @@ def _no_evidence(ctx: ReconcileContext) -> str:
 
 def _progress_deadline(ctx: ReconcileContext) -> Evaluation:
     """
-    A runner that reports again and again without any change stands still. Silence is not judged, since its cause may
-    be the way to this operator; nor is the wait of a finished output for its store, which has a deadline of its own.
+    Fail a runner that keeps reporting without any change.
+
+    Missing reports are not evaluated, because the network to this operator may be the cause; nor is a finished output
+    that waits for its store, which has a deadline of its own.
     """
     limit = ctx.spec.deadlines.progress_seconds
     running = (

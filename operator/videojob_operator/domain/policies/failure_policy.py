@@ -32,7 +32,7 @@ def evaluate_failure(ctx: ReconcileContext, failure: ObservedCondition) -> Evalu
 
 
 def _last_retriable(ctx: ReconcileContext) -> PodOutcome | None:
-    """The newest end that counts: why the Job controller has given up."""
+    """The newest outcome that counts as a retry: why the Job controller gave up."""
     outcomes = [end for end in ctx.outcomes if end and end.fault is FaultClass.OWN]
     return outcomes[-1] if outcomes else None
 

@@ -26,23 +26,25 @@ TRANSIENT_PHRASES = (
     "unauthorized",  # the Job controller itself
     "x509: ",
 )
-"""Of an API server or webhook that could not judge: kube-apiserver 1.34's quota, webhook and storage errors."""
+"""
+Phrases of an API server or webhook that could not decide: quota, webhook and storage errors of kube-apiserver 1.34.
+"""
 MESSAGE_STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
-"""Ages at which a wait's message says how long it has lasted; then once a day. Each new message is a status write."""
+"""Wait times that the message names; then once a day. Each new message is a status write."""
 DAY = MESSAGE_STEPS[-1]
 MAX_JOB_BACKOFF = timedelta(minutes=10)
-"""The longest back-off of the Job controller between two pods of a Job (Kubernetes 1.34)."""
+"""Maximum backoff of the Job controller between two pods of a Job (Kubernetes 1.34)."""
 _VARIABLE_PARTS = re.compile(
     r"^\(combined from similar events\): |Error creating: |pods? \"[^\"]*\" is (forbidden|invalid): "
     r"|, used: .*?(?=, limited:)",
     re.IGNORECASE,
 )
-"""Parts of a FailedCreate message that differ from one refusal to the next."""
+"""Parts of a FailedCreate message that differ between equal refusals."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalSummary:
-    """What a Job's FailedCreate events amount to. `repeated_for`: how long nothing but their newest kind was said."""
+    """Summary of a Job's FailedCreate events. `repeated_for`: how long only the newest kind has been recorded."""
 
     kind: Literal["refused", "quota", "transient"]
     message: str
@@ -50,7 +52,7 @@ class RefusalSummary:
 
 
 def classify(message: str) -> Literal["refused", "quota", "transient"]:
-    """True if a FailedCreate message is a refusal of this pod, a wait for a quota, or a fault of the API server."""
+    """Classify a FailedCreate message: rejection of the pod, missing quota, or fault of the API server."""
     text = normalize_message(message).lower()
     if any(phrase in text for phrase in QUOTA_PHRASES):
         return "quota"
@@ -58,7 +60,7 @@ def classify(message: str) -> Literal["refused", "quota", "transient"]:
 
 
 def summarize_refusals(refusals: Iterable[PodRefusal], *, since: datetime, now: datetime) -> RefusalSummary | None:
-    """The refusals since the present wait began, summed up; None when there was none. Their clock may be ahead."""
+    """Summarize the refusals since the current wait began; None if there are none. Their clock may be ahead."""
     recent = sorted((each for each in refusals if each.last >= since), key=lambda each: (each.last, each.created))
     if not recent:
         return None
@@ -69,25 +71,25 @@ def summarize_refusals(refusals: Iterable[PodRefusal], *, since: datetime, now: 
 
 
 def normalize_message(message: str) -> str:
-    """The message without the pod's random name and a quota's present use: the same words for the same refusal."""
+    """The message without the pod's random name and a quota's current use, equal for equal refusals."""
     return _VARIABLE_PARTS.sub("", message)
 
 
 def reached_step(waited: timedelta) -> timedelta:
-    """The last of `MESSAGE_STEPS` (or whole days) that the wait has reached; zero before the first."""
+    """The last of `MESSAGE_STEPS` (or whole days) that has passed; zero before the first."""
     if waited >= DAY:
         return DAY * (waited // DAY)
     return max((step for step in MESSAGE_STEPS if step <= waited), default=timedelta(0))
 
 
 def until_next_step(waited: timedelta) -> timedelta:
-    """How long until `reached_step` gives another answer."""
+    """Time until `reached_step` changes."""
     next_step = DAY * (waited // DAY + 1) if waited >= DAY else next(step for step in MESSAGE_STEPS if step > waited)
     return next_step - waited
 
 
 def duration_text(span: timedelta) -> str:
-    """A whole number of minutes, hours or days in words: `5 minutes`, `1 hour`."""
+    """The number of full days, hours or minutes: `5 minutes`, `1 hour`."""
     for unit, size in (("day", DAY), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
         if span >= size:
             count = span // size
@@ -96,7 +98,7 @@ def duration_text(span: timedelta) -> str:
 
 
 def no_pod_message(waited: timedelta, *, is_replacement: bool, serves_others: bool) -> str:
-    """The sentence for a Job without a pod and without a refusal; `is_replacement`: it has had one before."""
+    """The message for a Job without a pod and without a refusal; `is_replacement`: it has had a pod before."""
     pod = "the next pod" if is_replacement else "a pod"
     step = reached_step(waited)
     if not step:

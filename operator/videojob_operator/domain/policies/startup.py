@@ -20,36 +20,36 @@ from videojob_operator.domain.policies import pod_creation
 from videojob_operator.domain.policies.verdict import Verdict
 
 SANDBOX_TIMEOUT = timedelta(seconds=10)
-"""A node may take this long to set a pod up before volumes are named as the likely reason."""
+"""Time for a node to set up a pod before volumes are reported as the likely cause."""
 NODE_LOST_TIMEOUT = timedelta(seconds=30)
-"""A pod that outlives its grace period by this much is on a node that does not answer."""
+"""A pod that outlives its grace period by this much is on a node that is not responding."""
 EVENT_ACCESS_CHECK_INTERVAL = timedelta(minutes=1)
-"""How often it is asked whether FailedCreate events can be read again."""
+"""Time between two checks whether FailedCreate events can be read again."""
 SPECIFIC_REASONS = CONFIG_ERRORS | {"ImagePullFailed", "VolumesNotReady"}
-"""Reasons that say more than "the start deadline has passed"."""
+"""Reasons that are more specific than StartDeadlineExceeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why nothing runs yet, and what ends it besides the event that it waits for."""
+    """Why the runner has not started, and when this wait ends without a change."""
 
     reason: str
     message: str
     scheduled: datetime | None = None
-    """When the pod got its node, which starts `startSeconds`; None: still pending, `pendingSeconds` counts."""
+    """When the pod was scheduled, start of `startSeconds`; None: pending, `pendingSeconds` applies."""
     refused_at: datetime | None = None
-    """When a refusal becomes a verdict, or did; None: there is no refusal."""
+    """When a refusal becomes a verdict, or became one; None: there is no refusal."""
     requeue_after: timedelta | None = None
-    """When there may be more to say, though nothing will call."""
+    """Time after which the message may change although no object does."""
 
     @property
     def condition(self) -> ConditionValue:
-        """As the condition Running."""
+        """The wait as the condition Running."""
         return ConditionValue("False", self.reason, self.message)
 
 
 def find_waiting(ctx: ReconcileContext) -> Waiting | None:
-    """Why the runner has not started; None when it has, or when nothing should run."""
+    """Why the runner has not started; None if it has, or if nothing should run."""
     if ctx.conflicting_job:
         return Waiting("JobNameTaken", _name_taken_message(ctx.conflicting_job.name, ctx.conflicting_job.owner_kind))
     if ctx.job is None:
@@ -62,7 +62,7 @@ def find_waiting(ctx: ReconcileContext) -> Waiting | None:
 
 
 def check_startup_timeout(ctx: ReconcileContext, wait: Waiting) -> Verdict | timedelta | None:
-    """The verdict if a refusal or a deadline has ended the wait, else when to look again; None: nothing will end it."""
+    """The verdict if a refusal or a deadline has ended the wait, else the time until one does; None: no limit."""
     if ctx.spec.suspend:  # asked for, and about to be done: nobody waits any more
         return wait.requeue_after
     deadlines = [*_refusal(wait), *_pending_deadline(ctx, wait), *_start_deadline(ctx, wait)]
@@ -99,7 +99,7 @@ def _start_deadline(ctx: ReconcileContext, wait: Waiting) -> list[tuple[datetime
 
 
 def pending_since(ctx: ReconcileContext) -> datetime:
-    """When the wait for a pod began: at acceptance, at the last resumption, or at the end of the last attempt."""
+    """Start of the wait for a pod: acceptance, the last resumption, or the end of the last attempt."""
     accepted = status_since(ctx.status, "Accepted", "True") or ctx.now
     resumed = status_since(ctx.status, "Suspended", "False") or ctx.now
     # The Job controller makes the next pod when all of the last one has ended, its agent included.
@@ -110,7 +110,7 @@ def pending_since(ctx: ReconcileContext) -> datetime:
 
 
 def node_lost_condition(ctx: ReconcileContext) -> ConditionValue | None:
-    """A pod that should have ended long ago: its node is gone, and no replacement comes before it is (VJ-16)."""
+    """The condition of a pod that should have terminated long ago: Kubernetes does not replace it yet (VJ-16)."""
     pod = ctx.active_pod
     if pod is None or pod.deletion_deadline is None or ctx.now < pod.deletion_deadline + NODE_LOST_TIMEOUT:
         return None
@@ -121,7 +121,7 @@ def node_lost_condition(ctx: ReconcileContext) -> ConditionValue | None:
 
 
 def time_until_node_lost(ctx: ReconcileContext) -> timedelta | None:
-    """When to look whether a pod that is being deleted has gone."""
+    """Time until a pod that is being deleted counts as lost; None if it is not being deleted."""
     pod = ctx.active_pod
     left = pod.deletion_deadline + NODE_LOST_TIMEOUT - ctx.now if pod and pod.deletion_deadline else None
     return left if left and left > timedelta(0) else None
@@ -142,7 +142,7 @@ def _no_job(ctx: ReconcileContext) -> Waiting:
 
 
 def _no_pod(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
-    """Pod Security and quotas refuse pods without a trace in the Job: only its FailedCreate events tell."""
+    """Pod Security and quotas reject pods without a trace in the Job, except its FailedCreate events."""
     refused = pod_creation.summarize_refusals(ctx.refusals, since=pending_since(ctx), now=ctx.now)
     if refused is None:
         return _not_served(ctx, job)
@@ -156,7 +156,7 @@ def _no_pod(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
 
 
 def _not_served(ctx: ReconcileContext, job: ObservedJob) -> Waiting:
-    """No pod and no refusal. Absence is no evidence, however long it lasts."""
+    """No pod and no refusal: absence is no evidence, however long it lasts."""
     since = max(pending_since(ctx), job.started or job.created)
     waited = max(ctx.now - since, timedelta(0))
     is_replacement = bool(job.active or job.terminating or job.failed or ctx.pods)
@@ -198,7 +198,7 @@ def _remedy(container: ObservedContainer) -> str:
 
 
 def _scheduled_at(pod: ObservedPod) -> datetime | None:
-    """When the pod got its node; None while it has none."""
+    """When the pod was scheduled; None if it is not."""
     scheduled = pod.conditions.get("PodScheduled")
     if scheduled is None or scheduled.status != "True":
         return None
@@ -217,7 +217,7 @@ def _scheduling(pod: ObservedPod) -> Waiting | None:
 
 
 def _sandbox(ctx: ReconcileContext, pod: ObservedPod) -> Waiting | None:
-    """A missing Secret shows in events of the pod only; its condition says at least that it is not set up."""
+    """Missing volumes: the reason is only in events of the pod, but its condition shows that it is not set up."""
     scheduled, ready = pod.conditions.get("PodScheduled"), pod.conditions.get("PodReadyToStartContainers")
     if ready is None or ready.status == "True" or scheduled is None or scheduled.last_transition_time is None:
         return None

@@ -13,7 +13,7 @@ from videojob_operator.domain.observation.context import ReconcileContext
 
 
 def sync_actions(ctx: ReconcileContext) -> Iterator[Action]:
-    """What makes the Job equal the VideoJob again."""
+    """Actions that make the Job match the VideoJob's mutable fields."""
     job, wanted = ctx.job, ctx.spec.deadlines.active_seconds
     if job is None or job.is_finished or job.deleting:
         return
@@ -24,7 +24,7 @@ def sync_actions(ctx: ReconcileContext) -> Iterator[Action]:
 
 
 def suspended_condition(ctx: ReconcileContext) -> ConditionValue:
-    """The condition Suspended; True as soon as no new pod can start."""
+    """The condition Suspended: True once no new pod can start."""
     if ctx.job.suspend if ctx.job else ctx.spec.suspend:
         waits = ", its pod is still terminating" if ctx.active_pod else ""
         return ConditionValue("True", "SuspendedByUser", f"spec.suspend is true{waits}")

@@ -7,12 +7,12 @@ from videojob_operator.domain.names import AGENT
 from videojob_operator.domain.observation.context import ReconcileContext
 
 POD_READ_INTERVAL = timedelta(seconds=2)
-"""Between two readings of an ended Job's pods from the API server."""
+"""Time between two reads of a finished Job's pods from the API server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The end of a VideoJob."""
+    """The final result of a VideoJob."""
 
     succeeded: bool
     reason: str
@@ -21,7 +21,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class NoVerdict:
-    """No verdict; look again after this long at the latest, None for whenever something changes."""
+    """No verdict yet; evaluate again after `requeue_after` at the latest, None: after a change."""
 
     requeue_after: timedelta | None = None
 
@@ -31,10 +31,10 @@ Evaluation = Verdict | NoVerdict
 
 def awaits_termination_message(ctx: ReconcileContext) -> bool:
     """
-    True if the newest pod may have said more than has arrived here.
+    True if the newest pod's final state may not have arrived yet.
 
-    A Job ends after its pods: once they were read from the API server, what is missing does not exist. Until then a
-    silent or lagging watch is no evidence.
+    A Job finishes after its pods: once they were read from the API server, nothing can be missing. Until then a silent
+    or lagging watch is no evidence.
     """
     pod = ctx.pod
     if pod and pod.is_terminal and (pod.container(AGENT).exit or pod.container(AGENT).started_at is None):

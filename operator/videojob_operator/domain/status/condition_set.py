@@ -23,7 +23,7 @@ NOT_PUBLISHED = ConditionValue("False", "NotPublished", "no manifest was committ
 
 
 def in_progress_conditions(ctx: ReconcileContext, wait: Waiting | None) -> Mapping[str, ConditionValue]:
-    """The facts while there is no verdict."""
+    """The conditions without a verdict."""
     return {
         "Accepted": ACCEPTED,
         "Running": running_condition(ctx, wait),
@@ -37,7 +37,7 @@ def in_progress_conditions(ctx: ReconcileContext, wait: Waiting | None) -> Mappi
 
 
 def final_conditions(ctx: ReconcileContext, verdict: Verdict) -> Mapping[str, ConditionValue]:
-    """The facts that come with a verdict."""
+    """The conditions with a verdict."""
     success = ConditionValue("True" if verdict.succeeded else "False", verdict.reason, verdict.message)
     return {
         "Accepted": ACCEPTED,
@@ -52,7 +52,7 @@ def final_conditions(ctx: ReconcileContext, verdict: Verdict) -> Mapping[str, Co
 
 
 def rejected_conditions(problem: SpecProblem) -> Mapping[str, ConditionValue]:
-    """The facts of a spec that cannot be run: nothing was created, and nothing will be."""
+    """The conditions of a rejected spec: nothing was or will be created."""
     rejected = ConditionValue("False", problem.reason, problem.message)
     return {
         "Accepted": rejected,
@@ -65,7 +65,7 @@ def rejected_conditions(problem: SpecProblem) -> Mapping[str, ConditionValue]:
 
 
 def running_condition(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
-    """True if the runner's container is at work."""
+    """The condition Running: True while the runner's container runs."""
     if fact := node_lost_condition(ctx):
         return fact
     if wait:
@@ -84,14 +84,16 @@ def running_condition(ctx: ReconcileContext, wait: Waiting | None) -> ConditionV
 
 
 def _resumed(pod: ObservedPod) -> str:
-    """What fetch has brought back of an earlier attempt."""
+    """The restored step of an earlier attempt, for the message."""
     fetched = fetch_result(pod)
     step = fetched.resumed_step if fetched else None
     return "" if step is None else f", resumed after step {step} of an earlier attempt"
 
 
 def _reconciling(ctx: ReconcileContext, wait: Waiting | None) -> ConditionValue:
-    """True until the Job is there: minutes at most, so that nobody's rollout waits for a render (VJ-38)."""
+    """
+    True until the Job exists: minutes at most, so that tools waiting for a rollout do not wait for a render (VJ-38).
+    """
     if ctx.job:
         return ConditionValue("False", "JobCreated", f"Job {ctx.job.name}")
     return ConditionValue("True", wait.reason if wait else "CreatingJob", wait.message if wait else "")
@@ -125,7 +127,7 @@ def _final_published(ctx: ReconcileContext) -> ConditionValue:
 
 
 def time_until_stale(ctx: ReconcileContext) -> timedelta | None:
-    """When a running pod that says nothing will have had its time."""
+    """Time until a running pod without reports is considered stale; None without an active pod."""
     if ctx.active_pod is None:
         return None
     started = ctx.active_pod.container(RUNNER).started_at
@@ -136,7 +138,7 @@ def time_until_stale(ctx: ReconcileContext) -> timedelta | None:
 
 
 def _reporting(ctx: ReconcileContext) -> Mapping[str, ConditionValue]:
-    """True if progress arrives; what was known of an earlier pod stands until this one has had its time."""
+    """The condition ProgressReporting; the previous value is kept until a new pod has had time to report."""
     pod = ctx.active_pod
     if ctx.report and pod and ctx.now > ctx.report.received_at + ctx.settings.report_stale:
         text = f"the last report was received at {ctx.report.received_at:%Y-%m-%dT%H:%M:%SZ}"

@@ -14,7 +14,7 @@ STATE_BY_REASON = {
     "JobNameTaken": "Stalled",
     "NodeLost": "NodeLost",
 }
-"""Reasons of Running=False that have a word of their own; any other wait is `Pending`, and `Starting` on a node."""
+"""Reasons of Running=False with a state of their own; others are `Pending`, or `Starting` on a node."""
 
 
 def display_state(ctx: ReconcileContext, facts: Mapping[str, ConditionValue]) -> str:

@@ -34,17 +34,17 @@ WARNING_REASONS = frozenset(
         "VolumesNotReady",
     }
 )
-"""Reasons of Running=False that somebody may have to do something about."""
+"""Reasons of Running=False that may require action."""
 MAX_NOTE_CHARS = 1000
 
 
 def diff_events(ctx: ReconcileContext, after: VideoJobStatus) -> tuple[RecordEvent, ...]:
-    """Everything worth telling about the step from the standing status to `after`."""
+    """The events for the change from the current status to `after`."""
     return (*_job(ctx, after), *_attempts(ctx), *completion_events(ctx.status, after), *_running(ctx, after))
 
 
 def completion_events(before: VideoJobStatus, after: VideoJobStatus) -> Iterator[RecordEvent]:
-    """The verdict, when it is new."""
+    """The event of a new verdict."""
     end = _changed(before, after, "Succeeded")
     if end and end.status != "Unknown":
         yield _event("Normal" if end.status == "True" else "Warning", end.reason, end.message)
@@ -81,7 +81,7 @@ def _running(ctx: ReconcileContext, after: VideoJobStatus) -> Iterator[RecordEve
 
 
 def _changed(before: VideoJobStatus, after: VideoJobStatus, kind: str) -> Condition | None:
-    """The condition of that type in `after`, if its status is another than before."""
+    """The condition of that type in `after` if its status has changed."""
     new = find_condition(after, kind)
     return new if new and new.status != _status(before, kind) else None
 
