@@ -1,8 +1,8 @@
 """
-Everything the agent raises on purpose; the class's name is the reason that stands in the VideoJob's conditions.
+The agent's exceptions; the class name is the reason in the VideoJob's conditions.
 
 AgentError
-├── PermanentError       the spec, its data or its rights must change; fetch ends with 65
+├── PermanentError       the spec, its data or its rights must be corrected; fetch exits with 65
 │   ├── InputNotFound
 │   ├── SizeMismatch
 │   ├── DigestMismatch
@@ -15,11 +15,11 @@ AgentError
 │   ├── ScratchFull
 │   ├── StorageRefused
 │   └── NoVideo
-├── TransientError       a store or a disk is away; fetch tries again, and ends with 70 at the end of its time
+├── TransientError       a store or a disk is unavailable; fetch retries, and exits with 70 after its time limit
 │   ├── EndpointUnreachable
 │   ├── CheckpointRefused
 │   └── ScratchFailed
-└── AlreadyCommitted     a manifest lies at the destination
+└── AlreadyCommitted     a manifest exists at the destination
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Sidecar:
         """Yield the current state twice a second until the runner has exited and publishing has finished."""
         warn_at = math.inf
         while True:
-            exited = self.runner_exited.is_set()  # asked first: what is read after it is the runner's last word
+            exited = self.runner_exited.is_set()  # read first, so that the status read below is final
             if status := reader.read():
                 state.set_runner_status(status)
             else:

@@ -16,7 +16,7 @@ class Metrics:
     """All metric families; `registry` is served at `/metrics`."""
 
     def __init__(self, *, version: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series for a time nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the number of series
         self.registry = CollectorRegistry()
         self._define_job_metrics()
         self._define_report_metrics()

@@ -1,7 +1,7 @@
 """
 Rate limits of the report endpoint (VJ-5): token buckets per VideoJob, per source address, and for TokenReviews.
 
-A bucket holds at most `burst` tokens and gains `per_second`; a request takes one or is told how long to wait. Buckets
+A bucket holds at most `burst` tokens and gains `per_second`; a request takes one or must wait. Buckets
 of inactive senders are full and therefore dropped, so memory is bounded by the active ones.
 """
 

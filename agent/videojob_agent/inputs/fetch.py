@@ -56,7 +56,7 @@ def fetch(
     retry = Retrier(limit=plan.fetch_seconds, log=log, sleep=sleep, clock=clock, on_message=on_message)
     retry(partial(check_destination, plan, store))
     with SafeDirectory.open(Path(plan.io_path), create=True) as io, io.subdirectory(INPUT, create=True) as folder:
-        on_message("")  # words that an earlier fetch in this pod has left
+        on_message("")  # the note of an earlier fetch in this pod
         sizes: list[int] = []
         for item in plan.inputs:
             item_sizes = retry(partial(fetch_input, item, folder, root=_root(plan)))

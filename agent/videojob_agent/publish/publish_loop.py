@@ -187,7 +187,7 @@ class PublishLoop:
             self._state.set_published(self._publisher.published)
         elif self._state.current.runner_state is RunnerState.COMPLETED:
             self._state.set_failure(failure)
-        else:  # the runner's own word stands
+        else:  # the runner's own state is kept
             self._state.set_published(self._publisher.published)
         self._log("publishing ended", published=failure is None, reason=failure.reason if failure else None)
         self._acknowledge(Acknowledgement(uid=self._plan.job.uid, published=failure is None, failure=failure))

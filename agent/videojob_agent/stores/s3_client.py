@@ -60,7 +60,7 @@ _FORBIDDEN = frozenset(
         "InvalidSecurity",
         "InvalidToken",
         "SignatureDoesNotMatch",
-        "XAdminUserNotFound",  # versitygw's word for a key nobody has, with status 404
+        "XAdminUserNotFound",  # versitygw's code for an unknown access key, with status 404
     }
 )
 UNSUPPORTED_CODES = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})

@@ -165,7 +165,7 @@ class KubeClient(KubeApi):
             yield response
 
 
-class translate_errors:  # noqa: N801 - reads as a word in `with translated(…)`
+class translate_errors:  # noqa: N801 - used like a function in `with`
     """Context in which every transport failure becomes Unreachable, naming the request."""
 
     def __init__(self, what: str) -> None:

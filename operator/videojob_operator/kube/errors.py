@@ -1,13 +1,13 @@
 """
-What can go wrong between the operator and the API server.
+Typed errors of API calls.
 
 ApiError
-├── NotFound         the object is gone; for a deletion that is success
-├── Conflict         somebody changed or made the object first; read again, decide again
-├── Invalid   the server will never take this object; retrying cannot help
-├── Forbidden        a right is missing; the text names the verb and the resource
-├── Expired          a list or watch is too old to go on; list again
-└── Unreachable      no answer, or one that says "later"; retried with back-off
+├── NotFound         the object does not exist; for a deletion that is success
+├── Conflict         another client changed or created the object first; read and decide again
+├── Invalid          the server will never accept this object; a retry cannot help
+├── Forbidden        a right is missing; the message names the verb and the resource
+├── Expired          a list or watch cannot be continued; list again
+└── Unreachable      no response, or one that asks to retry later; retried with backoff
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class JobWriter:
         except ApiError as error:
             if not error.status:
                 raise
-            permanent = isinstance(error, Invalid) and not any(words in str(error) for words in DENIED)
+            permanent = isinstance(error, Invalid) and not any(phrase in str(error) for phrase in DENIED)
             self._record_creation_failure(
                 videojob, "InvalidJob" if permanent else "CreateFailed", error, permanent=permanent
             )

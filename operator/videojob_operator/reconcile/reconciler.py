@@ -82,7 +82,7 @@ class Reconciler:
             await self.observer.videojobs.reload(key)
             return CONFLICT_REQUEUE_SECONDS
         except NotFound:
-            # The VideoJob, or a Job that was there a moment ago: the next look tells, and ends where nothing is left.
+            # The VideoJob, or its Job, was deleted meanwhile: the next reconcile finds out.
             await self.observer.videojobs.reload(key)
             return CONFLICT_REQUEUE_SECONDS
         except Invalid as error:

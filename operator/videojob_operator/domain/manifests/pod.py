@@ -111,7 +111,7 @@ def _command(spec: VideoJobSpec) -> JsonObject:
     custom = spec.pipeline.custom
     if custom is not None:
         overrides = {"command": custom.command, "args": custom.args}
-        return {name: words for name, words in overrides.items() if words}
+        return {name: value for name, value in overrides.items() if value}
     return {"command": runner_command(spec, run_mode(spec), program=("python3", "exec.py"))}
 
 

@@ -1,5 +1,5 @@
 """
-The volumes of a job's pod and who mounts them: the table behind "the runner sees no token and no credentials".
+The volumes of a job's pod and their mounts; the runner gets no token and no credentials.
 
 | volume | fetch | agent | runner |
 |---|---|---|---|
@@ -9,7 +9,7 @@ The volumes of a job's pod and who mounts them: the table behind "the runner see
 | input claims, mounted | – | – | ro below /video_io/input |
 | S3 Secrets | ro | ro | – |
 | token | – | ro | – |
-| /tmp | of ours | of ours | its own |
+| /tmp | shared with agent | shared with fetch | its own |
 """
 
 from dataclasses import dataclass, field

@@ -73,9 +73,9 @@ def _refreshed(
         return item
     if current is None:
         return item.model_copy(update={"reason": "Suspended" if suspended else "PodDeleted", "finished": now})
-    seen = _attempt(item.number, *current, now=now)
+    updated = _attempt(item.number, *current, now=now)
     # What was written stays: else the youngest known attempt could grow older, and an old pod count as a new one.
-    return seen.model_copy(update={"started": item.started or seen.started})
+    return updated.model_copy(update={"started": item.started or updated.started})
 
 
 def _attempt(number: int, pod: ObservedPod, end: PodOutcome | None, *, now: datetime) -> AttemptStatus:

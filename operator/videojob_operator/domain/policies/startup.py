@@ -63,7 +63,7 @@ def find_waiting(ctx: ReconcileContext) -> Waiting | None:
 
 def check_startup_timeout(ctx: ReconcileContext, wait: Waiting) -> Verdict | timedelta | None:
     """The verdict if a refusal or a deadline has ended the wait, else the time until one does; None: no limit."""
-    if ctx.spec.suspend:  # asked for, and about to be done: nobody waits any more
+    if ctx.spec.suspend:  # about to be suspended: no deadline applies
         return wait.requeue_after
     deadlines = [*_refusal(wait), *_pending_deadline(ctx, wait), *_start_deadline(ctx, wait)]
     expired = [(moment, verdict) for moment, verdict in deadlines if moment <= ctx.now]
