@@ -21,7 +21,7 @@ from videojob_operator.cache.creations import JobCreations
 from videojob_operator.cache.observer import Observer
 from videojob_operator.cache.reports import ReportBuffer
 from videojob_operator.certs.manager import CertificateManager
-from videojob_operator.domain.settings import ReconcileSettings as DomainSettings
+from videojob_operator.domain.settings import ReconcileSettings
 from videojob_operator.health import EventLoopLag, HealthServer, LivenessChecks
 from videojob_operator.kube import crd
 from videojob_operator.kube.auth import connect
@@ -175,6 +175,6 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def build_reconcile_settings(settings: OperatorSettings, certificates: CertificateManager) -> DomainSettings:
+def build_reconcile_settings(settings: OperatorSettings, certificates: CertificateManager) -> ReconcileSettings:
     """The settings of the next decision; built each time because the CA may have been renewed."""
     return settings.reconcile_settings(authority=certificates.ca_pem)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from videojob_operator.domain.settings import ReconcileSettings as DomainSettings
+from videojob_operator.domain.settings import ReconcileSettings
 
 PREFIX = "VIDEOJOB_"
 
@@ -92,9 +92,9 @@ class OperatorSettings(BaseModel):
         full = f"{self.service}.{self.namespace}.svc"
         return (self.service, f"{self.service}.{self.namespace}", full, f"{full}.cluster.local")
 
-    def reconcile_settings(self, *, authority: str) -> DomainSettings:
+    def reconcile_settings(self, *, authority: str) -> ReconcileSettings:
         """The settings of `decide`; `authority` is the PEM of the operator's CA."""
-        return DomainSettings(
+        return ReconcileSettings(
             agent_image=self.agent_image,
             runner_image=self.runner_image,
             endpoint=f"https://{self.service}.{self.namespace}.svc:{self.service_port}",

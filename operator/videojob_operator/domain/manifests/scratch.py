@@ -22,9 +22,9 @@ def scratch_size(spec: VideoJobSpec) -> ScratchSize:
     """The user's size, else an estimate, without a limit if frames, a custom image or inputs have unknown sizes."""
     if spec.pod and spec.pod.scratch:
         return ScratchSize(spec.pod.scratch.size, spec.pod.scratch.size)
-    pictures = _frame_bytes(spec)
-    estimate = f"{(pictures or 0) + _known_inputs(spec) + GI}"
-    return ScratchSize(estimate, None if pictures is None or not _all_sized(spec) else estimate)
+    frame_bytes = _frame_bytes(spec)
+    estimate = f"{(frame_bytes or 0) + _known_inputs(spec) + GI}"
+    return ScratchSize(estimate, None if frame_bytes is None or not _all_sized(spec) else estimate)
 
 
 def _frame_bytes(spec: VideoJobSpec) -> int | None:
