@@ -1,8 +1,8 @@
 """
-The house style's budgets, measured: sizes of modules and functions, parameters, docstrings, broad excepts, asserts.
+Measures the house style: sizes of modules and functions, parameters, names, docstrings, broad excepts, asserts.
 
-Run by `make check`; prints one line per breach and ends with 1 when there is any. The figures come from the
-measurements of admired code bases (CONTRIBUTING.md, "House style").
+Run by `make check`; prints one line per breach and exits with 1 if there is any. The limits were derived from
+well-regarded code bases (CONTRIBUTING.md, "House style").
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.name_rules import name_breaches
+
 MODULE_LINES, MODULE_MEDIAN = 350, 150
 FUNCTION_LINES, FUNCTION_MEDIAN, FUNCTION_P90 = 50, 10, 30
 POSITIONAL_PARAMETERS = 5
@@ -21,7 +23,7 @@ PRODUCT = ("api", "operator", "agent", "runner", "cli", "devcluster", "packs", "
 BROAD_EXCEPTS_ALLOWED = frozenset(
     {
         "operator/videojob_operator/reconcile/reconciler.py",  # one bad key must not stop the others
-        "agent/videojob_agent/__main__.py",  # the last words of a dying agent
+        "agent/videojob_agent/__main__.py",  # a termination message even when the agent crashes
         "runner/videojob_runner/process/main.py",  # every failure must become a STATUS line
     }
 )
@@ -31,15 +33,17 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass
 class Measurements:
-    """What one walk over the product's sources has found."""
+    """Figures and breaches found in the product's sources."""
 
     modules: list[int] = field(default_factory=list)
     functions: list[int] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
+    trees: dict[str, ast.Module] = field(default_factory=dict)
+    """Syntax trees by path, relative to the repository."""
 
 
 def iter_sources(root: Path) -> Iterator[Path]:
-    """Every Python file of the product below `root`."""
+    """Yield every Python file of the product below `root`."""
     for folder in PRODUCT:
         yield from sorted(
             path for path in (root / folder).rglob("*.py") if not {".venv", "node_modules"} & set(path.parts)
@@ -47,7 +51,7 @@ def iter_sources(root: Path) -> Iterator[Path]:
 
 
 def function_breaches(where: str, node: FunctionNode) -> Iterator[str]:
-    """Length and parameters of one function against the budgets."""
+    """Yield breaches of the limits for length and parameters of one function."""
     length = (node.end_lineno or node.lineno) - node.lineno + 1
     if length > FUNCTION_LINES:
         yield f"{where}:{node.lineno} {node.name}: {length} lines (at most {FUNCTION_LINES})"
@@ -58,17 +62,18 @@ def function_breaches(where: str, node: FunctionNode) -> Iterator[str]:
 
 
 def is_broad_except(handler: ast.ExceptHandler) -> bool:
-    """Whether an except clause catches everything."""
+    """True if an except clause catches every exception."""
     return handler.type is None or (
         isinstance(handler.type, ast.Name) and handler.type.id in ("Exception", "BaseException")
     )
 
 
 def measure_module(path: Path, name: str, seen: Measurements) -> None:
-    """Adds one module's figures and breaches to `seen`."""
+    """Add the figures and breaches of one module to `seen`."""
     text = path.read_text()
     tree, lines = ast.parse(text), text.count("\n")
     seen.modules.append(lines)
+    seen.trees[name] = tree
     if lines > MODULE_LINES:
         seen.breaches.append(f"{name}: {lines} lines (at most {MODULE_LINES})")
     if lines > 1 and not ast.get_docstring(tree):
@@ -84,7 +89,7 @@ def measure_module(path: Path, name: str, seen: Measurements) -> None:
 
 
 def median_breaches(seen: Measurements) -> Iterator[str]:
-    """The budgets that hold for the whole rather than for one function."""
+    """Yield breaches of the limits for medians and percentiles."""
     if len(seen.functions) < 50:  # a handful has no distribution worth a budget
         return
     p90 = statistics.quantiles(seen.functions, n=10)[-1]
@@ -98,11 +103,12 @@ def median_breaches(seen: Measurements) -> Iterator[str]:
 
 
 def main() -> int:
-    """Measures the tree the script stands in; the exit code says whether it keeps the budgets."""
+    """Measure this repository; return 1 if there are breaches."""
     root, seen = Path(__file__).resolve().parent.parent, Measurements()
     for path in iter_sources(root):
         measure_module(path, str(path.relative_to(root)), seen)
     seen.breaches.extend(median_breaches(seen))
+    seen.breaches.extend(name_breaches(seen.trees))
     for breach in seen.breaches:
         print(breach)
     modules, functions = statistics.median(seen.modules), statistics.median(seen.functions or [0])

@@ -94,7 +94,7 @@ def run(
 
 
 def main() -> NoReturn:
-    """The program."""
+    """Run the command line; never returns."""
     app()
     raise SystemExit(0)
 

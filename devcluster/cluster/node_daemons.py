@@ -35,7 +35,7 @@ class NodeDaemons:
 
     @property
     def socket(self) -> Path:
-        """containerd's socket."""
+        """Path of containerd's socket."""
         return self.folder / "containerd.sock"
 
     def containerd(self) -> Command:

@@ -76,7 +76,7 @@ async def serve(forwards: dict[str, socket.socket]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """NAMESPACE PORT=TARGET…"""
+    """Run the forwarder; `arguments` are NAMESPACE PORT=TARGET…."""
     pairs = [door.split("=", 1) for door in arguments[1:]]
     forwards = {target: listener(int(port)) for port, target in pairs}
     enter_namespace(Path(arguments[0]))

@@ -67,7 +67,7 @@ def to_half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_description(folder: Path, document: Mapping[str, object]) -> None:
-    """Writes `pack.json`."""
+    """Write `pack.json` into the pack folder."""
     (folder / "pack.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 

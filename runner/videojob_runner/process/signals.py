@@ -33,7 +33,7 @@ class StopFlag:
             signal.signal(number, self.handle)
 
     def handle(self, number: int, _frame: FrameType | None = None) -> None:
-        """The handler."""
+        """Request a stop on the first signal; exit on the second."""
         name = signal.Signals(number).name
         if self._requested.is_set():
             self._exit_now(ExitCode.INTERRUPTED)

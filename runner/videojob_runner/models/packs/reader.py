@@ -46,7 +46,7 @@ class PackedFile(Document):
 
 
 class PackManifest(Document):
-    """`pack.json`."""
+    """Contents of `pack.json`."""
 
     api_version: Literal["packs.videojobs.dev/v1"]
     name: PackName

@@ -45,7 +45,7 @@ class Prompt:
     kind: PromptKind = "text"
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the prompt as shown in logs and loss plots, without its weight."""
         return self.body if self.kind == "text" else f"{self.kind} {self.body}"
 
 
