@@ -1,5 +1,5 @@
 """
-Contestants that take turns, each a process of its own.
+Runs benchmark processes interleaved, one process per implementation.
 
 In turn, so that whatever else the machine does slows all of them alike; apart, so that each has its own peak of memory,
 its own random state and, if need be, its own versions of libraries. A contestant is any program that prints a line of

@@ -1,4 +1,4 @@
-"""What every document of ours shares: camelCase on the wire, unknown fields refused, values that never change."""
+"""Base classes of all documents: camelCase on the wire, unknown fields rejected, values immutable."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RelativePath = Annotated[str, StringConstraints(max_length=255), SAFE_PATH]
 
 
 def drop_nulls(data: Any) -> Any:
-    """A map without its null values, as the API server prunes them; anything else as it is."""
+    """Remove null values from a map, as the API server does; return any other value unchanged."""
     return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
@@ -78,6 +78,6 @@ class Document(BaseModel):
 
 
 class LenientDocument(Document):
-    """A message between versions of ourselves: fields a newer sender adds are ignored, text may stand for times."""
+    """Message between versions of our programs: unknown fields are ignored, and times may be text."""
 
     model_config = ConfigDict(extra="ignore", strict=False)

@@ -36,7 +36,7 @@ console = Console(stderr=True)
 
 
 JOB_MODES = tuple(mode for mode in RunMode if mode is not RunMode.SETUP)
-"""What a runner can do with a VideoJob; SETUP is for building images."""
+"""Run modes available for a VideoJob; SETUP is only for building images."""
 
 
 def parse_mode(word: str) -> RunMode:
@@ -111,7 +111,7 @@ def _run(job: VideoJob, plan: JobPlan, mode: RunMode | None) -> LocalRunResult:
 
 
 def _print_outcome(outcome: LocalRunResult, plan: JobPlan) -> None:
-    """Says where everything lies, or what went wrong."""
+    """Print the location of the output, or the error."""
     report = outcome.report
     if outcome.exit_code == ExitCode.DONE:
         for name in [*(report.published.videos if report.published else []), MANIFEST]:

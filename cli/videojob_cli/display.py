@@ -1,4 +1,4 @@
-"""STATUS as a line that moves: percent, frames, time left, and what the runner says."""
+"""Progress bar from STATUS: percent, frames, remaining time and the runner's message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a command ends: a sentence for the user and an exit code."""
+"""Errors that end a command: a message for the user and an exit code."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-A door from the machine's loopback into the cluster's network namespace, so that clients need neither root nor nsenter.
+Port forwarding from the host's loopback into the cluster's network namespace, for clients without root or nsenter.
 
 `port_forward.py NAMESPACE 41234=127.0.0.1:6443 …` listens on loopback ports of the machine and carries
 bytes to addresses inside. A socket belongs to the network namespace it was made in: the listeners are made first, then

@@ -1,5 +1,5 @@
 """
-Stages with a memory: every finished stage is a safetensors file in the work folder, so a stopped run repeats only one.
+Stage cache: each finished stage is saved as safetensors, so an interrupted run repeats at most one stage.
 
 A stage's file is valid for the plan that made it; another plan (other steps, another seed) trains anew. Two stages
 that do not need each other run as two processes with one torch thread each, which is how two cores are used best:

@@ -1,5 +1,5 @@
 """
-Checkpoints on their way from one attempt to the next: the runner's word on each, and the index of those at the output.
+Checkpoint documents: the runner's marker in each checkpoint, and the index of the checkpoints at the output.
 
 The runner writes `complete` into a checkpoint's folder, last. The agent copies that folder to the output, and then an
 index that lists every file with size and sha256; a checkpoint counts there when the index says so. The index is
@@ -19,10 +19,10 @@ CHECKPOINTS_API_VERSION: Literal["checkpoints.videojobs.dev/v1"] = "checkpoints.
 MARKER_FILE = "complete"
 """The file that makes a checkpoint's folder a checkpoint; a `CheckpointMarker`."""
 FOLDER_PATTERN = r"^step-[0-9]{1,18}$"
-"""What a checkpoint's folder is called; later steps sort later."""
+"""Folder name of a checkpoint; later steps sort later."""
 INDEX_FILE = "index.json"
 GENERATIONS_KEPT = 2
-"""How many are kept, by the runner and at the output."""
+"""Number of checkpoints kept, by the runner and at the output."""
 
 
 class CheckpointMarker(LenientDocument):
@@ -30,11 +30,11 @@ class CheckpointMarker(LenientDocument):
 
     uid: str
     digest: str
-    """Of the configuration: a checkpoint of another question is of no use."""
+    """Digest of the configuration; checkpoints of another configuration are ignored."""
     step: Annotated[int, Field(ge=0)]
     seed: int
     frames: Annotated[int, Field(ge=0)] = 0
-    """How many frames, from the first on, the checkpoint counts on."""
+    """Number of frames, counted from the first, that the checkpoint depends on."""
     versions: dict[str, str] = {}
     """torch, threads, device …: on a CPU a resumed run is byte-equal only where these are equal."""
 
@@ -51,7 +51,7 @@ class PublishedCheckpoint(LenientDocument):
 
 
 class CheckpointIndex(LenientDocument):
-    """What an attempt can go on from."""
+    """Index of the checkpoints from which an attempt can resume."""
 
     api_version: Literal["checkpoints.videojobs.dev/v1"] = CHECKPOINTS_API_VERSION
     uid: str
@@ -62,5 +62,5 @@ class CheckpointIndex(LenientDocument):
 
 
 def checkpoint_prefix(uid: str) -> str:
-    """Where a job's checkpoints and their index lie, relative to the output; ends in `/`."""
+    """Folder of a job's checkpoints and their index, relative to the output; ends with `/`."""
     return f"{CHECKPOINTS}/{uid}/"

@@ -1,5 +1,5 @@
 """
-`input/config.json`, what the runner reads, in its two forms (DESIGN §4).
+The two forms of `input/config.json`, which the runner reads (DESIGN §4).
 
 Ours repeats the pipeline object of the resource. The flat form is that of the original container (specification
 vqgan-clip §1.4), read tolerantly: the names of before 2021-09-15 are known, a number may stand for the id, and there is
@@ -24,7 +24,7 @@ from videojob_api.validation.values import not_matching
 
 RUNNER_API_VERSION: Literal["runner.videojobs.dev/v1"] = "runner.videojobs.dev/v1"
 NO_IMAGE_VALUES = ("", "None")
-"""How the original container's users write that there is no picture."""
+"""Values with which users of the original container omit the init image."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Uid = Annotated[
@@ -55,29 +55,30 @@ class RunnerConfig(Document):
     name: FileName | None = None
     """Base name of the video."""
     pipeline: Pipeline
-    """What to make: the object of the same name in the resource."""
+    """The pipeline, as in the resource."""
     models: Models | None = None
     """Packs by role; absent: the pipeline's built-in ones."""
     encoding: Encoding = Encoding()
     """The mp4."""
     post: Post | None = None
-    """Steps after the frames were made, as in the resource."""
+    """Post-processing steps, as in the resource."""
     checkpoint: CheckpointPolicy = CheckpointPolicy()
-    """How often to save; no part of the question, so another value goes on from the same checkpoints."""
+    """Checkpoint interval. Not part of the configuration digest: after a change the run resumes from the same
+    checkpoints."""
 
 
 def integer_to_id(value: Any) -> Any:
-    """A whole number as its digits, as the original container took it."""
+    """Convert an integer to its digits, as the original container does."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def empty_to_none(value: Any) -> Any:
-    """None for the words that mean no picture."""
+    """Return None for values that mean no init image."""
     return None if value in NO_IMAGE_VALUES else value
 
 
 def empty_to_blank(value: Any) -> Any:
-    """The empty text for the words that mean no picture."""
+    """Return an empty string for values that mean no init image."""
     return "" if value in NO_IMAGE_VALUES else value
 
 
@@ -91,17 +92,17 @@ class LegacyConfig(LenientDocument):
     unique_id: Annotated[Uid, BeforeValidator(integer_to_id)]
     """Goes into STATUS, and with its spaces as `_` into the video's name."""
     num_frames: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("num_frames", "max_iterations"))]
-    """How many iterations; TEST makes as many frames."""
+    """Number of iterations; TEST renders as many frames."""
     width: Annotated[int, Field(ge=1, le=8192)] = 480
     """Pixels."""
     height: Annotated[int, Field(ge=1, le=8192)] = 480
     """Pixels."""
     init_image: Annotated[RelativePath | None, BeforeValidator(empty_to_none)] = None
-    """A picture below `input/` to start from."""
+    """Path of the init image, relative to `input/`."""
     target_images: Annotated[str, Field(max_length=4096), BeforeValidator(empty_to_blank)] = ""
     """Pictures to steer towards, joined by `|`."""
     seed: Annotated[int, Field(ge=-1, le=2**53 - 1)] = -1
-    """-1: drawn anew."""
+    """Random seed; -1: drawn at random."""
     fps: Annotated[float, Field(gt=0, le=240)] = 24
     """Frames in a second."""
     lr: Annotated[float, Field(gt=0, le=10)] = 0.02
@@ -109,7 +110,7 @@ class LegacyConfig(LenientDocument):
     title_time: Annotated[float, Field(ge=0, le=3600)] = 3.5
     """Seconds of the title card."""
     init_rest_time: Annotated[float, Field(ge=0, le=3600)] = 2.5
-    """Seconds of each fade between the start picture and its reconstruction."""
+    """Duration in seconds of each fade between the init image and its reconstruction."""
 
 
 def read_config(text: str | bytes) -> RunnerConfig | LegacyConfig:

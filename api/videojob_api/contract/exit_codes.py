@@ -4,17 +4,17 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a container of ours says when it ends; codes 64, 65 and 66 are never retried."""
+    """Exit codes of our containers; 64, 65 and 66 are never retried."""
 
     DONE = 0
     BAD_CONFIG = 64
     BAD_INPUT = 65
-    """An input that is missing, wrong or refused, or no device where one is required."""
+    """An input is missing, invalid or denied, or a required device is missing."""
     UNSAFE_CHECKPOINT = 66
     INTERNAL = 70
     NOT_PUBLISHED = 74
     INTERRUPTED = 75
-    """Stopped by SIGTERM after saving; another attempt goes on from there."""
+    """Stopped by SIGTERM after saving a checkpoint; another attempt resumes from it."""
 
 
 NON_RETRIABLE = frozenset({ExitCode.BAD_CONFIG, ExitCode.BAD_INPUT, ExitCode.UNSAFE_CHECKPOINT})

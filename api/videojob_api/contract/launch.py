@@ -1,4 +1,4 @@
-"""How a runner is started: by the operator in a pod, by the command line on a laptop."""
+"""Command and environment of a runner, shared by the operator (pod) and the command line (process)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEST_DURATION_OPTION = "--test_duration"
 
 
 class RunMode(StrEnum):
-    """What to do; the words of `--mode` and VIDEOJOB_MODE in any case."""
+    """Run mode: value of `--mode` and VIDEOJOB_MODE, in any case."""
 
     PROD = "PROD"
     TEST = "TEST"

@@ -1,4 +1,4 @@
-"""Where things lie below the IO folder, and the environment that says so: shared by runner, agent and Job plan."""
+"""Paths below the IO folder and their environment variables, shared by runner, agent and job plan."""
 
 IO_PATH_VARIABLE = "VIDEO_IO_PATH"
 IO_PATH = "/video_io"
@@ -18,7 +18,7 @@ ACKNOWLEDGEMENT_FILE = ".videojob/published.json"
 """Written by the agent after publishing, as `report.Acknowledgement`; a runner of ours waits for it after COMPLETED."""
 
 FETCH_NOTE = ".videojob/fetch"
-"""Why fetch waits, in one line for people; written by fetch, reported by the agent until there is a STATUS."""
+"""Human-readable line on what fetch waits for; written by fetch, reported by the agent until STATUS exists."""
 
 AWAIT_PUBLISHED_VARIABLE = "VIDEOJOB_AWAIT_PUBLISHED"
 """Set to 1 on the runner in a pod: stay after COMPLETED until the acknowledgement says published or given up."""

@@ -20,7 +20,7 @@ class ManifestFile(LenientDocument):
 
 
 class Manifest(LenientDocument):
-    """What was made, by what, and how to check it."""
+    """Published files with sizes and digests, and the tools that produced them."""
 
     api_version: Literal["manifest.videojobs.dev/v1"] = MANIFEST_API_VERSION
     job: JobRef
@@ -29,4 +29,4 @@ class Manifest(LenientDocument):
     videos: list[str]
     files: list[ManifestFile]
     versions: dict[str, str] = {}
-    """Tools that made it: videojob, torch, ffmpeg, device, seed …, as the runner's STATUS.json tells."""
+    """Tools and settings of the run (videojob, torch, ffmpeg, device, seed …), copied from STATUS.json."""

@@ -26,7 +26,7 @@ class RunnerState(StrEnum):
 
 
 class InvalidStatusLine(ValueError):
-    """A line outside the grammar."""
+    """The line does not match the STATUS grammar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class StatusDetails(LenientDocument):
     message: Annotated[str, Field(max_length=256)] = ""
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
-    """What made the frames: torch, threads, device, seed, ffmpeg …; copied into the manifest."""
+    """Tools and settings of the run (torch, threads, device, seed, ffmpeg …); copied into the manifest."""
     failure: Failure | None = None
 
 

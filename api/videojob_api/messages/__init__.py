@@ -1,1 +1,1 @@
-"""What operator and agent send each other: the plan of a job and reports of its progress."""
+"""Messages between operator and agent: the plan of a job and reports of its progress."""

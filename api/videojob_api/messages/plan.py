@@ -32,13 +32,13 @@ class OutputPlan(Document):
     s3: S3Prefix | None = None
     folder: str | None = None
     url: str
-    """For people and status: `s3://bucket/prefix/` or `pvc://claim/path/`."""
+    """URL shown in status and messages: `s3://bucket/prefix/` or `pvc://claim/path/`."""
     exclusive: bool = False
-    """Layout Flat: refuse to start when another job's manifest lies there."""
+    """Layout Flat: fail if the destination contains another job's manifest."""
 
 
 class ReportPlan(Document):
-    """Where progress goes; absent in a local run."""
+    """Endpoint for progress reports; absent in a local run."""
 
     url: str
     token_path: str
@@ -56,12 +56,12 @@ class JobPlan(Document):
     io_path: str = "/video_io"
     credentials_root: str | None = None
     custom_runner: bool = False
-    """A runner that does not wait for the acknowledgement (pipeline.custom)."""
+    """True for a custom runner, which does not wait for the acknowledgement."""
     publishes_checkpoints: bool = False
-    """Whether checkpoints go to the output and come back from there: not where nothing makes or resumes them."""
+    """True if checkpoints are uploaded to the output and restored from it; false if the runner cannot resume."""
     flush_seconds: Annotated[int, Field(ge=1)] = 60
-    """How long publishing may go on after the runner has ended on deletion."""
+    """Seconds for publishing after the runner exits when the pod is deleted."""
     fetch_seconds: Annotated[int, Field(ge=1)] = 1800
-    """How long fetch tries again while a store is away (`spec.deadlines.startSeconds`)."""
+    """Seconds during which fetch retries an unavailable store (`spec.deadlines.startSeconds`)."""
     publish_seconds: Annotated[int, Field(ge=1)] = 21_600
-    """How long a finished output may wait for its store (`spec.deadlines.publishSeconds`)."""
+    """Seconds during which publishing of a finished output is retried (`spec.deadlines.publishSeconds`)."""

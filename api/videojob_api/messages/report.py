@@ -1,4 +1,4 @@
-"""What the agent tells the operator: progress while running, and the same words as its termination message."""
+"""Reports of the agent to the operator: pushed while running, and written as its termination message."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from videojob_api.base import LenientDocument
 
 
 class ProgressState(StrEnum):
-    """What the runner is doing."""
+    """State of the runner."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -21,14 +21,14 @@ class ProgressState(StrEnum):
 
 
 class Failure(LenientDocument):
-    """Why something ended badly: a CamelCase reason for machines, a sentence for people."""
+    """Reason of a failure: a machine-readable CamelCase reason and a human-readable sentence."""
 
     reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=64)]
     message: Annotated[str, Field(max_length=1024)] = ""
 
 
 class Published(LenientDocument):
-    """What lies at the destination so far; `manifest_digest` only after the commit."""
+    """Output published so far; `manifest_digest` is set only after the manifest was written."""
 
     frames: Annotated[int, Field(ge=0)] = 0
     bytes: Annotated[int, Field(ge=0)] = 0
@@ -61,7 +61,7 @@ class FetchResult(LenientDocument):
     files: Annotated[int, Field(ge=0)] = 0
     bytes: Annotated[int, Field(ge=0)] = 0
     resumed_step: Annotated[int, Field(ge=0)] | None = None
-    """The step whose checkpoint was brought back from the output; absent: the attempt begins anew."""
+    """Step of the checkpoint restored from the output; absent if the attempt starts from scratch."""
 
 
 class Acknowledgement(LenientDocument):

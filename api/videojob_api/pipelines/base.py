@@ -1,5 +1,5 @@
 """
-What every pipeline's model says about itself, so that nothing outside it needs to know its fields.
+Base of the pipeline models, through which other code queries a pipeline without knowing its fields.
 
 A pipeline declares the roles of its model packs, its fields that name inputs, and its forms; the rules of the resource
 follow from these. Its methods answer what the operator and the runner ask about one document.
@@ -21,7 +21,7 @@ from videojob_api.validation.objects import exactly_one
 DEFAULT_SIZE = (480, 480)
 """Width and height of simulated frames where a pipeline does not say any."""
 PNG_SHARE = 0.6
-"""A noisy image as PNG, as a share of its raw size."""
+"""Size of a noisy image as PNG, as a share of its raw size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,31 +62,31 @@ class PipelineSpec(Document):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Adds the rule about forms."""
+        """Add the rule for `FORMS`."""
         super().__pydantic_init_subclass__(**kwargs)
         rule = exactly_one(*cls.FORMS)
         if cls.FORMS and rule not in cls.rules:
             cls.rules = (rule, *cls.rules)
 
     def form(self) -> tuple[str, Document]:
-        """The form that is given, after its name on the wire; a pipeline without forms is its own, without a name."""
+        """Return the wire name of the form in use, and the form; ('', self) for a pipeline without forms."""
         given = ((to_wire(name), getattr(self, name)) for name in self.FORMS)
         return next((form for form in given if form[1] is not None), ("", self))
 
     def frame_count(self) -> int | None:
-        """How many frames the engine writes; None: only the engine knows."""
+        """Number of frames the engine writes; None if only the engine can tell."""
         return None
 
     def video_frame_count(self, *, fps: float) -> int | None:
-        """About how many frames its video has before the steps of `spec.post`; None: only the engine knows."""
+        """Approximate number of frames in the video before `spec.post`; None if only the engine can tell."""
         return self.frame_count()
 
     def frame_size(self) -> tuple[int, int]:
-        """Width and height in pixels that are asked for."""
+        """Requested width and height in pixels."""
         return DEFAULT_SIZE
 
     def scratch_bytes(self, *, fps: float) -> int | None:
-        """Disk that the engine fills, at most, without its video and inputs; None: unknown, so that it has no limit."""
+        """Maximum disk use of the engine in bytes, without video and inputs; None if unknown (no limit)."""
         return None
 
     def title(self) -> str | None:
@@ -94,17 +94,17 @@ class PipelineSpec(Document):
         return None
 
     def is_training(self) -> bool:
-        """Whether it trains a model."""
+        """True if the pipeline trains a model."""
         return False
 
 
 def png_bytes(pixels: float) -> float:
-    """About how many bytes an RGB image of so many pixels takes as PNG."""
+    """Approximate size in bytes of an RGB image with `pixels` pixels as PNG."""
     return pixels * 3 * PNG_SHARE
 
 
 def optional_fields(model: type[BaseModel], path: str) -> Iterator[str]:
-    """Of the fields on the way to `path` and that itself, those that may be absent, outermost first, as whole paths."""
+    """Yield the paths of the optional fields along `path`, including `path` itself, outermost first."""
     names = path.split(".")
     for depth, name in enumerate(names, start=1):
         field = model.model_fields[name]
@@ -114,7 +114,7 @@ def optional_fields(model: type[BaseModel], path: str) -> Iterator[str]:
 
 
 def nested_models(field: FieldInfo) -> Iterator[type[BaseModel]]:
-    """The models among the types of a field."""
+    """Yield the models among the types of a field."""
     for kind in (field.annotation, *get_args(field.annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield kind
@@ -125,13 +125,13 @@ class PipelineChoice(Document):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Makes the rule from the fields."""
+        """Derive the rule from the fields."""
         super().__pydantic_init_subclass__(**kwargs)
         cls.rules = (exactly_one(*cls.model_fields),)
 
     @classmethod
     def pipelines(cls) -> dict[str, type[PipelineSpec]]:
-        """The model of each field."""
+        """Return the pipeline model of each field."""
         return {
             name: model
             for name, field in cls.model_fields.items()
@@ -140,6 +140,6 @@ class PipelineChoice(Document):
         }
 
     def member(self) -> tuple[str, PipelineSpec]:
-        """The pipeline that is given, after its name on the wire."""
+        """Return the wire name of the pipeline in use, and the pipeline."""
         [(name, pipeline)] = [(to_wire(name), value) for name, value in self if value is not None]
         return name, pipeline

@@ -1,1 +1,1 @@
-"""The VideoJob resource: spec, status and what they are made of."""
+"""The VideoJob resource: spec, status and their parts."""

@@ -11,7 +11,7 @@ MAX_QUANTITY_CHARS = 32
 
 
 def integer_to_text(value: Any) -> Any:
-    """A whole number as its digits; anything else as it is, for the type to judge."""
+    """Convert an integer to its digits; return any other value unchanged, for the type to validate."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -29,4 +29,4 @@ Quantity = Annotated[
         }
     ),
 ]
-"""An amount, not negative: `500m`, `20Gi`, `1`."""
+"""A non-negative Kubernetes quantity: `500m`, `20Gi`, `1`."""

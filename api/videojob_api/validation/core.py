@@ -54,19 +54,20 @@ def raise_violations(breaches: list[InitErrorDetails]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What must hold for one value, in the field's `Annotated[…]`, or for one object, in its model's `rules`."""
+    """Rule for one value (in the field's `Annotated[…]`) or one object (in its model's `rules`)."""
 
     message: str
-    """The sentence that people read when it is broken."""
+    """Error message shown to users if the rule is broken."""
     cel: str
-    """An expression over `self`."""
+    """The rule as a CEL expression over `self`."""
     holds: Callable[[Any], bool] = field(compare=False)
-    """The same as Python, of the validated value."""
+    """The rule as a Python predicate of the validated value."""
     field_path: str = ""
     """Name of the field below the value that must change; empty: the value itself."""
     reason: str = INVALID
     shows_value: bool = False
-    """Whether the API server's message ends with the value, which must be a text then; pydantic's always holds it."""
+    """True if the API server's message ends with the value, which must be a string; pydantic's message always contains
+    it."""
 
     def to_cel_entry(self) -> dict[str, str]:
         """The entry under `x-kubernetes-validations`."""

@@ -52,7 +52,7 @@ def only_where(field: str, *, other: str, values: tuple[str, ...]) -> Rule:
 
 
 def requires(field: str, *, needs: str, explanation: str) -> Rule:
-    """Where `field` is given, `needs` must be given too; parents of both are required or have defaults."""
+    """If `field` is set, `needs` must be set too; parents of both are required or have defaults."""
     return Rule(
         message=f"{to_wire(field)} needs {to_wire(needs)}: {explanation}",
         cel=f"!{cel_has(field)} || {cel_has(needs)}",
@@ -74,7 +74,7 @@ def excludes(field: str, *, other: str, explanation: str) -> Rule:
 
 
 def increasing(field: str, *, maximum: str | None = None) -> Rule:
-    """A list of numbers rises from item to item; its items are at most the value of the field `maximum`."""
+    """A list of numbers is strictly increasing; its items do not exceed the value of the field `maximum`."""
     items = f"self.{to_wire(field)}"
     each = f"{items}.exists_one(other, other == item)" + (f" && item <= self.{to_wire(maximum)}" if maximum else "")
 

@@ -1,5 +1,5 @@
 """
-The rules about what is done to frames after they were made (`post.Post`, `spec.VideoJobSpec.rules`).
+Rules for post-processing steps (`post.Post`, `spec.VideoJobSpec.rules`).
 
 Those about the whole spec blame the whole list: CEL cannot name one of its items.
 """
@@ -13,7 +13,7 @@ from videojob_api.validation.spec import CEL_INPUT_COVERS, is_covered_by_inputs
 
 
 def at_most_one(field: str) -> Rule:
-    """Of a list's items, at most one has `field`."""
+    """At most one item of a list has `field`."""
     return Rule(
         message=f"at most one step may be {to_wire(field)}",
         cel=f"self.filter(step, has(step.{to_wire(field)})).size() <= 1",
@@ -28,7 +28,7 @@ POST_NEEDS_OUR_RUNNER = Rule(
     field_path="post",
     reason=FORBIDDEN,
 )
-"""A foreign image knows nothing of steps: they would silently not be done."""
+"""Custom runners do not implement these steps and would silently skip them."""
 
 INTERPOLATION_INCREASES_FPS = Rule(
     message="each interpolate.fps must be more than encoding.fps",
@@ -62,4 +62,4 @@ UPSCALER_NEEDS_STEP = Rule(
     holds=_uses_upscaler,
     field_path="models",
 )
-"""In a pipeline of ours upscale steps alone use a pack in this role; foreign images use roles as they like."""
+"""In the built-in runner only upscale steps use a pack in this role; custom runners may use any role."""

@@ -1,4 +1,4 @@
-"""What is wrong with a document, field by field, in the API server's spelling: `spec.inputs[0].path`."""
+"""Validation errors by field, with paths in the API server's spelling: `spec.inputs[0].path`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FieldProblem:
 
 
 class InvalidDocument(ValueError):
-    """A document that breaks its rules; `field_problems` names every field that must change, at least one."""
+    """The document breaks its rules; `field_problems` lists every invalid field, at least one."""
 
     def __init__(self, *problems: FieldProblem) -> None:
         super().__init__("; ".join(map(str, problems)))

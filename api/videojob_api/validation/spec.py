@@ -10,11 +10,11 @@ LIMITS = "runner.resources.limits"
 CEL_INPUT_COVERS = "has(self.inputs) && self.inputs.exists(i, {name} == i.path || {name}.startsWith(i.path + '/'))"
 """CEL for "the path `name` is brought by an input"; whole names are compared, hence the slash."""
 CEL_INPUT_BELOW = "has(self.inputs) && self.inputs.exists(i, i.path.startsWith({name} + '/'))"
-"""CEL for "an input lies below the path `name`"."""
+"""CEL: an input is located below the path `name`."""
 
 
 def is_covered_by_inputs(spec: Any, name: str) -> bool:
-    """Whether one of the inputs is, or holds, the path `name`."""
+    """True if one of the inputs is the path `name` or contains it."""
     return any(name == entry.path or name.startswith(f"{entry.path}/") for entry in spec.inputs or ())
 
 

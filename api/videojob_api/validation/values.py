@@ -52,7 +52,7 @@ def each_in(field: str, choices: tuple[str, ...]) -> Rule:
 
 @dataclass(frozen=True)
 class UniqueBy:
-    """A list map: items are known by `field`, and none comes twice (`x-kubernetes-list-type: map`)."""
+    """Items are identified by `field`, which must be unique (`x-kubernetes-list-type: map`)."""
 
     field: str
 

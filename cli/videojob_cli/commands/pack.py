@@ -19,7 +19,7 @@ from videojob_api.contract.exit_codes import ExitCode
 pack_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 CONVERTER = "videojob_runner.convert"
 REQUIRED_MODULES = ("safetensors", "taming", "torch")
-"""What the converter imports and the command line alone does not bring."""
+"""Modules that the converter needs in addition to those of the command line."""
 
 
 @pack_app.callback()

@@ -1,4 +1,4 @@
-"""A VideoJob from a file: read, and checked by the very models that made the CRD."""
+"""Reads a VideoJob from a file and validates it with the models from which the CRD is generated."""
 
 from __future__ import annotations
 

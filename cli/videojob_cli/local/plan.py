@@ -18,7 +18,7 @@ from videojob_api.resource.videojob import VideoJob
 from videojob_operator.domain.manifests.plan import PlanPaths, build_plan
 
 FETCH_SECONDS = 60
-"""How long a store that is away is waited for: somebody sits before the terminal."""
+"""Seconds during which an unavailable store is retried; short, because a user waits at the terminal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ def build_local_plan(job: VideoJob, places: LocalPaths, *, now: datetime) -> Job
 
 
 def local_uid(now: datetime) -> str:
-    """A uid that sorts by time and is no other run's."""
+    """Return a unique uid that sorts by time."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

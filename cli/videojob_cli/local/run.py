@@ -1,5 +1,5 @@
 """
-One VideoJob on this machine: what fetch, runner and agent do in a pod, done here by the same code.
+Runs one VideoJob on this machine with the code that fetch, runner and agent use in a pod.
 
 Fetch runs first, then the runner as a process and the agent's watch beside it in a thread; when the runner has ended,
 the watch is told, as the kubelet would, and publishes what is left.
@@ -38,7 +38,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LocalRunResult:
-    """How a run has ended: the last report, the command's exit code, and the end of the runner's log."""
+    """Result of a run: the last report, the command's exit code, and the end of the runner's log."""
 
     report: Report
     exit_code: int

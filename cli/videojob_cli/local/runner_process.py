@@ -1,5 +1,5 @@
 """
-The runner as a process of this machine, with the environment that its container would have.
+Runs the runner as a local process, with the environment its container would have.
 
 It gets a session of its own, so that Ctrl-C reaches it once and as SIGTERM: the first asks it to save and stop, the
 second to stop at once. On Linux it ends with the command even when that is killed: it would wait for ever for somebody
@@ -62,6 +62,6 @@ class RunnerProcess:
 
 
 def parent_death_signal() -> list[str]:
-    """What to put before a command so that it is killed when this process dies; nothing where that is not possible."""
+    """Return a command prefix that kills the command when this process dies; empty where unsupported."""
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -1,1 +1,1 @@
-"""Pictures and videos: frames on disk, the mp4 made of them, cards and contact sheets. Knows nothing of engines."""
+"""Images and videos: frames on disk, mp4 encoding, title cards and contact sheets. Independent of engines."""

@@ -1,5 +1,5 @@
 """
-Sound for a silent video, carried over from another file (specification §5.3, quirk Q-15).
+Adds the audio track of another file to a video (specification §5.3, quirk Q-15).
 
 The sound track keeps its codec where every player of mp4 knows it and becomes AAC otherwise. The picture is copied,
 never encoded again, and decides the length: longer sound is cut, shorter sound ends before it.

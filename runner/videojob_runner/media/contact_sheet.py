@@ -1,4 +1,4 @@
-"""A contact sheet: a run at one glance, evenly chosen frames in a grid."""
+"""Contact sheet: a grid of evenly spaced frames of a run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What is done to frames after they were made: upscale, interpolate, add sound, encode (specification §5).
+Stream of frames through the post-processing steps: upscale, interpolate, add audio, encode (specification §5).
 
 Footage is frames on their way, in order and only when somebody asks for them, with the rate at which they are shown.
 Each step takes footage and gives footage, so steps can be put together in any order without holding a video in memory:

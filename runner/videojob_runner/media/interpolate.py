@@ -1,5 +1,5 @@
 """
-More frames in a second by motion compensation, ffmpeg's `minterpolate`: no weights, any rate (specification §5.2).
+Frame-rate conversion with ffmpeg's motion-compensated `minterpolate` (specification §5.2).
 
 Left to itself the filter swallows the end: 120 frames at 30 in a second become 237 at 60. Here the last frame is fed a
 few times more and what goes beyond the length is dropped, so the result lasts exactly as long as its source and sound

@@ -1,4 +1,4 @@
-"""How large pictures may become."""
+"""Limits for the size of images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-A plot of numbers over steps, drawn with Pillow: enough to see whether a run still gets anywhere.
+Line plot of values over steps, drawn with Pillow, to monitor the progress of a run.
 
 Losses jump from step to step, since each sees other cutouts; every value is drawn thin and pale, and their running mean
 over it in full colour. Where a part of the run ends the curves break off, so that no mean blurs the change. There

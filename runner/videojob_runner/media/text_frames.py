@@ -1,4 +1,4 @@
-"""Pictures made of text: the frames of TEST mode, which show that every part of the way to the bucket works."""
+"""Renders text as images: the frames of TEST mode, which exercises the whole path to the bucket."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-How many numbers the two networks keep for the way back, found from the shapes of their layers alone.
+Counts the activations both networks store for the backward pass, found from the shapes of their layers alone.
 
 The counts follow `decoding` and `vision` line by line, so whoever changes what is kept there changes it here; the tests
 compare both with what autograd really holds.

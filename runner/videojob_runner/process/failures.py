@@ -1,4 +1,4 @@
-"""What an error means to the people who asked for the video: a reason, what happened, and what would help."""
+"""Maps exceptions to user-facing failures (reason, message, remedy)."""
 
 from __future__ import annotations
 

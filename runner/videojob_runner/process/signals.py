@@ -1,5 +1,5 @@
 """
-SIGTERM and SIGINT: the first asks, the second insists.
+First SIGTERM/SIGINT requests a graceful stop, the second exits immediately.
 
 The first sets a flag that the running work looks at between two steps (`Checkpointer.maybe_save`); nothing is torn. The
 second ends the process at once with 75, for people who press Ctrl-C twice. Python installs no handler for SIGTERM, and

@@ -1,5 +1,5 @@
 """
-How much memory there is for this process: its container's limit, or else the machine's.
+Memory limit of this process: the cgroup's, otherwise the machine's.
 
 The limit stays the same for as long as a job lives on machines of one kind, what is free changes from moment to moment;
 so decisions that change a picture may follow the first alone.

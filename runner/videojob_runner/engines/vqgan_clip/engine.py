@@ -1,5 +1,5 @@
 """
-The engine `vqganClip`: a VQGAN's latent is optimised until CLIP finds its picture close to the prompts.
+The engine `vqganClip`: optimizes a VQGAN latent so that CLIP rates its image close to the prompts.
 
 A run resolves configuration and packs into settings, loads both networks, chooses a start, or the newest checkpoint,
 and then only follows its schedule: iterate, perhaps keep a frame, perhaps move the camera, report, offer a checkpoint.

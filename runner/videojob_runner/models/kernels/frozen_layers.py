@@ -1,5 +1,5 @@
 """
-Layers of networks that are never trained, for which the gradient goes to the input alone.
+Layers of frozen networks: gradients are computed for the input only.
 
 Autograd keeps what the gradients of weights would need too, so a convolution its input. Here it keeps nothing, and what
 it computes takes the shortest way that there is. Values and gradients are those of the modules that hold the weights,

@@ -1,5 +1,5 @@
 """
-A group norm and the SiLU behind it as one step that keeps its input alone.
+Fused GroupNorm + SiLU that saves only its input for the backward pass.
 
 Autograd's own two keep three tensors of that size. What the way back needs besides, the normed values, is one
 multiplication and one addition away from the input. On CPUs the way back goes through large pictures in bands that stay

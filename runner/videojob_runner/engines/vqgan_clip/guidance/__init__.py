@@ -1,1 +1,1 @@
-"""The networks together: from a latent to the loss, within the memory there is."""
+"""The networks combined: from a latent to the loss, within the available memory."""

@@ -1,5 +1,5 @@
 """
-What stays the same during a run: two frozen networks and the cutouts between them.
+Constant parts of a run: the two frozen networks and the cutouts between them.
 
 A latent becomes a picture (snap to the codebook, decode, clamp), the picture becomes a loss (cut out, embed, compare
 with the prompts). The networks may run under autocast in a shorter type; the quantiser, the cutouts and the loss always

@@ -1,5 +1,5 @@
 """
-How much memory a run will take, told before it starts, and how it is made to fit.
+Estimates a run's peak memory before it starts and chooses a plan that fits.
 
 An iteration's peak is what the decoder keeps for its way back, beside the largest of three things: one part of the
 views on its way through CLIP, the cutouts on their own way back, or the decoder's work at its largest layer. What
@@ -178,7 +178,7 @@ def constrain_plans(plans: list[MemoryPlan], wanted: MemoryOptions, *, before: i
 
 
 def prefer_low_memory(fitting: list[MemoryPlan], demand: MemoryEstimator, room: MemoryLimit) -> MemoryPlan:
-    """The first of the fitting plans, or its like that computes again where memory is short at this moment."""
+    """Return the first fitting plan, or its activation-checkpointing variant if currently available memory is low."""
     first = fitting[0]
     alike = [plan for plan in fitting if plan.chunk_size == first.chunk_size]
     for plan in alike:

@@ -1,5 +1,5 @@
 """
-Prompts of every kind as the loss wants them: embeddings with weights and stops.
+Prompt targets of all kinds for the loss: embeddings with weights and stops.
 
 A text is one embedding, a noise a random vector of that width (specification vqgan-clip §2.10). A picture goes through
 the same random cutouts as the picture that is made, and all its embeddings stay; each bears its share of the weight, so

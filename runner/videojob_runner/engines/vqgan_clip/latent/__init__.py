@@ -1,1 +1,1 @@
-"""The latent: how it begins and how it is optimized."""
+"""The latent: initialization and optimization."""

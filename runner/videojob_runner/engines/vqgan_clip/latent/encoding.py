@@ -1,4 +1,4 @@
-"""Where z starts: codes drawn at random, a picture made of noise, gradients or gray, or a picture of the user's."""
+"""Initial values of z: random codes, an encoded image of noise, gradients or gray, or the user's init image."""
 
 from __future__ import annotations
 

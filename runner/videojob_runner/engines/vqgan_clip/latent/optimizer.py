@@ -1,5 +1,5 @@
 """
-What changes during a run: the latent z with its optimiser, moved one iteration at a time.
+State that changes during a run: the latent z and its optimizer, updated once per iteration.
 
 Only z is trained. After each step it is clamped, channel by channel, to the range of the codebook. The state can be
 written down and taken up again without a bit of difference.

@@ -1,5 +1,5 @@
 """
-The optimisers of the latent, under the names that upstream programs know (specification vqgan-clip §2.13).
+Optimizers of the latent, by their upstream names (specification vqgan-clip §2.13).
 
 Most are torch's own. DiffGrad damps Adam's step where the gradient hardly changes (Dubey and others 2019), AdamP takes
 the part out of it that only lengthens the parameter (Heo and others 2020); torch has neither, so both are written here.

@@ -1,5 +1,5 @@
 """
-The views go through CLIP a few at a time.
+Evaluates CLIP on chunks of the cutouts to limit memory.
 
 The loss is a mean over the views, so what it pulls at one of them depends on no other. Each part is taken forward and
 backward at once, and what CLIP kept for that is free before the next part comes: its memory follows the size of a part,

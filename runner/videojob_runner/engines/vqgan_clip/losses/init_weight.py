@@ -1,5 +1,5 @@
 """
-The init weight: what holds the latent near another one while the prompts pull at it (specification vqgan-clip §2.11).
+Init weight loss: keeps the latent close to a target latent (specification vqgan-clip §2.11).
 
 Four forms: back to the start, toward zero and fading, and toward a target that the form sets (the source frame of a
 style transfer), constant or fading. Fading goes by the age, the number of the iteration as its form counts.

@@ -1,5 +1,5 @@
 """
-What keeps a picture in the layout of another one, while its colours go where the prompts pull them.
+Layout loss: keeps the layout of a reference image while its colors may change.
 
 A layout is which places have the same colour and which do not: a red disc on white and a blue one on yellow have the
 same. The difference of two layouts is counted over all pairs of places, half of it over those that are alike in the

@@ -1,5 +1,5 @@
 """
-How far the cutouts are from the prompts.
+Prompt loss: distance between the embeddings of the cutouts and of the prompts.
 
 The distance of two embeddings is half the squared angle between them (specification vqgan-clip §2.10). The angle is
 computed as 2·atan2(‖e − t‖, ‖e + t‖) for unit vectors: equal to the textbook 2·arcsin(‖e − t‖/2), but with a finite

@@ -1,1 +1,1 @@
-"""Which iteration does what: forms, rates, plateaus."""
+"""Schedules of iterations: forms, learning rates, plateaus."""

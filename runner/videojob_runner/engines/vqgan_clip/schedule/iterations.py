@@ -1,5 +1,5 @@
 """
-Which iteration does what.
+Schedule of a run: frames, phrases and learning rates by iteration.
 
 A run is `total` iterations: first `warmup` ones that belong to the first frame, then `per_frame` for each frame. From
 its number alone an iteration knows its frame, its phrase, its learning rate and whether a frame is finished with it, so

@@ -1,5 +1,5 @@
 """
-The adaptive learning rate (specification vqgan-clip §2.14): divided by ten when the loss has not fallen for a while.
+Adaptive learning rate (specification vqgan-clip §2.14): divided by ten when the loss stops decreasing.
 
 Every iteration has other cutouts, so its loss is noisy, and a schedule that looks at single losses takes noise for a
 plateau and soon stands still (Q-37). This one looks at an average over about as many losses as it has patience for.

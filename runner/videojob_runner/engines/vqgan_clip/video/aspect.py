@@ -1,4 +1,4 @@
-"""Sides in the proportions of a source picture, from a budget of pixels (specification vqgan-clip §2.16)."""
+"""Frame size with the aspect ratio of a source image within a pixel budget (specification vqgan-clip §2.16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each frame says about how it came about: the items of specification §4.7, in its order and under its names."""
+"""Metadata of each frame: the items of specification §4.7, with their names and in their order."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Where the things of one picture are in another, so that what was made of the one can move along to the other.
+Motion estimation between two frames, used to warp the previous result onto the next frame.
 
 Full-search block matching: each cell of a latent looks for the place, up to two cells away, around which the other
 picture is most like its own surroundings, in quarters of a cell. Carrying the last frame along the source's motion

@@ -1,5 +1,5 @@
 """
-The latent smoother: each frame of a video is shown as an average over the latents of its neighbours.
+Latent smoother: renders each frame from the average of the latents of neighboring frames.
 
 The average of frame j reaches as many frames forward as back, fewer at both ends, so the video neither stutters at its
 start, nor lags behind its source, nor loses its last frames. All three befall the causal averages of the original

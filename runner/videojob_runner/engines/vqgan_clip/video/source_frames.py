@@ -1,5 +1,5 @@
 """
-What a style transfer starts from: the frames of a video, or the pictures in a folder, as files in order.
+Source frames of a style transfer: from a video, or the images of a folder, as ordered files.
 
 A video is taken apart once, at the beginning, into frames that already have the size of the result; a run that is
 resumed takes it apart again and finds the same ones. A folder's pictures are used where they lie.

@@ -1,5 +1,5 @@
 """
-What a style transfer adds to a run: each frame has a source, which holds the latent and may be a prompt besides.
+State of a style transfer: each frame's source is the target of the latent, and optionally an image prompt.
 
 Trained on, the latent goes from frame to frame with its optimiser; it moves along with what moves in the source, and
 what holds it changes (specification vqgan-clip §4.4, which lets it stay in place, as `upstream` does). Restyled, it
