@@ -5,10 +5,16 @@ export PYTHONPATH := api:operator:agent:runner:cli:.
 SOURCES := $(wildcard api operator agent runner cli devcluster packs scripts tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help judge demo test check format lint types imports budgets unit apiserver fidelity e2e soak resume bench verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
+.PHONY: help quickstart judge demo test check format lint types imports budgets unit apiserver fidelity e2e soak resume bench verify generate pack pack-upscaler lock clean devcluster-build devcluster-up devcluster-down devcluster-purge devcluster-status
 
 help:  ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 30
+
+quickstart: $(VENV)/ok  ## the first film on this machine, without a cluster; mp4 and contact sheet in demo-output/
+	@$(PY) -m scripts.quickstart
+
+.DEFAULT:
+	@echo "make: there is no $@; what there is:" >&2; $(MAKE) -s help; exit 2
 
 demo: $(VENV)/ok  ## the product on a real cluster on this machine; CONTEXT=name OPERATOR_IMAGE=… RUNNER_IMAGE=…: on yours
 	@$(PY) -m scripts.demo $(if $(CONTEXT),--context '$(CONTEXT)' --operator-image '$(OPERATOR_IMAGE)' --runner-image '$(RUNNER_IMAGE)')

@@ -14,13 +14,9 @@ from __future__ import annotations
 
 import argparse
 import platform
-import subprocess
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-
-from videojob_runner.media.contact_sheet import write_contact_sheet
 
 from devcluster.build.go_build import build
 from devcluster.cluster.node import Node, default_node, require_node_level
@@ -30,14 +26,13 @@ from scripts import demo_context, deploy
 from scripts.demo_display import (
     CLAIM,
     NAMESPACE,
-    OUTPUT,
-    ROOT,
     Resource,
     apply_example,
     collect_example,
     console,
     timed_step,
 )
+from scripts.quickstart import render_quickstart
 
 WARM_BUILD_SECONDS = 3.0
 """Seconds in which an image that was built before is found again."""
@@ -91,11 +86,8 @@ def run_examples(node: Node, light: deploy.Images, building: Future[deploy.Image
 def run_without_node(reason: str) -> None:
     """The same manifest without a cluster."""
     console.print(f"[yellow]No cluster here: {reason}. Rendering examples/quickstart.yaml with `videojob run` instead.")
-    command = [sys.executable, "-m", "videojob_cli", "run", "examples/quickstart.yaml", "--output", str(OUTPUT)]
     with timed_step("videojob run examples/quickstart.yaml"):
-        subprocess.run(command, cwd=ROOT, check=True)
-    frames = next(OUTPUT.rglob("manifest.json")).parent / "frames"
-    write_contact_sheet(sorted(frames.glob("*.png")), OUTPUT / "quickstart.png")
+        console.print("[bold]" + ", ".join(map(str, render_quickstart())), soft_wrap=True)
 
 
 def run_on_this_machine() -> None:
