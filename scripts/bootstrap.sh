@@ -21,9 +21,10 @@ find_python() { # the first of these that is new enough; nothing when none is
 pip() { # the machine's own pip, or Debian's wheel of it
     if "$python" -m pip --version >/dev/null 2>&1; then "$python" -m pip "$@"; return; fi
     if [ ! -d "$tools/deb" ]; then
-        command -v apt-get >/dev/null || fail "$python has no pip: install pip or uv with your package manager"
+        command -v apt-get >/dev/null || { echo "$python has no pip: install pip or uv first" >&2; return 1; }
         rm -rf "$tools/deb.part"
-        mkdir -p "$tools/deb.part" && (cd "$tools/deb.part" && apt-get download -q python3-pip-whl && dpkg-deb -x ./*.deb .)
+        mkdir -p "$tools/deb.part"
+        (cd "$tools/deb.part" && apt-get download -q python3-pip-whl && dpkg-deb -x ./*.deb .) || return 1
         mv "$tools/deb.part" "$tools/deb"
     fi
     "$python" "$(echo "$tools"/deb/usr/share/python-wheels/pip-*.whl)/pip" "$@"
@@ -42,7 +43,8 @@ remedy() { # what to do about the error in file $1
 run() { # a command whose failure is followed by the remedy; on a terminal it shows its own progress
     errors=$tools/errors
     mkdir -p "$tools" || fail "$tools cannot be written: set VIDEOJOB_CACHE to a folder of yours"
-    if [ -t 2 ]; then "$@" && return; "$@" 2>"$errors" && return; else "$@" 2>"$errors" && return; fi
+    if [ -t 2 ] && "$@"; then return; fi # a second time for the reason, where the first showed progress
+    "$@" 2>"$errors" && return
     cat "$errors" >&2
     fail "$(remedy "$errors")"
 }
@@ -55,7 +57,7 @@ if command -v uv >/dev/null 2>&1; then
     uv=uv
 else
     uv=$tools/uv/bin/uv
-    [ -x "$uv" ] || run pip install --quiet --disable-pip-version-check --no-warn-script-location --target "$tools/uv" "uv>=0.9"
+    [ -x "$uv" ] || run pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-warn-script-location --target "$tools/uv" "uv>=0.9"
 fi
 quiet=--quiet
 [ ! -t 2 ] || quiet=
