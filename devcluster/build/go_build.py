@@ -33,7 +33,7 @@ def binary_path(name: str) -> Path:
             path = build_folder(source) / name
             if path.exists():
                 return path
-            level = "api" if source.group is ComponentGroup.API else "node"
+            level = "node" if source.group is ComponentGroup.NODE else "api"
             raise Unsupported(f"{name} {source.version} is not built: run `python -m devcluster build --level {level}`")
     raise Unsupported(f"{name} is not listed in devcluster/versions.py")
 

@@ -1,8 +1,8 @@
 """
 The node level: a whole cluster in one network namespace of this machine.
 
-Everything starts at once and waits for what it needs by itself: etcd, API server, registry, S3 server and container
-runtime first, then, when the API server answers, controllers, scheduler, kubelet, service network and DNS.
+Everything starts at once and waits for what it needs by itself: etcd, API server, registry and container runtime
+first, then, when the API server answers, controllers, scheduler, kubelet, service network and DNS; the S3 server last.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,6 +45,8 @@ from devcluster.host.wait import wait_until
 from devcluster.versions import ComponentGroup
 
 DEFAULT_EXTENDED_RESOURCES = {"example.com/gpu": 1}
+CLUSTER_GROUPS = frozenset({ComponentGroup.API, ComponentGroup.NODE})
+"""What a node without the S3 server is made of."""
 MAX_SOCKET_PATH = 107
 START_LOCK = MACHINE_LOCK.with_suffix(".starting")
 
@@ -116,22 +118,25 @@ class Node:
         """Whether the cluster's two ends, API server and kubelet, live."""
         return all(self.daemons.running(name) for name in ("apiserver", "kubelet"))
 
-    def start(self, *, extended: Mapping[str, int] = DEFAULT_EXTENDED_RESOURCES) -> None:
+    def start(self, *, extended: Mapping[str, int] = DEFAULT_EXTENDED_RESOURCES, has_s3: bool = True) -> None:
         """
         Starts the cluster, again on its old data if there is any, and waits until pods can run. Running: no effect.
 
-        `extended` are made-up devices of the node, name to count. Raises Busy when the machine has another node.
+        `extended` are made-up devices of the node, name to count; without `has_s3` there is no S3 server, which then
+        need not be built. Raises NodeInUse when the machine has another node.
         """
-        self._check()
+        self._check(CLUSTER_GROUPS | {ComponentGroup.TESTS} if has_s3 else CLUSTER_GROUPS)
         with exclusive_lock(START_LOCK):  # a claim counts from the first living daemon on: until then this does
             MachineLock().claim(self.folder)
             if not self.running:
                 self._start(extended)
+            if has_s3 and not self.daemons.running("s3"):
+                self._start_s3()
 
     def _start(self, extended: Mapping[str, int]) -> None:
         self.stop()
         MachineLock().claim(self.folder)
-        with timed_step("network namespace, etcd, API server, registry, S3 and containerd started"):
+        with timed_step("network namespace, etcd, API server, registry and containerd started"):
             self._start_foundations()
         self.images.ensure_base_images()
         with timed_step("API server ready"):
@@ -141,7 +146,6 @@ class Node:
         with timed_step("node ready"):
             self._wait_until_ready()
             self.set_extended_resources(extended)
-            wait_until("the S3 server", self.s3.is_ready, seconds=20, explain=partial(self.daemons.log_tail, "s3"))
 
     def stop(self) -> None:
         """Stops the cluster and keeps its data: no process, namespace, mount or cgroup is left."""
@@ -203,9 +207,13 @@ class Node:
             ),
         )
 
-    def _check(self) -> None:
+    def _start_s3(self) -> None:
+        self.daemons.start("s3", self.s3.command(), environment=self.s3.environment)
+        wait_until("the S3 server", self.s3.is_ready, seconds=20, explain=partial(self.daemons.log_tail, "s3"))
+
+    def _check(self, groups: Collection[ComponentGroup]) -> None:
         require_node_level()
-        if missing_commands(tuple(ComponentGroup)):
+        if missing_commands(groups):
             raise Unsupported("not everything is built: run `python -m devcluster build --level node`")
         socket = self.folder / "kubelet" / "pod-resources" / "kubelet.sock"
         if len(str(socket)) > MAX_SOCKET_PATH:
@@ -224,7 +232,6 @@ class Node:
         plane.create_kubeconfig("admin", user="admin", groups=["system:masters"], server=self._server_on_host)
         self.registry.collect_garbage()
         self.daemons.start("registry", self.registry.command(), environment=REGISTRY_ENVIRONMENT)
-        self.daemons.start("s3", self.s3.command(), environment=self.s3.environment)
         self.daemons.start("containerd", self.runtime.containerd(), environment=self._environment)
 
     def _start_node(self) -> None:

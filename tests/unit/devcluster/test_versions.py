@@ -72,8 +72,13 @@ def test_only_local_replacements_are_pinned() -> None:
 
 def test_in_an_empty_cache_everything_is_missing(empty_cache: Path) -> None:
     names = {command for _, command in go_build.missing_commands([ComponentGroup.API])}
-    servers = {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "versitygw"}
-    assert names == servers | {"helm", "kubeconform"}
+    assert names == {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "helm"}
+
+
+def test_what_only_tests_need_is_a_group_of_its_own_and_named_with_the_level_that_brings_it(empty_cache: Path) -> None:
+    assert {command for _, command in go_build.missing_commands([ComponentGroup.TESTS])} == {"versitygw", "kubeconform"}
+    with pytest.raises(Unsupported, match="build --level api"):
+        go_build.binary_path("versitygw")
 
 
 def test_a_binary_is_found_by_its_version(empty_cache: Path) -> None:
