@@ -31,6 +31,7 @@ from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
 from videojob_runner.errors import BadInput, Interrupted
 from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, read_frame
+from videojob_runner.media.limits import MAX_FRAMES
 from videojob_runner.process.cuda import cuda_problem
 from videojob_runner.process.signals import StopFlag
 from videojob_runner.run.pack_resolver import built_in_packs
@@ -39,7 +40,6 @@ FRAMES, CHECKPOINTS = "frames", "checkpoints"
 """What is made in the caller's folder."""
 NOTEBOOK_UID: Final = "render"
 """The uid in checkpoints."""
-MAX_FRAMES: Final = 100_000
 SEED_BITS: Final = 53
 """Of a drawn seed: a configuration that repeats it keeps it whole."""
 

@@ -28,9 +28,7 @@ from videojob_runner.media.decode import iter_frames, probe_audio_codec, probe_v
 from videojob_runner.media.encode import VideoEncoding, write_mp4
 from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, list_frames, read_frame
 from videojob_runner.media.interpolate import interpolate_frames
-
-MAX_FRAMES = 100_000
-"""Beyond which the numbers of kept frames grow wider."""
+from videojob_runner.media.limits import MAX_FRAMES
 
 
 @dataclass(frozen=True, slots=True)

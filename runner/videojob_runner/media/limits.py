@@ -1,9 +1,11 @@
-"""Limits for the size of images."""
+"""Limits for the size and number of images."""
 
 from __future__ import annotations
 
 from typing import Final
 
+MAX_FRAMES: Final = 100_000
+"""Maximum number of frames of a video whose length is not known beforehand."""
 MAX_SCALE: Final = 16.0
 MAX_SIDE: Final = 16_384
 """Pixels; H.264 ends there."""

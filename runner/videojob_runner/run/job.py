@@ -25,6 +25,7 @@ from videojob_runner.engine.api import SupportsWarmUp, TaskContext, TaskResult
 from videojob_runner.engine.registry import engine_names
 from videojob_runner.errors import Interrupted
 from videojob_runner.media.frames import FrameWriter
+from videojob_runner.media.limits import MAX_FRAMES
 from videojob_runner.run.encode import RunOutput, encode_video, summarise
 from videojob_runner.run.environment import RuntimeEnvironment
 from videojob_runner.run.pack_resolver import PackResolver, built_in_packs
@@ -36,9 +37,6 @@ log = logging.getLogger(__name__)
 
 SEED_BITS = 53
 """Of a drawn seed: every JSON reader keeps such a number whole."""
-
-MAX_FRAMES = 100_000
-"""Where only the engine knows how many there will be."""
 
 
 def run_job(

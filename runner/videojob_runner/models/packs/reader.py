@@ -31,7 +31,8 @@ WEIGHTS_SUFFIX: Final = ".safetensors"
 PICKLE_SUFFIXES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 """Suffixes of formats that run code when loaded."""
 
-PackKind = Literal["vqgan", "clip", "upscaler"]
+PackKind = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+"""What a pack is for, such as `vqgan`, `clip`, `upscaler`; each loader asks for its own."""
 PackName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A plain name beside `pack.json`: no folders, no leading dot or dash."""

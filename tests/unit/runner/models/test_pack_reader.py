@@ -109,7 +109,7 @@ class Bomb:
     [
         (lambda pack: pack.update(apiVersion="packs.videojobs.dev/v9"), "apiVersion"),
         (lambda pack: pack.update(licence=""), "licence"),
-        (lambda pack: pack.update(kind="gan"), "kind"),
+        (lambda pack: pack.update(kind="a kind"), "kind"),
         (lambda pack: pack.update(surprise=1), "surprise"),
         (lambda pack: pack.update(name="Not A Name"), "name"),
         (lambda pack: pack.update(files={}), "files"),

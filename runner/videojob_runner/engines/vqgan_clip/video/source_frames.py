@@ -21,10 +21,10 @@ from videojob_runner.engines.vqgan_clip.config import FIELD_PREFIX
 from videojob_runner.errors import BadInput
 from videojob_runner.media.decode import iter_frames, probe_video
 from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, list_frames
+from videojob_runner.media.limits import MAX_FRAMES
 from videojob_runner.torch_utils.images import Size, read_image_size
 
 SOURCE_FIELD = f"{FIELD_PREFIX}.styleTransfer.source"
-MAX_FRAMES = 100_000
 
 
 def first_frame_size(style: StyleTransfer, context: TaskContext) -> Size:
