@@ -1,5 +1,5 @@
 """
-The engine as a plain call, for notebooks and scripts: no cluster, no container, no configuration file.
+Engines as plain calls, for notebooks and scripts: no cluster, no container, no configuration file.
 
     made = render(VqganClipConfig(width=64, height=64, image=Image(prompts="a red circle", iterations=250)))
     made.image.save("circle.png")
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import signal
 import threading
 import time
@@ -24,24 +23,27 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from PIL import Image
+from pydantic import BaseModel
 
-from videojob_runner.contract.checkpoints import CheckpointStore
-from videojob_runner.engine.api import Checkpointer, FrameComposer, FrameSink, ProgressCallback, StopSignal, TaskContext
+from videojob_runner.engine.api import ConfigT, Engine, FrameComposer, ProgressCallback, StopSignal
+from videojob_runner.engine.null import NullCheckpointer, ignore_progress
 from videojob_runner.engines.vqgan_clip.config import VqganClipConfig
 from videojob_runner.engines.vqgan_clip.engine import VqganClip
 from videojob_runner.errors import BadInput, Interrupted
-from videojob_runner.media.frames import FrameWriter, RgbImage, clear_frames, read_frame
+from videojob_runner.media.frames import RgbImage
 from videojob_runner.media.limits import MAX_FRAMES
 from videojob_runner.process.cuda import cuda_problem
 from videojob_runner.process.signals import StopFlag
+from videojob_runner.run.artifacts import ArtifactFolder
+from videojob_runner.run.context import RunObservers, build_context
 from videojob_runner.run.pack_resolver import built_in_packs
+from videojob_runner.run.storage import RunFolders, RunStorage, open_checkpoints, open_storage, resolve_seed
+from videojob_runner.run.tasks import TaskRunner
 
-FRAMES, CHECKPOINTS = "frames", "checkpoints"
+FRAMES, CHECKPOINTS, ARTIFACTS, WORK = "frames", "checkpoints", "artifacts", "work"
 """What is made in the caller's folder."""
 NOTEBOOK_UID: Final = "render"
 """The uid in checkpoints."""
-SEED_BITS: Final = 53
-"""Of a drawn seed: a configuration that repeats it keeps it whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class RunResult:
     """What a timelapse shows instead of its frames."""
     versions: Mapping[str, str]
     """Packs with their digests, and libraries."""
+    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of trained packs, data sets and reports, by name."""
 
     @property
     def image(self) -> Image.Image:
@@ -75,10 +79,6 @@ class RunResult:
         return self.composer(self.count, self.read) if self.composer else self.frames()
 
 
-def ignore_progress(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
-    """Says nothing."""
-
-
 def render(
     config: VqganClipConfig,
     *,
@@ -89,36 +89,53 @@ def render(
     device: str | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> RunResult:
-    """
-    Makes the picture or video that `config` describes.
+    """Makes the image or video that `config` describes: `run` with the engine vqganClip."""
+    return run(
+        VqganClip(), config, inputs=inputs, packs=packs, folder=folder, fps=fps, device=device, progress=progress
+    )
 
-    Pictures that it names lie below `inputs`. `packs` names folders by role (`generator`, `perceptor`); the built-in
-    ones serve where it names none. `folder` keeps frames and checkpoints; without one, frames stay in memory. `fps` is
-    the rate of the video to come, by which a timelapse counts its seconds and a style transfer takes its frames.
-    `device` is `cpu` or `cuda`; absent: CUDA where it works. Raises BadConfig, BadInput and UnsafeCheckpoint as in a
-    job, and KeyboardInterrupt after Ctrl-C.
+
+def run(
+    engine: Engine[ConfigT],
+    config: ConfigT,
+    *,
+    inputs: Path = Path(),
+    packs: Mapping[str, Path] | None = None,
+    folder: Path | None = None,
+    fps: float = 24.0,
+    device: str | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> RunResult:
     """
-    with interruptible() as stop, open_storage(config, folder, inputs=inputs, stop=stop) as here:
-        context = TaskContext(
-            inputs=inputs,
-            scratch=here.scratch,
-            frames=here.frames,
-            checkpoints=here.checkpoint,
-            progress=progress,
+    Runs all tasks of a job with this configuration.
+
+    Files that it names lie below `inputs`. `packs` names folders by role (`generator`, `perceptor`); the built-in ones
+    serve where it names none. `folder` keeps frames, checkpoints and artifacts; without one, frames stay in memory and
+    artifacts are lost. `fps` is the rate of the video to come, by which a timelapse counts its seconds and a style
+    transfer takes its frames. `device` is `cpu` or `cuda`; absent: CUDA where it works. Raises BadConfig, BadInput and
+    UnsafeCheckpoint as in a job, and KeyboardInterrupt after Ctrl-C.
+    """
+    named = packs or {}
+    with interruptible() as stop, open_run(config, folder, inputs=inputs, stop=stop) as storage:
+        context = build_context(
+            storage,
+            FolderModelResolver(named),
+            RunObservers(progress=progress),
             stop=stop,
-            models=FolderModelResolver(packs or {}),
             device=device or ("cpu" if cuda_problem() else "cuda"),
-            seed=here.seed,
             fps=fps,
+            versions={},
         )
-        outcome = VqganClip().run(config, context)
+        identity = [NOTEBOOK_UID, *(f"{role}={path.resolve()}" for role, path in sorted(named.items()))]
+        made = TaskRunner(plans=engine.tasks(config), context=context, storage=storage, identity=identity).run()
     return RunResult(
-        count=outcome.frames,
-        read=here.read,
-        composer=outcome.composer,
-        seed=here.seed,
-        metrics=outcome.metrics,
+        count=made.frames,
+        read=storage.read_frame,
+        composer=made.composer,
+        seed=storage.seed,
+        metrics=made.metrics,
         versions=context.versions,
+        artifacts={} if folder is None else storage.artifacts.folders(),
     )
 
 
@@ -145,73 +162,49 @@ def raise_interrupt(_code: int) -> None:
     raise KeyboardInterrupt("stopped at once")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStorage:
-    """Where a call keeps what it makes."""
-
-    frames: FrameSink
-    checkpoint: Checkpointer
-    seed: int
-    read: Callable[[int], RgbImage]
-    """Gives back frame `index`."""
-    scratch: Path
-    """For what the call needs for itself; gone afterwards."""
-
-
-def open_storage(
-    config: VqganClipConfig, folder: Path | None, *, inputs: Path, stop: StopSignal
+def open_run(
+    config: BaseModel, folder: Path | None, *, inputs: Path, stop: StopSignal
 ) -> AbstractContextManager[RunStorage]:
     """The caller's folder, or memory. Raises BadInput when frames would lie among the inputs."""
+    seed = getattr(config, "seed", None)
     if folder is None:
-        return memory_storage(config, stop=stop)
+        return memory_storage(inputs, seed=seed, stop=stop)
     if (folder / FRAMES).resolve() == inputs.resolve():
         raise BadInput(f"folder: frames would lie among the inputs in {inputs}, some of which might go; name another")
-    return folder_storage(config, folder, stop=stop)
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    checkpoints = open_checkpoints(
+        folder / CHECKPOINTS, uid=NOTEBOOK_UID, digest=digest, seed=seed, stop=stop, clock=time.monotonic
+    )
+    return open_storage(local_folders(folder, inputs=inputs), checkpoints, total=MAX_FRAMES)
+
+
+def local_folders(folder: Path, *, inputs: Path) -> RunFolders:
+    """What is made in a folder of the caller's."""
+    return RunFolders(
+        inputs=inputs,
+        frames=folder / FRAMES,
+        artifacts=folder / ARTIFACTS,
+        work=folder / WORK,
+        scratch=folder / ".scratch",
+    )
 
 
 @contextmanager
-def memory_storage(config: VqganClipConfig, *, stop: StopSignal) -> Iterator[RunStorage]:
+def memory_storage(inputs: Path, *, seed: int | None, stop: StopSignal) -> Iterator[RunStorage]:
     """Frames as arrays, and no checkpoints."""
     frames = MemoryFrames()
-    with TemporaryDirectory(prefix="videojob-") as scratch:
+    with TemporaryDirectory(prefix="videojob-") as temporary:
+        folders = local_folders(Path(temporary), inputs=inputs)
+        folders.work.mkdir()
         yield RunStorage(
+            folders=folders,
             frames=frames,
-            checkpoint=NullCheckpointer(stop),
-            seed=resolve_seed(config),
-            read=frames.pixels.__getitem__,
-            scratch=Path(scratch),
+            count_frames=lambda: len(frames.pixels),
+            read_frame=frames.pixels.__getitem__,
+            checkpoints=NullCheckpointer(stop.is_set, remedy="with a folder, the same call would go on from here"),
+            artifacts=ArtifactFolder(folders.artifacts),
+            seed=resolve_seed(seed),
         )
-
-
-@contextmanager
-def folder_storage(config: VqganClipConfig, folder: Path, *, stop: StopSignal) -> Iterator[RunStorage]:
-    """Frames as PNG files, and checkpoints. Frames of another call go, but for what a checkpoint counts on."""
-    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
-    slot = CheckpointStore(
-        folder=folder / CHECKPOINTS, uid=NOTEBOOK_UID, digest=digest, stop=stop, clock=time.monotonic
-    )
-    slot.remove_stale()
-    earlier = slot.latest_marker()
-    slot.seed = resolve_seed(config) if earlier is None else earlier.seed
-    if earlier is None:
-        clear_frames(folder / FRAMES)
-    with (
-        FrameWriter(folder / FRAMES, total=MAX_FRAMES) as writer,
-        TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
-    ):
-        slot.before_save, slot.count_frames = writer.flush, lambda: writer.count
-        yield RunStorage(
-            frames=writer,
-            checkpoint=slot,
-            seed=slot.seed,
-            read=lambda index: read_frame(writer.path(index)),
-            scratch=Path(scratch),
-        )
-
-
-def resolve_seed(config: VqganClipConfig) -> int:
-    """The configuration's, 0 included, or a new one."""
-    return secrets.randbits(SEED_BITS) if config.seed is None else config.seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,25 +213,9 @@ class MemoryFrames:
 
     pixels: dict[int, RgbImage] = field(default_factory=dict)
 
-    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, image: RgbImage, /, *, text: Mapping[str, str] | None = None) -> None:
         """Keeps a copy."""
-        self.pixels[index] = pixels.copy()
-
-
-@dataclass(frozen=True, slots=True)
-class NullCheckpointer:
-    """Nothing is kept, but the run can be stopped (`engine.api.Checkpointer`)."""
-
-    stop: StopSignal
-
-    def latest(self) -> Path | None:
-        """There is none."""
-        return None
-
-    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
-        """Raises Interrupted when the run shall stop."""
-        if self.stop.is_set():
-            raise Interrupted(f"stopped after step {step}; with a folder, the same call would go on from here")
+        self.pixels[index] = image.copy()
 
 
 @dataclass(frozen=True, slots=True)

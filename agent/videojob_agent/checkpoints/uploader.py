@@ -20,6 +20,8 @@ from videojob_api.contract.checkpoint import (
     FOLDER_PATTERN,
     GENERATIONS_KEPT,
     MARKER_FILE,
+    MAX_CHECKPOINT_BYTES,
+    MAX_CHECKPOINT_FILES,
     CheckpointMarker,
     PublishedCheckpoint,
 )
@@ -40,10 +42,6 @@ MAX_FOLDERS = 1000
 """Maximum number of folders in the checkpoints' folder that are considered."""
 MAX_CANDIDATES = 2 * GENERATIONS_KEPT
 """Number of the newest checkpoints whose marker is read."""
-MAX_FILES = 256
-"""Maximum number of files in one checkpoint."""
-MAX_BYTES = 16 * 1024**3
-"""Maximum size of one checkpoint, in bytes."""
 MAX_DEPTH = 4
 """Maximum depth of folders inside a checkpoint."""
 
@@ -168,11 +166,11 @@ class CheckpointUploader:
 
 def _list_files(folder: SafeDirectory) -> list[DirectoryEntry]:
     """A checkpoint's files by name, the marker last. Raises UnsafePath for other entries, or too many."""
-    entries = list(islice(folder.walk(depth=MAX_DEPTH), MAX_FILES + 1))
-    if len(entries) > MAX_FILES:
-        raise UnsafePath(f"the checkpoint has more than {MAX_FILES} files")
-    if (total := sum(entry.size for entry in entries)) > MAX_BYTES:
-        raise UnsafePath(f"the checkpoint has {total} bytes, more than {MAX_BYTES}")
+    entries = list(islice(folder.walk(depth=MAX_DEPTH), MAX_CHECKPOINT_FILES + 1))
+    if len(entries) > MAX_CHECKPOINT_FILES:
+        raise UnsafePath(f"the checkpoint has more than {MAX_CHECKPOINT_FILES} files")
+    if (total := sum(entry.size for entry in entries)) > MAX_CHECKPOINT_BYTES:
+        raise UnsafePath(f"the checkpoint has {total} bytes, more than {MAX_CHECKPOINT_BYTES}")
     for entry in entries:
         if entry.problem or entry.link_count != 1:
             raise UnsafePath(entry.problem or f"{entry.name} has several hard links")

@@ -135,7 +135,7 @@ class PublishLoop:
         if not self._publisher.sync_all(only_stable=not runner_done):
             return
         if self._publisher.has_video:
-            self._publisher.commit(snapshot.versions)
+            self._publisher.commit(snapshot.versions, artifacts=snapshot.artifacts)
             self._finish()
         elif runner_done:
             raise NoVideo("the runner reported COMPLETED, but output/ contains no non-empty .mp4 file")

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from videojob_api.contract.checkpoint import checkpoint_prefix
 from videojob_api.contract.layout import OUTPUT
-from videojob_api.contract.manifest import Manifest, ManifestFile
+from videojob_api.contract.manifest import Manifest, ManifestArtifact, ManifestFile
 from videojob_api.messages.plan import JobPlan
 from videojob_api.messages.report import Published
 
@@ -124,9 +124,13 @@ class Publisher:
             self._last = [entry for entry in list_output_files(output) if not entry.name.startswith(self._reserved)]
             return self._sync(output, self._last, only_stable=only_stable)
 
-    def commit(self, versions: dict[str, str]) -> None:
-        """Commit the manifest of the last `sync_all`. Raises OutputOccupied, or AgentError from the store."""
-        manifest = self._manifest(versions).model_dump_json(by_alias=True, indent=1).encode()
+    def commit(self, versions: dict[str, str], *, artifacts: Sequence[ManifestArtifact] = ()) -> None:
+        """
+        Commit the manifest of the last `sync_all`, with those `artifacts` whose files it published.
+
+        Raises OutputOccupied, or AgentError from the store.
+        """
+        manifest = self._manifest(versions, artifacts).model_dump_json(by_alias=True, indent=1).encode()
         try:
             self.store.commit(manifest)
         except AlreadyCommitted as error:  # another job, or ourselves: an answer that was lost, an earlier pod
@@ -196,13 +200,14 @@ class Publisher:
             self._stored[entry.name] = (entry, stored)
         return stored is not None
 
-    def _manifest(self, versions: dict[str, str]) -> Manifest:
+    def _manifest(self, versions: dict[str, str], artifacts: Sequence[ManifestArtifact]) -> Manifest:
         return Manifest(
             job=self._plan.job,
             created=self._now(),
             frames=sum(map(is_frame, self._last)),
             videos=[entry.name for entry in self._last if is_video(entry)],
             files=[self._stored[entry.name][1] for entry in self._last],
+            artifacts=[one for one in artifacts if any(e.name.startswith(f"{one.path}/") for e in self._last)],
             versions=versions,
         )
 

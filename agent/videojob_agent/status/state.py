@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from videojob_api.contract.manifest import ManifestArtifact
 from videojob_api.contract.status import RunnerState, StatusDetails
 from videojob_api.messages.report import Failure, ProgressState, Published, Report
 
@@ -55,6 +56,11 @@ class AgentState:
         if self.runner_state is RunnerState.IN_PROGRESS:
             return _STATE_BY_PHASE.get(self._details.phase, ProgressState.RUNNING)
         return ProgressState.STARTING
+
+    @property
+    def artifacts(self) -> list[ManifestArtifact]:
+        """Folders that other jobs may use, as the runner tells."""
+        return self._details.artifacts
 
     @property
     def versions(self) -> dict[str, str]:

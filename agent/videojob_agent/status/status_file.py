@@ -9,11 +9,13 @@ while its uid and state agree with STATUS.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from videojob_api.contract.layout import FETCH_NOTE, STATUS, STATUS_JSON
+from videojob_api.contract.manifest import MAX_ARTIFACTS, ManifestArtifact
 from videojob_api.contract.status import (
     MAX_LINE_BYTES,
     InvalidStatusLine,
@@ -106,7 +108,18 @@ def _cleaned(raw: dict[str, Any]) -> dict[str, Any]:
         cleaned["failure"] = failure | _cut(failure, "message", limit=MAX_FAILURE_CHARS)
     if isinstance(versions := raw.get("versions"), dict):
         cleaned["versions"] = {printable(str(tool)): printable(str(version)) for tool, version in versions.items()}
+    if "artifacts" in raw:
+        cleaned["artifacts"] = _artifacts(raw["artifacts"])
     return cleaned
+
+
+def _artifacts(raw: Any) -> list[ManifestArtifact]:
+    """Those that are well described, up to the limit."""
+    found = []
+    for entry in raw[:MAX_ARTIFACTS] if isinstance(raw, list) else ():
+        with suppress(ValidationError):
+            found.append(ManifestArtifact.model_validate(entry))
+    return found
 
 
 def _cut(raw: dict[str, Any], field: str, *, limit: int) -> dict[str, str]:

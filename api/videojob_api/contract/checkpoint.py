@@ -25,6 +25,10 @@ GENERATIONS_KEPT = 2
 """Number of checkpoints kept, by the runner and at the output."""
 
 
+MAX_CHECKPOINT_FILES, MAX_CHECKPOINT_BYTES = 256, 16 * 1024**3
+"""Of one checkpoint that the agent brings to the output."""
+
+
 class CheckpointMarker(LenientDocument):
     """The content of `complete`."""
 

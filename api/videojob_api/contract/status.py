@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from videojob_api.base import LenientDocument
+from videojob_api.contract.manifest import MAX_ARTIFACTS, ManifestArtifact
 from videojob_api.messages.report import Failure
 
 MAX_LINE_BYTES = 4096
@@ -95,7 +96,7 @@ class StatusDetails(LenientDocument):
     uid: str
     state: RunnerState
     phase: Annotated[str, Field(max_length=64)] = ""
-    """starting, running, checkpointing, encoding, finished."""
+    """starting; running, preparing, training, generating or evaluating; checkpointing, encoding, finished."""
     frames_done: Annotated[int, Field(ge=0)] | None = None
     frames_total: Annotated[int, Field(ge=0)] | None = None
     eta_seconds: Annotated[int, Field(ge=0)] | None = None
@@ -103,6 +104,8 @@ class StatusDetails(LenientDocument):
     metrics: dict[str, float] = {}
     versions: dict[str, str] = {}
     """Tools and settings of the run (torch, threads, device, seed, ffmpeg …); copied into the manifest."""
+    artifacts: Annotated[list[ManifestArtifact], Field(max_length=MAX_ARTIFACTS)] = []
+    """Folders below `output/artifacts/` that other jobs may use; copied into the manifest."""
     failure: Failure | None = None
 
 

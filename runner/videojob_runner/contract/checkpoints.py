@@ -22,6 +22,8 @@ from videojob_runner.engine.api import StopSignal
 from videojob_runner.errors import Interrupted
 
 DEFAULT_INTERVAL_SECONDS = 300.0
+STEPS_PER_TASK = 10**9
+"""Step s of a job's task i (0-based) is saved as step i · 10⁹ + s, so that later tasks sort later."""
 
 _PREFIX = "step-"
 
@@ -57,7 +59,7 @@ class CheckpointStore:
         found = self._complete()
         return found[-1][1] if found else None
 
-    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
+    def maybe_save(self, step: int, write: Callable[[Path], None], /) -> None:
         """Saves when the interval is over or the run shall stop, and then raises Interrupted; see `engine`."""
         stopping = self.stop.is_set()
         if self._last is None:
@@ -66,7 +68,7 @@ class CheckpointStore:
             self.save(step, write)
             self._last = self.clock()
         if stopping:
-            raise Interrupted(f"stopped after step {step}, which is saved")
+            raise Interrupted(f"stopped after step {step % STEPS_PER_TASK}, which is saved")
 
     def save(self, step: int, write: Callable[[Path], None]) -> Path:
         """Keeps what `write` puts into an empty folder as the checkpoint of `step`; drops the third oldest."""
@@ -84,6 +86,11 @@ class CheckpointStore:
         for old, _ in self._complete()[:-GENERATIONS_KEPT]:
             shutil.rmtree(old)
         return place
+
+    def clear(self) -> None:
+        """Removes all checkpoints."""
+        for path, _ in self._complete():
+            shutil.rmtree(path)
 
     def remove_stale(self) -> None:
         """Removes whatever is not a complete checkpoint of this uid and configuration."""

@@ -64,6 +64,16 @@ class IoFolder:
         """What a run keeps for itself."""
         return self.root / "scratch"
 
+    @property
+    def work(self) -> Path:
+        """What stays between tasks and attempts."""
+        return self.root / layout.WORK
+
+    @property
+    def artifacts(self) -> Path:
+        """Where artifacts go."""
+        return self.root / layout.ARTIFACTS
+
     def video(self, name: str) -> Path:
         """Where the mp4 called `name` goes."""
         return self.root / layout.OUTPUT / name

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videojob_runner.engine.api import SEGMENT_METRIC, ProgressCallback
+from videojob_runner.engine.api import SEGMENT_METRIC
 from videojob_runner.media.plot import plot_metrics
 
 METRICS_FILE = "metrics.csv"
@@ -36,7 +36,6 @@ class MetricsLog:
 
     folder: Path
     _rows: list[tuple[int, str, str]] = field(default_factory=list)
-    _last: dict[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -50,14 +49,8 @@ class MetricsLog:
         else:
             self.path.write_text(",".join(HEADER) + "\n", encoding="utf-8")
 
-    def log_if_changed(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Takes the metrics of a step (1-based)."""
-        if metrics != self._last:
-            self._last = dict(metrics)
-            self.log(step, metrics)
-
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes values down, whatever was written before."""
+        """Takes metrics of a step (1-based)."""
         self._rows.extend((step, name, f"{value:.9g}") for name, value in values.items())
         if len(self._rows) >= FLUSH_ROWS:
             self.flush()
@@ -88,14 +81,3 @@ class MetricsLog:
         parts = {step: f"{SEGMENT_METRIC} {number:g}" for step, number in series.pop(SEGMENT_METRIC, [])}
         if series:
             plot_metrics(target, series, title=title, marks=parts)
-
-
-def with_metrics_log(progress: ProgressCallback, log: MetricsLog) -> ProgressCallback:
-    """`progress` that also writes its metrics down."""
-
-    def report(done: int, total: int, message: str = "", *, metrics: Mapping[str, float] | None = None) -> None:
-        progress(done, total, message, metrics=metrics)
-        if metrics:
-            log.log_if_changed(done, metrics)
-
-    return report

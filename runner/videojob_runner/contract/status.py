@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from videojob_api.contract.layout import STATUS, STATUS_JSON
+from videojob_api.contract.manifest import ManifestArtifact
 from videojob_api.contract.status import RunnerState, StatusDetails, StatusLine
 from videojob_api.messages.report import Failure
 
@@ -56,12 +57,15 @@ class StatusWriter:
         self.versions: dict[str, str] = {}
         self.frames_done: Callable[[], int] | None = None
         """Asked at each write, when set; so is `frames_total`."""
+        self.artifacts: Callable[[], Sequence[ManifestArtifact]] = tuple
+        """Asked at each write, too."""
         self.frames_total: int | None = None
         self._root = root
         self._clock = clock
         self._pace = EtaEstimator(clock)
         self._line = StatusLine(state=RunnerState.STARTING, uid=self.uid)
         self._message = ""
+        self._working_phase = "running"
         self._metrics: dict[str, float] = {}
         self._written = -math.inf
 
@@ -83,7 +87,13 @@ class StatusWriter:
         self._message = message
         self._metrics.update({name: value for name, value in (metrics or {}).items() if math.isfinite(value)})
         if line != self._line or self._clock() - self._written >= HEARTBEAT_SECONDS:
-            self._write(line, phase="running")
+            self._write(line, phase=self._working_phase)
+
+    def begin_task(self, phase: str) -> None:
+        """Tells from now on, while units of work are finished, `running` or what else a task is doing."""
+        self._working_phase = phase
+        if phase != "running":
+            self.phase(phase)
 
     def phase(self, phase: str) -> None:
         """Tells `checkpointing` or `encoding`, under the line that stands."""
@@ -109,6 +119,7 @@ class StatusWriter:
             message=self._message[:256],
             metrics=self._metrics,
             versions=self.versions,
+            artifacts=list(self.artifacts()),
             failure=failure,
         )
         write_atomically(self._root / STATUS_JSON, details.model_dump_json(by_alias=True, exclude_none=True))

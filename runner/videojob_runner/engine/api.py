@@ -2,11 +2,12 @@
 The seam between the contract layer and whatever makes pictures or weights.
 
 The contract layer reads config.json, picks the device and the seed, owns STATUS, signals, checkpoints, frames and
-encoding, and then calls `Engine.run` once. An engine sees only its own configuration and a `TaskContext`. Its loop:
+encoding, asks `Engine.tasks` what is to be done, and runs these tasks in order. A task sees only the engine's
+configuration and a `TaskContext`. Its loop:
 
-    folder = context.checkpoints.latest()           # None, or a folder this engine wrote into
+    folder = context.checkpoints.latest()           # None, or a folder that this task wrote into
     for step in range(first, steps):
-        ...                                         # one step; perhaps context.frames.write(index, pixels)
+        ...                                         # one step; perhaps context.frames.write(index, image)
         context.progress(step + 1, steps, "frame 3 of 10", metrics={"loss": loss})
         context.checkpoints.maybe_save(step + 1, write)  # the one place where a run can be interrupted
 
@@ -15,10 +16,12 @@ Importing this module imports no torch: TEST mode and foreign engines live witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -40,7 +43,7 @@ FrameComposer = Callable[[int, Callable[[int], RgbImage]], Iterable[RgbImage]]
 class FrameSink(Protocol):
     """Where frames go: `output/frames/00000.png` and so on."""
 
-    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, image: RgbImage, /, *, text: Mapping[str, str] | None = None) -> None:
         """Takes frame `index` (0-based); returns before it is on disk. `text` becomes PNG text chunks."""
 
 
@@ -52,13 +55,16 @@ class ProgressCallback(Protocol):
 
 
 class Preview(Protocol):
-    """A picture of how far it is, for people who watch."""
+    """Shows people how far the task is."""
 
     def is_due(self) -> bool:
         """Whether the last one is some seconds old; cheap enough for every step."""
 
-    def show(self, pixels: RgbImage) -> None:
-        """Takes the newest picture."""
+    def show(self, image: RgbImage, /) -> None:
+        """Takes the newest image."""
+
+    def show_clip(self, images: Iterable[RgbImage], /, *, fps: float) -> None:
+        """Takes the newest clip: images of equal size, of which at most the first 120 are shown."""
 
 
 class StopSignal(Protocol):
@@ -77,10 +83,11 @@ class Checkpointer(Protocol):
     def latest(self) -> Path | None:
         """The folder of the newest complete checkpoint of the same uid and configuration; read it, never write it."""
 
-    def maybe_save(self, step: int, write: Callable[[Path], None]) -> None:
+    def maybe_save(self, step: int, write: Callable[[Path], None], /) -> None:
         """
-        Call after each step. When a checkpoint is due, calls `write` with an empty folder and keeps it as `step`;
-        all frames written so far are on disk before. Raises Interrupted, after saving, when the run shall stop.
+        Call after each step (1 ≤ step < 10⁹). When a checkpoint is due, calls `write` with an empty folder and keeps it
+        as `step`; all frames written so far are on disk before. Raises Interrupted, after saving, when the run
+        shall stop.
         """
 
 
@@ -92,6 +99,48 @@ class ModelResolver(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankInfo:
+    """Which of the processes that share a task this is."""
+
+    rank: int = 0
+    local_rank: int = 0
+    """On this node."""
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the one that writes frames, artifacts and progress."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A folder of plain files that a task publishes, and that later tasks and other jobs may use."""
+
+    name: str
+    """Of its folder below `output/artifacts/`: lower-case letters, digits, dots and dashes, like a pack's name."""
+    kind: Literal["pack", "dataset", "report"]
+    path: Path
+    """Where it was written, completely, on the disk of `TaskContext.work`; `publish` moves it away from there."""
+    checkpointed: bool = True
+    """Whether later checkpoints carry a copy. False, for what is large: on a new disk its task makes it again."""
+
+
+class ArtifactSink(Protocol):
+    """The artifacts of one job."""
+
+    def publish(self, artifact: Artifact) -> Path:
+        """
+        Moves the folder to its place at once, and returns that. The same content again changes nothing.
+
+        Raises ValueError for a wrong name, an empty folder, links in it, or more than checkpoints can carry.
+        """
+
+    def folder(self, name: str) -> Path:
+        """The folder of an artifact that this task or an earlier one has published. Raises KeyError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskContext:
     """All that an engine may know of the world outside its configuration."""
 
@@ -99,6 +148,10 @@ class TaskContext:
     """The folder below which relative paths of the configuration lie; `input_file` joins them safely."""
     scratch: Path
     """A folder of the run's own for what it may need again and nobody else wants; gone after the run."""
+    work: Path
+    """A folder that stays between tasks, and between attempts on one disk: caches, prepared data."""
+    artifacts: ArtifactSink
+    ranks: RankInfo = RankInfo()
     frames: FrameSink
     checkpoints: Checkpointer
     progress: ProgressCallback
@@ -139,14 +192,32 @@ class TaskContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
-    """What an engine has to say at the end; the pictures lie in `frames`."""
+    """What a task has to say at the end; the images lie in `frames`."""
 
-    frames: int
-    """How many frames there are: indices 0…frames−1 have all been written, by this run or the one it resumed."""
+    frames: int = 0
+    """How many frames it made: indices 0…frames−1 have all been written, by this run or the one it resumed."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Last values worth keeping, such as the final loss."""
     composer: FrameComposer | None = None
     """What the video shows; absent: the frames, one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPlan:
+    """One task of a job: what to run, and when its result may be kept."""
+
+    name: str
+    """Unique in its job; lower-case letters, digits and dashes: render, prepare, train, generate, sample, evaluate."""
+    run: Callable[[TaskContext], TaskResult]
+    """Does the work. Raises the errors of `videojob_runner.errors`; anything else counts as our own fault."""
+    key: str
+    """Of all that the result depends on, except seed, models, frame rate and earlier tasks, which the runner adds; see
+    `config_key`. A finished task is skipped while its key stays the same."""
+    weight: float = 1.0
+    """Share of the job's progress, > 0."""
+    phase: Literal["running", "preparing", "training", "generating", "evaluating"] = "running"
+    """What STATUS.json says meanwhile."""
+    ranks: Literal["one", "all"] = "one"
 
 
 class Engine(Protocol[ConfigT]):
@@ -155,8 +226,13 @@ class Engine(Protocol[ConfigT]):
     Config: type[ConfigT]
     """The model of its arm in `videojob_api.pipelines`, or a subclass that adds options no user can set."""
 
-    def run(self, config: ConfigT, context: TaskContext) -> TaskResult:
-        """Does the whole work. Raises the errors of `videojob_runner.errors`; anything else counts as our own fault."""
+    def tasks(self, config: ConfigT) -> Sequence[TaskPlan]:
+        """
+        The tasks of a job, at least one, in their order. Cheap: loads no weights; equal configurations, equal tasks.
+
+        Every job needs a video. Where no task makes frames otherwise, one of them writes its previews as frames and
+        counts them in its result. Raises BadConfig.
+        """
 
 
 @runtime_checkable
@@ -165,3 +241,9 @@ class SupportsWarmUp(Protocol):
 
     def warm_up(self, models: ModelResolver, *, device: str) -> None:
         """Loads the default models so that every cache is warm and every digest was looked at."""
+
+
+def config_key(config: BaseModel, *, exclude: Collection[str] = ()) -> str:
+    """The sha256, in hex, of a configuration without the fields `exclude`: for `TaskPlan.key`."""
+    document = config.model_dump(mode="json", exclude=set(exclude))
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

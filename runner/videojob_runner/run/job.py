@@ -8,9 +8,8 @@ them. Torch is imported only on the way to an engine.
 from __future__ import annotations
 
 import logging
-import secrets
-import shutil
 from collections.abc import Callable
+from functools import partial
 
 from videojob_api.contract.launch import RunMode
 from videojob_api.messages.report import Failure
@@ -18,25 +17,25 @@ from videojob_api.messages.report import Failure
 from videojob_runner.contract.checkpoints import CheckpointStore
 from videojob_runner.contract.io_folder import IoFolder
 from videojob_runner.contract.job import RunnerJob, peek_uid, read_bytes, read_job, validate_config
-from videojob_runner.contract.metrics_log import MetricsLog, with_metrics_log
+from videojob_runner.contract.metrics_log import MetricsLog
 from videojob_runner.contract.preview import PreviewFile
 from videojob_runner.contract.status import UNKNOWN_UID, StatusWriter
-from videojob_runner.engine.api import SupportsWarmUp, TaskContext, TaskResult
+from videojob_runner.engine.api import SupportsWarmUp, TaskResult
 from videojob_runner.engine.registry import engine_names
 from videojob_runner.errors import Interrupted
 from videojob_runner.media.frames import FrameWriter
 from videojob_runner.media.limits import MAX_FRAMES
+from videojob_runner.run.context import RunObservers, build_context
 from videojob_runner.run.encode import RunOutput, encode_video, summarise
 from videojob_runner.run.environment import RuntimeEnvironment
 from videojob_runner.run.pack_resolver import PackResolver, built_in_packs
 from videojob_runner.run.post_steps import CombinedProgress, PostOutput, build_post_steps
 from videojob_runner.run.simulate import simulate, simulated_frame_count
-from videojob_runner.versions import describe_differences, program_versions
+from videojob_runner.run.storage import RunFolders, claim_work, open_checkpoints, open_storage
+from videojob_runner.run.tasks import TaskRunner
+from videojob_runner.versions import program_versions
 
 log = logging.getLogger(__name__)
-
-SEED_BITS = 53
-"""Of a drawn seed: every JSON reader keeps such a number whole."""
 
 
 def run_job(
@@ -84,7 +83,7 @@ def _simulate(
     total = simulated_frame_count(job, seconds=seconds)
     folder.clear_frames()
     with FrameWriter(folder.frames, total=total) as frames:
-        _count_frames(status, frames, total=total)
+        status.frames_total, status.frames_done = total, lambda: frames.count
         made = simulate(job, frames, status.progress, seconds=seconds, stop=world.stop, clock=world.clock)
     return RunOutput(TaskResult(frames=made))
 
@@ -104,75 +103,62 @@ def _run_engine(job: RunnerJob, world: RuntimeEnvironment, folder: IoFolder, sta
     metrics.start(checkpoints.latest())
     checkpoints.add_files = metrics.copy_to
     preview.clear()
-    with FrameWriter(folder.frames, total=job.frames or MAX_FRAMES) as frames:
-        _count_frames(status, frames, total=job.frames)
-        _connect(checkpoints, frames, status)
+    claim_work(folder.work, uid=job.uid)
+    saving = partial(status.phase, "checkpointing")
+    with open_storage(_folders(folder), checkpoints, total=job.frames or MAX_FRAMES, before_save=saving) as storage:
+        status.frames_total, status.frames_done = job.frames, storage.count_frames
         if world.stop.is_set():
             raise Interrupted("stopped before the first step")
-        progress = CombinedProgress(
-            with_metrics_log(status.progress, metrics), post_frames=(job.frames or 0) if job.post else 0
-        )
-        context = TaskContext(
-            inputs=folder.inputs,
-            scratch=folder.scratch,
-            frames=frames,
-            checkpoints=checkpoints,
-            progress=progress,
-            preview=preview,
-            set_frame_count=_expectation(job, status, progress),
-            log_metrics=metrics.log,
+        progress = CombinedProgress(status.progress, post_frames=(job.frames or 0) if job.post else 0)
+        context = build_context(
+            storage,
+            PackResolver(job.models, inputs=folder.inputs, built_in=built_in_packs(world.environment)),
+            RunObservers(
+                progress=progress,
+                preview=preview,
+                log_metrics=metrics.log,
+                set_frame_count=_expectation(job, status, progress),
+            ),
             stop=world.stop,
-            models=PackResolver(job.models, inputs=folder.inputs, built_in=built_in_packs(world.environment)),
             device=device.name,
-            seed=checkpoints.seed,
             fps=job.fps,
             versions=status.versions,
         )
         steps = build_post_steps(job, context, kept, progress=progress)
+        status.artifacts = storage.artifacts.manifest_entries
+        identity = [job.uid, *(model.model_dump_json() for model in job.models)]
+        tasks = TaskRunner(
+            plans=engine.tasks(config), context=context, storage=storage, identity=identity, set_phase=status.begin_task
+        )
         try:
-            return RunOutput(engine.run(config, context), steps)
+            return RunOutput(tasks.run(), steps)
         finally:
             metrics.flush()
-            shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
 def _checkpoints(job: RunnerJob, world: RuntimeEnvironment, folder: IoFolder, status: StatusWriter) -> CheckpointStore:
-    """The job's checkpoint slot, with the seed of the run that it continues, or the job's, or a new one."""
-    checkpoints = CheckpointStore(
-        folder=folder.checkpoints,
+    checkpoints = open_checkpoints(
+        folder.checkpoints,
         uid=job.uid,
         digest=job.digest,
+        seed=job.seed,
         stop=world.stop,
         clock=world.clock,
         versions=status.versions,
         interval=job.checkpoint_seconds,
     )
-    checkpoints.remove_stale()
-    earlier = checkpoints.latest_marker()
-    if earlier is not None:
-        log.info("going on after step %d", earlier.step)
-        if changed := describe_differences(earlier.versions, status.versions):
-            log.warning("frames may differ from those of a run that was left alone: %s", "; ".join(changed))
-        checkpoints.seed = earlier.seed
-    else:
-        checkpoints.seed = secrets.randbits(SEED_BITS) if job.seed is None else job.seed
     status.versions["seed"] = str(checkpoints.seed)
     return checkpoints
 
 
-def _connect(checkpoints: CheckpointStore, frames: FrameWriter, status: StatusWriter) -> None:
-    """Has all frames on disk before a checkpoint is written, and the checkpoint say how many there are."""
-
-    def before_saving() -> None:
-        frames.flush()
-        status.phase("checkpointing")
-
-    checkpoints.before_save, checkpoints.count_frames = before_saving, lambda: frames.count
-
-
-def _count_frames(status: StatusWriter, frames: FrameWriter, *, total: int | None) -> None:
-    status.frames_total = total
-    status.frames_done = lambda: frames.count
+def _folders(folder: IoFolder) -> RunFolders:
+    return RunFolders(
+        inputs=folder.inputs,
+        frames=folder.frames,
+        artifacts=folder.artifacts,
+        work=folder.work,
+        scratch=folder.scratch,
+    )
 
 
 def _expectation(job: RunnerJob, status: StatusWriter, progress: CombinedProgress) -> Callable[[int], None]:

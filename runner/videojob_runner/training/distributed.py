@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from videojob_runner.training.context import TrainingCheckpoints
+from videojob_runner.engine.api import Checkpointer
 
 CONTINUE, SAVE, STOP = range(3)
 MAX_PATH_BYTES: Final = 4096
@@ -113,13 +113,13 @@ def synchronize_batch_norm(network: nn.Module, device: str) -> nn.Module:
 
 class DistributedCheckpoints:
     """
-    Lets all processes take part in the checkpoints of the main one (`TrainingCheckpoints`).
+    Lets all processes take part in the checkpoints of the main one (`Checkpointer`).
 
     The main process decides when to save and when to stop; the others follow: their `write` is called at the same
     moments, with the same folder, and must leave the files to the main process. One small message per step.
     """
 
-    def __init__(self, main: TrainingCheckpoints) -> None:
+    def __init__(self, main: Checkpointer) -> None:
         self.main = main
 
     def latest(self) -> Path | None:
@@ -129,7 +129,7 @@ class DistributedCheckpoints:
         return Path(name) if name else None
 
     def maybe_save(self, step: int, write: Callable[[Path], None], /) -> None:
-        """See `TrainingCheckpoints`. The other processes raise PeerStopped when the main one raises anything."""
+        """See `Checkpointer`. The other processes raise PeerStopped when the main one raises anything."""
         if rank() == 0:
             self._lead(step, write)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from videojob_runner.training.state import network_tensors, write_tensors
+from videojob_runner.training.state import TrainingState, network_tensors, write_tensors
 
 API_VERSION: Final = "packs.videojobs.dev/v1"
 PACK_FILE, WEIGHTS_FILE = "pack.json", "weights.safetensors"
@@ -56,6 +56,18 @@ def export_pack(
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS_FILE
     write_tensors(weights, {name: _cast(name, tensor, dtype) for name, tensor in tensors.items()})
+    write_pack_file(folder, [weights], description)
+
+
+def export_training(folder: Path, state: TrainingState, description: PackDescription) -> None:
+    """Writes a training's whole state as a pack into an empty folder, for `context.InitialCheckpoint`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state.save(folder)
+    write_pack_file(folder, sorted(folder.iterdir()), description)
+
+
+def write_pack_file(folder: Path, files: Iterable[Path], description: PackDescription) -> None:
+    """Writes `pack.json`, which makes a pack of `files` in `folder`."""
     document = {
         "apiVersion": API_VERSION,
         "name": description.name,
@@ -63,7 +75,7 @@ def export_pack(
         "licence": description.licence,
         "architecture": dict(description.architecture),
         "defaults": dict(description.defaults),
-        "files": {weights.name: {"size": weights.stat().st_size, "sha256": file_digest(weights)}},
+        "files": {path.name: {"size": path.stat().st_size, "sha256": file_digest(path)} for path in files},
         "training": dict(description.training),
         "card": dict(description.card),
     }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from videojob_runner.training.context import RgbImage
+from videojob_runner.media.frames import RgbImage
 
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 BatchT_contra = TypeVar("BatchT_contra", contravariant=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videojob_runner.training.context import RgbImage
+from videojob_runner.media.frames import RgbImage
 from videojob_runner.training.ema import ModelEma
 from videojob_runner.training.rng import preserve_rng
 

@@ -60,10 +60,12 @@ class TrainingState:
     ema: ModelEma | None = None
     means: RunningMean = field(default_factory=RunningMean)
     record: TrainingRecord = field(default_factory=TrainingRecord)
+    rng: Mapping[str, Tensor] | None = None
+    """Random state to save; None: that of this moment, which is right only while the training runs."""
 
     def save(self, folder: Path) -> None:
         """Writes the state into an empty folder. Raises StateMismatch if something in it is not to be saved."""
-        states = gather_states(rng_state(self.device, self.module.generators))
+        states = gather_states(dict(self.rng or rng_state(self.device, self.module.generators)))
         means = self.means.state_dict()
         if rank() != 0:
             return

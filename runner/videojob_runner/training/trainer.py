@@ -20,7 +20,9 @@ from typing import Any, Generic, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from videojob_runner.training.context import RgbImage, TrainingCheckpoints, TrainingContext
+from videojob_runner.engine.api import Checkpointer
+from videojob_runner.media.frames import RgbImage
+from videojob_runner.training.context import TrainingContext
 from videojob_runner.training.distributed import (
     DistributedCheckpoints,
     broadcast_parameters,
@@ -31,7 +33,7 @@ from videojob_runner.training.ema import ModelEma
 from videojob_runner.training.metrics import RunningMean
 from videojob_runner.training.module import BatchSource, TrainingDiverged, TrainingModule
 from videojob_runner.training.preview import evaluation
-from videojob_runner.training.rng import derive_seed, seed_rng
+from videojob_runner.training.rng import derive_seed, rng_state, seed_rng
 from videojob_runner.training.state import TrainingRecord, TrainingState
 from videojob_runner.training.step import Optimize
 
@@ -70,9 +72,15 @@ class TrainerConfig:
 class TrainingSummary:
     """What a finished training leaves; the networks hold the weights of the last step."""
 
-    record: TrainingRecord
+    state: TrainingState
+    """`state.save(folder)` keeps it for another training that goes on from here."""
     ema: ModelEma | None
     """Averaged weights; `with summary.ema.apply():` gives them to the networks."""
+
+    @property
+    def record(self) -> TrainingRecord:
+        """Steps, time and newest metrics."""
+        return self.state.record
 
     @contextmanager
     def final_weights(self) -> Iterator[None]:
@@ -114,7 +122,7 @@ class TrainingRun(Generic[BatchT]):
 
     def __post_init__(self) -> None:
         self.config, self.context = self.trainer.config, self.trainer.context
-        self.checkpoints: TrainingCheckpoints = self.context.checkpoints
+        self.checkpoints: Checkpointer = self.context.checkpoints
         if world_size() > 1:
             self.checkpoints = DistributedCheckpoints(self.context.checkpoints)
         self.optimize = Optimize(self.module.optimizers, self.module.schedulers, clip_norm=self.config.clip_norm)
@@ -125,7 +133,8 @@ class TrainingRun(Generic[BatchT]):
         batches = self.trainer.source.batches()
         while self.record.step < self.config.steps:
             self.train_step(next(batches))
-        return TrainingSummary(record=self.record, ema=self.ema)
+        self.state.rng = rng_state(self.context.device, self.module.generators)
+        return TrainingSummary(state=self.state, ema=self.ema)
 
     @property
     def record(self) -> TrainingRecord:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from videojob_api.contract.launch import RunMode
 from videojob_api.contract.status import StatusDetails
-from videojob_runner.engine.api import Engine, FrameComposer, TaskContext, TaskResult
+from videojob_runner.engine.api import Engine, FrameComposer, TaskContext, TaskPlan, TaskResult
 from videojob_runner.engine.device import TorchDevice
 from videojob_runner.process.command_line import CommandLine
 from videojob_runner.process.main import run
@@ -55,6 +56,9 @@ class FakeEngine:
     configs: list[Any] = field(default_factory=list)
     contexts: list[TaskContext] = field(default_factory=list)
     Config: type[Any] = AnyConfig
+
+    def tasks(self, config: Any) -> Sequence[TaskPlan]:
+        return [TaskPlan(name="render", run=partial(self.run, config), key="")]
 
     def run(self, config: Any, context: TaskContext) -> TaskResult:
         self.configs.append(config)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
 import torch
 from videojob_api.pipelines.vqgan_clip import GENERATOR, PERCEPTOR
 
-from videojob_runner.engine.api import ModelResolver, TaskContext, TaskResult
+from videojob_runner.engine.api import ModelResolver, TaskContext, TaskPlan, TaskResult, config_key
 from videojob_runner.engines.vqgan_clip.config import FIELD_PREFIX, VqganClipConfig, selected_form
 from videojob_runner.engines.vqgan_clip.cutouts.cutouts import Cutouts
 from videojob_runner.engines.vqgan_clip.guidance.guidance import Guidance, deterministic_cudnn
@@ -44,6 +44,10 @@ class VqganClip:
     """Pictures and videos from text; see `engine.api.Engine`."""
 
     Config = VqganClipConfig
+
+    def tasks(self, config: VqganClipConfig) -> Sequence[TaskPlan]:
+        """One: `render`, with a frame each time that one is due."""
+        return [TaskPlan(name="render", run=partial(self.run, config), key=config_key(config))]
 
     def run(self, config: VqganClipConfig, context: TaskContext) -> TaskResult:
         """Makes all frames. Raises BadConfig, BadInput, UnsafeCheckpoint, and lets Interrupted pass."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from videojob_runner.training.context import RgbImage
+from videojob_runner.media.frames import RgbImage
 
 
 class UndecodableVideo(ValueError):

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from videojob_runner.training.context import RgbImage
+from videojob_runner.media.frames import RgbImage
 
 MAX_CLIPS_PER_SHARD: Final = 100_000
 SUFFIXES: Final = (".hdf5", ".h5")

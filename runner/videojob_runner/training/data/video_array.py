@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from videojob_runner.training.context import RgbImage
+from videojob_runner.media.frames import RgbImage
 
 FRAMES_FILE, MANIFEST_FILE = "frames.u8", "manifest.json"
 FORMAT: Final = 1

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import pytest
 from videojob_agent.checkpoints import uploader as module
 from videojob_agent.errors import AgentError, CredentialsRefused, EndpointUnreachable
+from videojob_api.contract.checkpoint import MAX_CHECKPOINT_BYTES, MAX_CHECKPOINT_FILES
 from videojob_api.messages.report import ProgressState
 
 from tests.unit.agent.attempt import (
@@ -306,8 +307,8 @@ def planted(place: Path, outside: Path) -> dict[str, Callable[[], object]]:
         "a file with a second name": lambda: os.link(outside, place / "stolen"),
         "a name with a line break": (place / "bad\nname").touch,
         "a folder too deep": lambda: (place / "1/2/3/4/5").mkdir(parents=True),
-        "too many files": lambda: [(place / f"{n}").write_text("") for n in range(module.MAX_FILES)],
-        "too many bytes": lambda: os.truncate(place / "state", module.MAX_BYTES + 1),  # sparse
+        "too many files": lambda: [(place / f"{n}").write_text("") for n in range(MAX_CHECKPOINT_FILES)],
+        "too many bytes": lambda: os.truncate(place / "state", MAX_CHECKPOINT_BYTES + 1),  # sparse
         "a file nobody may read": lambda: (place / "state").chmod(0),
     }
 

@@ -140,6 +140,7 @@ def test_the_manifest_lists_every_file_with_its_digest(io: Path, publisher: Publ
             {"path": "frames/0.png", "size": 5, "sha256": hashlib.sha256(b"frame").hexdigest()},
             {"path": "v.mp4", "size": 5, "sha256": hashlib.sha256(b"movie").hexdigest()},
         ],
+        "artifacts": [],
         "versions": {"torch": "2.13.0"},
     }
     assert publisher.published.manifest_digest == "sha256:" + hashlib.sha256(store.committed).hexdigest()

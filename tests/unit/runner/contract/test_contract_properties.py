@@ -2,6 +2,8 @@
 
 import signal
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from videojob_api.contract.status import RunnerState, parse_status_line, read_de
 from videojob_runner.contract.io_folder import IoFolder
 from videojob_runner.contract.job import peek_uid, read_job, video_name
 from videojob_runner.contract.status import EtaEstimator, StatusWriter
-from videojob_runner.engine.api import TaskContext, TaskResult
+from videojob_runner.engine.api import TaskContext, TaskPlan, TaskResult
 from videojob_runner.errors import BadConfig
 
 from tests.unit.runner.fakes import RUNNER_CONFIG, AnyConfig, RunnerHarness
@@ -87,6 +89,9 @@ class Painter:
 
     def __init__(self, *, bench: RunnerHarness, stops: set[int]) -> None:
         self.bench, self.stops = bench, stops
+
+    def tasks(self, config: Any) -> Sequence[TaskPlan]:
+        return [TaskPlan(name="render", run=partial(self.run, config), key="")]
 
     def run(self, config: Any, context: TaskContext) -> TaskResult:
         random, canvas, first = np.random.default_rng(context.seed), np.zeros((8, 8, 3)), 0

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from videojob_runner.training.context import LocalTrainingContext, RgbImage
+from videojob_runner.media.frames import RgbImage
+from videojob_runner.training.context import LocalTrainingContext
 from videojob_runner.training.module import OptimizeCallback, TrainingDiverged, TrainingModule
 from videojob_runner.training.preview import evaluation_mode
 from videojob_runner.training.trainer import TrainerConfig, move_batch

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
-from videojob_runner.training.context import LocalTrainingContext, RgbImage
+from videojob_runner.media.frames import RgbImage
+from videojob_runner.training.context import LocalTrainingContext
 from videojob_runner.training.data.loader import BatchLoader
 from videojob_runner.training.data.sampler import Draw, ResumableSampler
 from videojob_runner.training.losses.gan import (
@@ -136,7 +137,7 @@ class KeptFrames:
 
     images: dict[int, RgbImage] = field(default_factory=dict)
 
-    def write(self, index: int, image: RgbImage, /) -> None:
+    def write(self, index: int, image: RgbImage, /, *, text: Mapping[str, str] | None = None) -> None:
         self.images[index] = image
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from videojob_runner.engine.api import TaskContext
 from videojob_runner.engines.vqgan_clip import VqganClip, VqganClipConfig
 from videojob_runner.errors import Interrupted
 from videojob_runner.media.frames import RgbImage
+from videojob_runner.run.artifacts import ArtifactFolder
 
 
 @dataclass
@@ -21,7 +22,7 @@ class RecordedFrames:
     pixels: dict[int, RgbImage] = field(default_factory=dict)
     texts: dict[int, dict[str, str]] = field(default_factory=dict)
 
-    def write(self, index: int, pixels: RgbImage, *, text: Mapping[str, str] | None = None) -> None:
+    def write(self, index: int, pixels: RgbImage, /, *, text: Mapping[str, str] | None = None) -> None:
         self.pixels[index] = np.array(pixels)
         self.texts[index] = dict(text or {})
 
@@ -78,8 +79,11 @@ class RecordingPreview:
     def is_due(self) -> bool:
         return True
 
-    def show(self, pixels: RgbImage) -> None:
+    def show(self, pixels: RgbImage, /) -> None:
         self.shown.append(pixels)
+
+    def show_clip(self, images: Iterable[RgbImage], /, *, fps: float) -> None:
+        self.shown.extend(images)
 
 
 class NeverStops:
@@ -114,6 +118,8 @@ class EngineHarness:
         return TaskContext(
             inputs=self.folder,
             scratch=self.folder / "scratch",
+            work=self.folder,
+            artifacts=ArtifactFolder(self.folder / "artifacts"),
             frames=self.frames,
             checkpoints=FakeCheckpointer(self.folder / "checkpoint", self.interrupted_after),
             progress=self.progress,

@@ -25,7 +25,8 @@ SMOOTH = {**ZOOM, "rotate": 3, "smoother": {"length": 3}}
 def run(world: EngineHarness, **fields: Any) -> TaskResult:
     config = VqganClipConfig.model_validate({"width": 16, "height": 16, **fields})
     engine: Engine[VqganClipConfig] = VqganClip()
-    return engine.run(config, world.context())
+    [render] = engine.tasks(config)
+    return render.run(world.context())
 
 
 def test_one_image_is_one_frame_and_every_iteration_is_reported(world: HarnessFactory) -> None:
