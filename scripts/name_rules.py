@@ -25,6 +25,7 @@ IRREGULAR_PARTICIPLE = re.compile(
 )
 
 PARTICIPLES_ALLOWED: Mapping[str, str] = {
+    "operator/videojob_operator/cache/indexer.py:created": "a field of Kubernetes objects: creationTimestamp",
     "agent/videojob_agent/publish/publisher.py:published": "property: what has been published so far",
     "operator/videojob_operator/app.py:changed": "kopf's handler of a change",
     "operator/videojob_operator/cache/creations.py:dated": "to be renamed",

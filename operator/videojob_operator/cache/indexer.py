@@ -20,15 +20,15 @@ class Projection(Protocol):
 
     @property
     def uid(self) -> str:
-        """metadata.uid."""
+        """The object's `metadata.uid`."""
 
     @property
     def name(self) -> str:
-        """metadata.name."""
+        """The object's `metadata.name`."""
 
     @property
     def created(self) -> datetime:
-        """metadata.creationTimestamp, or a substitute."""
+        """The object's `metadata.creationTimestamp`, or a substitute."""
 
 
 T = TypeVar("T", bound=Projection)

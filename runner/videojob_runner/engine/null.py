@@ -41,11 +41,11 @@ class NullCheckpointer:
     """Added to the message."""
 
     def latest(self) -> Path | None:
-        """None."""
+        """No checkpoint is ever there."""
         return None
 
     def clear(self) -> None:
-        """Does nothing."""
+        """Ignore the call: there is nothing to remove."""
 
     def maybe_save(self, step: int, write: Callable[[Path], None], /) -> None:
         """Raises Interrupted if the run is to stop."""
@@ -62,4 +62,4 @@ def ignore_metrics(step: int, metrics: Mapping[str, float]) -> None:
 
 
 def ignore_frame_count(frames: int) -> None:
-    """Does nothing."""
+    """Ignore the number of frames: nobody shows progress."""
