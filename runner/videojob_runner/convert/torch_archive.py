@@ -144,7 +144,7 @@ def extract_state_dict(loaded: object, path: Path) -> dict[str, Tensor]:
         return dict(iter_scripted_tensors(loaded, path, seen=set()))
     entries = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(entries, dict) or not entries:
-        raise BadInput(f"{path.name!r} contains a {type(entries).__name__}")
+        raise BadInput(f"{path.name!r} contains no state dict, but a value of type {type(entries).__name__}")
     for name, tensor in entries.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise BadInput(f"{path.name!r} contains no state dict: its entry {name!r} is a {type(tensor).__name__}")

@@ -142,7 +142,7 @@ def test_an_accelerator_that_is_required_and_absent_ends_with_65_and_the_remedy(
     done = run(tmp_path, manifest(test=None, runner=runner))
     assert done.returncode == 65, done.stderr
     assert "NoDevice" in done.stderr
-    assert "say None" in done.stderr.replace("\n", " ")
+    assert "set runner.accelerator to None" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

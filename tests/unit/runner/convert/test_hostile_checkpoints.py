@@ -143,7 +143,7 @@ def test_imports_in_another_than_torch_s_way_are_refused(tmp_path: Path, protoco
 
 @pytest.mark.parametrize("extension", [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00"])
 def test_the_extension_registry_is_closed(tmp_path: Path, extension: bytes) -> None:
-    with pytest.raises(UnsafeCheckpoint, match="imports by EXT"):
+    with pytest.raises(UnsafeCheckpoint, match="imports with EXT"):
         load_state_dict(assemble(tmp_path / "a.ckpt", b"\x80\x02" + extension + b"."))
 
 
@@ -152,7 +152,7 @@ def test_the_extension_registry_is_closed(tmp_path: Path, extension: bytes) -> N
     [
         (b"", "is not a checkpoint"),
         (b"<!DOCTYPE html><title>404</title>", "begins with b'<!DOCTYPE html>.*download"),
-        (pickle.dumps({"a": 1}, protocol=2), "before 1.6"),
+        (pickle.dumps({"a": 1}, protocol=2), "pre-1.6"),
         (b"PK\x03\x04 and no more", "is not a checkpoint"),
     ],
 )
@@ -171,7 +171,7 @@ def test_a_missing_file_and_a_folder_are_bad_input(tmp_path: Path) -> None:
 def test_an_archive_of_something_else_is_bad_input(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(BadInput, match=r"not torch's: 0 data\.pkl"):
+    with pytest.raises(BadInput, match=r"one of torch: it contains 0 data\.pkl"):
         load_state_dict(tmp_path / "a.zip")
 
 
@@ -186,7 +186,7 @@ def test_two_pickles_of_one_name_are_refused(tmp_path: Path) -> None:
     path = assemble(tmp_path / "a.ckpt", pickled(1))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("archive/version", "4\n")
-    with pytest.raises(UnsafeCheckpoint, match="doubled"):
+    with pytest.raises(UnsafeCheckpoint, match="duplicate"):
         load_state_dict(path)
 
 

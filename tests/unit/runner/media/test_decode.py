@@ -112,7 +112,7 @@ class TestProbe:
     ) -> None:
         sound = tone(tmp_path / name, seconds=0.2, codec=encoder)
         assert probe_audio_codec(sound) == codec
-        with pytest.raises(BadInput, match=f"'{name}' is no video"):
+        with pytest.raises(BadInput, match=f"'{name}' is not a video"):
             probe_video(sound)
 
     def test_the_cover_of_a_song_is_no_video(self, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ class TestProbe:
         covered, maps = tmp_path / "b.mp3", ("-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic")
         run_ffmpeg("-i", str(song), "-i", str(tmp_path / "cover.png"), *maps, "-c", "copy", str(covered))
         assert probe_audio_codec(covered) == "mp3"
-        with pytest.raises(BadInput, match="no video"):
+        with pytest.raises(BadInput, match="not a video"):
             probe_video(covered)
 
 

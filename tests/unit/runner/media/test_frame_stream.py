@@ -146,5 +146,5 @@ def test_pictures_of_any_name_and_format_are_footage_in_the_order_given(tmp_path
 
 
 def test_fewer_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="not from 12 to 6"):
+    with pytest.raises(ValueError, match="12 to 6 does not"):
         list(interpolate(footage(), fps=6).frames)

@@ -150,7 +150,7 @@ class TestCopying:
             for index in range(count):
                 items = {"seed": 5} if folder == "from" else None
                 save_image(tmp_path / folder / f"0000{index}.png", picture, items)
-        with pytest.raises(BadInput, match=r"no '00001\.png' in 'to'"):
+        with pytest.raises(BadInput, match=r"'to' has no '00001\.png'"):
             copy_metadata(tmp_path / "from", tmp_path / "to")
         assert read_metadata(tmp_path / "to" / "00000.png") == {}
 

@@ -138,7 +138,7 @@ class TestClip:
 
     def test_a_text_that_is_too_long_is_refused_and_the_limit_named(self, perceptor: Clip) -> None:
         perceptor.tokenize(["word " * 75])
-        with pytest.raises(TextTooLong, match="reads 77 tokens"):
+        with pytest.raises(TextTooLong, match="accepts 77 tokens"):
             perceptor.tokenize(["word " * 76])
 
     def test_loading_moves_no_global_generator(self, perceptor_folder: Path) -> None:

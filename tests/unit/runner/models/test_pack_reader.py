@@ -93,7 +93,7 @@ def test_a_format_that_runs_code_is_unsafe_by_its_name_alone(folder: Path, name:
 
 def test_a_pickle_called_safetensors_is_never_unpickled(folder: Path) -> None:
     add(folder, "model.safetensors", pickle.dumps(Bomb()))
-    with pytest.raises(BadInput, match="no safetensors file"):
+    with pytest.raises(BadInput, match="not a valid safetensors file"):
         Pack.open(folder, kind="vqgan").tensors()
 
 

@@ -48,9 +48,9 @@ def test_phrases_follow_each_other_and_their_items_act_together() -> None:
     ("source", "position", "words"),
     [
         ("sea ^ a cat:", 12, "must follow the colon"),
-        (":0.5", 1, "nothing before"),
-        ("a | :0.5", 5, "nothing before"),
-        ('"":0.5', 1, "nothing before"),
+        (":0.5", 1, "no text before the weight"),
+        ("a | :0.5", 5, "no text before the weight"),
+        ('"":0.5', 1, "no text before the weight"),
         ("x:nan", 2, "within ±100"),
         ("x:inf", 2, "within ±100"),
         ("sea | Blade Runner:2049", 19, "double quotes"),

@@ -73,7 +73,7 @@ class TestStory:
         ("prompts", "message"),
         [
             ({"prompts": "a cat:"}, r"^video\.prompts: a number must follow .*character 6"),
-            ({"noisePrompts": "1 | cat"}, r"^video\.noisePrompts: a noise prompt is .*'cat' \(character 5\)"),
+            ({"noisePrompts": "1 | cat"}, r"^video\.noisePrompts: a noise prompt must be .*'cat' \(character 5\)"),
             ({"imagePrompts": "a.png | b.png:"}, r"^video\.imagePrompts: a number must follow .*character 14"),
         ],
     )
