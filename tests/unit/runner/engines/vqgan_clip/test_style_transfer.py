@@ -265,6 +265,6 @@ def test_sources_that_are_no_pictures_are_refused_with_their_field(world: Harnes
     (empty.folder / "film" / "0.png").write_text("no picture")
     with pytest.raises(BadInput, match="not a readable image"):
         run(empty)
-    (empty.folder / "film.mp4").write_text("no video")
-    with pytest.raises(BadInput, match="no video"):
+    (empty.folder / "film.mp4").write_text("not a video")
+    with pytest.raises(BadInput, match="not a video"):
         run(empty, source="film.mp4")
