@@ -227,7 +227,7 @@ def _effect(seen: Observed, action: Action, *, now: datetime) -> dict[str, Any]:
     match action:
         case CreateJob(manifest):
             assert job is None, "a Job must not be created twice"
-            return {"job": created(manifest, now=now), "refusals": (), "creation_problem": None}
+            return {"job": created(manifest, now=now), "refusals": (), "pods": (), "creation_problem": None}
         case DeleteJob(uid=uid) if job and job.uid == uid:
             return {"job": None, "pods": ()}
         case SetSuspend(uid=uid, suspend=suspend) if job and job.uid == uid:
